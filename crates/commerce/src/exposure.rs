@@ -300,6 +300,24 @@ fn same_viewer(exposure: &Exposure, outcome: &Outcome) -> bool {
     }
 }
 
+/// One of the ways in which a record knows its viewer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Viewer<'a> {
+    Shopper(&'a ShopperId),
+    Session(&'a SessionId),
+    Nobody,
+}
+
+fn viewers<'a>(
+    shopper: &'a Option<ShopperId>,
+    session: &'a Option<SessionId>,
+) -> impl Iterator<Item = Viewer<'a>> {
+    let nobody = (shopper.is_none() && session.is_none()).then_some(Viewer::Nobody);
+    let shopper = shopper.as_ref().map(Viewer::Shopper);
+    let session = session.as_ref().map(Viewer::Session);
+    [shopper, session, nobody].into_iter().flatten()
+}
+
 /// Credits outcomes to exposures.
 ///
 /// - An outcome that names an exposure is credited to that exposure or to none:
@@ -335,22 +353,24 @@ pub fn join<'a>(exposures: &'a [Exposure], outcomes: &'a [Outcome], window: i64)
         }
     }
 
-    // By product, then by time and id, so that the last one before an outcome
-    // is found by looking backwards.
-    let mut by_product: BTreeMap<&ProductId, Vec<&Exposure>> = BTreeMap::new();
+    // By product and viewer, then by time and id, so that the last one before an
+    // outcome is found by looking backwards, past no other viewer's exposures.
+    let mut places: BTreeMap<(&ProductId, Viewer<'_>), Vec<&Exposure>> = BTreeMap::new();
     for exposure in shown.values() {
         for entry in &exposure.entries {
-            let list = by_product.entry(&entry.product).or_default();
-            // A product shown twice in one exposure needs one place here.
-            if !list
-                .last()
-                .is_some_and(|last| std::ptr::eq(*last, *exposure))
-            {
-                list.push(exposure);
+            for viewer in viewers(&exposure.shopper, &exposure.session) {
+                let list = places.entry((&entry.product, viewer)).or_default();
+                // A product shown twice in one exposure needs one place here.
+                if !list
+                    .last()
+                    .is_some_and(|last| std::ptr::eq(*last, *exposure))
+                {
+                    list.push(exposure);
+                }
             }
         }
     }
-    for list in by_product.values_mut() {
+    for list in places.values_mut() {
         list.sort_by_key(|exposure| (exposure.time, &exposure.id));
     }
 
@@ -374,8 +394,12 @@ pub fn join<'a>(exposures: &'a [Exposure], outcomes: &'a [Outcome], window: i64)
         } else if let Some(id) = &outcome.exposure {
             named(shown.get(id).copied(), outcome, window)
         } else {
-            let candidates = by_product.get(&outcome.product);
-            last_shown(candidates.map_or(&[], Vec::as_slice), outcome, window)
+            viewers(&outcome.shopper, &outcome.session)
+                .filter_map(|viewer| places.get(&(&outcome.product, viewer)))
+                .filter_map(|exposures| last_shown(exposures, outcome, window))
+                .max_by_key(|exposure| (exposure.time, &exposure.id))
+                .and_then(|exposure| Some((exposure, exposure.entry(&outcome.product)?)))
+                .ok_or(Uncredited::NothingShown)
         };
         match found {
             Ok((exposure, entry)) => joined.credits.push(Credit {
@@ -450,8 +474,12 @@ fn named<'a>(exposure: Option<&'a Exposure>, outcome: &Outcome, window: i64) -> 
     }
 }
 
-/// Looks backwards from the outcome through the exposures of its product.
-fn last_shown<'a>(exposures: &[&'a Exposure], outcome: &Outcome, window: i64) -> Found<'a> {
+/// Looks backwards from the outcome through exposures of its product.
+fn last_shown<'a>(
+    exposures: &[&'a Exposure],
+    outcome: &Outcome,
+    window: i64,
+) -> Option<&'a Exposure> {
     let end = exposures.partition_point(|exposure| exposure.time <= outcome.time);
     exposures[..end]
         .iter()
@@ -464,8 +492,7 @@ fn last_shown<'a>(exposures: &[&'a Exposure], outcome: &Outcome, window: i64) ->
                     .as_ref()
                     .is_none_or(|list| *list == exposure.list)
         })
-        .and_then(|exposure| Some((*exposure, exposure.entry(&outcome.product)?)))
-        .ok_or(Uncredited::NothingShown)
+        .copied()
 }
 
 #[cfg(test)]
@@ -485,7 +512,7 @@ mod tests {
         let [id, time, list, viewer, products] = words[..] else {
             panic!("five words: {text}")
         };
-        let (shopper, session) = viewers(viewer);
+        let (shopper, session) = who(viewer);
         Exposure {
             version: EXPOSURE_VERSION,
             id: id.parse().expect(id),
@@ -514,7 +541,7 @@ mod tests {
         let [event, time, list, viewer, product, exposure] = words[..] else {
             panic!("six words: {text}")
         };
-        let (shopper, session) = viewers(viewer);
+        let (shopper, session) = who(viewer);
         Outcome {
             version: EXPOSURE_VERSION,
             event: event.parse().expect(event),
@@ -529,7 +556,7 @@ mod tests {
         }
     }
 
-    fn viewers(text: &str) -> (Option<ShopperId>, Option<SessionId>) {
+    fn who(text: &str) -> (Option<ShopperId>, Option<SessionId>) {
         match text {
             "-" => (None, None),
             text if text.starts_with('s') => (Some(text.parse().expect(text)), None),
