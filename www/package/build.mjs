@@ -1,0 +1,65 @@
+// Makes dist/ from what wasm-bindgen wrote and from src/.
+//
+//   node build.mjs          builds
+//   node build.mjs --size   prints the default bundle's sizes as JSON
+//
+// SHELFEDGE_BINDGEN names the folder with wasm-bindgen's output (target web).
+import { spawnSync } from "node:child_process";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+const dist = join(here, "dist");
+
+// What a page loads with `worker` left at its default, and on the main thread.
+const DEFAULT_BUNDLE = ["index.js", "shop.js", "errors.js", "worker.js", "core.js", "storage.js", "shelfedge.js", "shelfedge_bg.wasm"];
+
+function fail(cause, action) {
+  console.error(`error: ${cause}\n  ${action}`);
+  process.exit(1);
+}
+
+function build() {
+  const bindgen = process.env.SHELFEDGE_BINDGEN ?? join(root, "target/bindgen");
+  const generated = ["shelfedge.js", "shelfedge.d.ts", "shelfedge_bg.wasm"];
+  const missing = generated.filter((name) => !existsSync(join(bindgen, name)));
+  if (missing.length > 0) fail(`${bindgen} lacks ${missing.join(", ")}`, "Run `cargo xtask npm`, which makes them first.");
+
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist);
+  for (const name of generated) copyFileSync(join(bindgen, name), join(dist, name));
+
+  run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", here]);
+
+  for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
+    if (existsSync(join(root, licence))) cpSync(join(root, licence), join(here, licence));
+  }
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: here, stdio: "inherit" });
+  if (error) fail(`${command} can't be started: ${error.message}`, "Run `npm ci` in www/package.");
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function sizes() {
+  if (!existsSync(dist) || !readdirSync(dist).length) fail("there is no dist/", "Run `cargo xtask npm` first.");
+  const files = {};
+  const total = { raw: 0, brotli: 0 };
+  for (const name of DEFAULT_BUNDLE) {
+    const content = readFileSync(join(dist, name));
+    const brotli = brotliCompressSync(content, {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
+    }).length;
+    files[name] = { raw: content.length, brotli };
+    total.raw += content.length;
+    total.brotli += brotli;
+  }
+  console.log(JSON.stringify({ files, total }, null, 2));
+}
+
+if (process.argv.includes("--size")) sizes();
+else build();

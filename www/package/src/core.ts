@@ -1,0 +1,167 @@
+// The side of the boundary where the engine lives: in a worker by default, in
+// the caller's own thread otherwise. Texts and typed arrays go in and out; the
+// caller's side (shop.ts) turns them into objects.
+import init, { Shop as Engine } from "./shelfedge.js";
+import { asShelfedgeError, ShelfedgeError } from "./errors.js";
+import { Storage, type StoredEvent } from "./storage.js";
+
+/** What a shop is opened with. Everything can be posted to a worker. */
+export interface Opening {
+  readonly module: WebAssembly.Module;
+  readonly manifest: ArrayBuffer;
+  readonly shelf: ArrayBuffer;
+  readonly shopper: string;
+  /** `true` restores and keeps the profile on the device, `false` erases what was kept, `undefined` touches nothing. */
+  readonly storage: boolean | undefined;
+}
+
+/** The calls that cross to the engine's side. */
+export interface Calls {
+  observe(events: string): Promise<number>;
+  rank(options: string, candidates?: Uint32Array): { json: string; rank_ms: number };
+  rankBulk(options: string, candidates?: Uint32Array): { products: Uint32Array; scores: Float32Array; rank_ms: number };
+  request(options: string, candidates?: Uint32Array): string;
+  answer(body: string): { json: string; rank_ms: number };
+  score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number };
+  inputs(): string;
+  products(): string;
+  profile(): { events: string; persisted: boolean };
+  erase(): Promise<void>;
+  persist(keep: boolean): Promise<void>;
+}
+
+// One instance of the WebAssembly module serves all shops of a thread. Two
+// loads at once must wait for the same instance: a second one would replace the
+// memory under the first shop.
+let instance: Promise<unknown> | undefined;
+
+// After a trap the instance's memory can't be trusted, for any of its shops.
+let trapped: ShelfedgeError | undefined;
+
+/** Runs engine code and turns what it throws into a `ShelfedgeError`. */
+function guarded<T>(call: () => T): T {
+  if (trapped) throw trapped;
+  try {
+    return call();
+  } catch (error) {
+    const ours = asShelfedgeError(error);
+    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) trapped = ours;
+    throw ours;
+  }
+}
+
+export class Core implements Calls {
+  readonly #engine: Engine;
+  readonly #shopper: string;
+  #storage: Storage | undefined;
+
+  private constructor(engine: Engine, shopper: string) {
+    this.#engine = engine;
+    this.#shopper = shopper;
+  }
+
+  /** Checks the bundle, opens the model, restores the profile where it may. */
+  static async open(opening: Opening): Promise<{ core: Core; info: string }> {
+    instance ??= init({ module_or_path: opening.module }).catch((error: unknown) => {
+      instance = undefined;
+      throw new ShelfedgeError(
+        "wasm_unavailable",
+        `The WebAssembly module can't be started: ${error instanceof Error ? error.message : String(error)}`,
+        [],
+        { cause: error },
+      );
+    });
+    await instance;
+    const engine = guarded(() => new Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf)));
+    const core = new Core(engine, opening.shopper);
+    try {
+      if (opening.storage === true) await core.persist(true);
+      if (opening.storage === false) await Storage.forget(opening.shopper);
+      return { core, info: guarded(() => engine.info()) };
+    } catch (error) {
+      core.close();
+      throw error;
+    }
+  }
+
+  async observe(events: string): Promise<number> {
+    const { added, evicted } = JSON.parse(guarded(() => this.#engine.observe(events))) as {
+      added: StoredEvent[];
+      evicted: string[];
+    };
+    // The profile in memory is already the new one: a ranking asked for while
+    // the device still writes sees these events.
+    await this.#storage?.put(added, evicted);
+    return added.length;
+  }
+
+  rank(options: string, candidates?: Uint32Array): { json: string; rank_ms: number } {
+    const start = performance.now();
+    const json = guarded(() => this.#engine.rank(options, candidates));
+    return { json, rank_ms: performance.now() - start };
+  }
+
+  rankBulk(options: string, candidates?: Uint32Array): { products: Uint32Array; scores: Float32Array; rank_ms: number } {
+    const start = performance.now();
+    const [products, scores] = guarded(() => this.#engine.rankBulk(options, candidates)) as [Uint32Array, Float32Array];
+    return { products, scores, rank_ms: performance.now() - start };
+  }
+
+  request(options: string, candidates?: Uint32Array): string {
+    return guarded(() => this.#engine.request(options, candidates));
+  }
+
+  answer(body: string): { json: string; rank_ms: number } {
+    const start = performance.now();
+    const json = guarded(() => this.#engine.answer(body));
+    return { json, rank_ms: performance.now() - start };
+  }
+
+  score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number } {
+    const start = performance.now();
+    const output = guarded(() => this.#engine.score(rows, Object.keys(inputs), Object.values(inputs)));
+    return { output, score_ms: performance.now() - start };
+  }
+
+  inputs(): string {
+    return guarded(() => this.#engine.inputs());
+  }
+
+  products(): string {
+    return guarded(() => this.#engine.products());
+  }
+
+  profile(): { events: string; persisted: boolean } {
+    return { events: guarded(() => this.#engine.events()), persisted: this.#storage !== undefined };
+  }
+
+  async erase(): Promise<void> {
+    guarded(() => this.#engine.erase());
+    // Also where nothing is kept now: an earlier visit may have left a copy.
+    await Storage.forget(this.#shopper);
+  }
+
+  async persist(keep: boolean): Promise<void> {
+    if (!keep) {
+      this.#storage?.close();
+      this.#storage = undefined;
+      await Storage.forget(this.#shopper);
+      return;
+    }
+    if (this.#storage) return;
+    const storage = await Storage.open(this.#shopper);
+    const kept = await storage.all();
+    // What was kept joins what this visit has seen so far; ids tell them apart.
+    if (kept.length > 0) guarded(() => this.#engine.observe(JSON.stringify(kept)));
+    this.#storage = storage;
+    const events = JSON.parse(guarded(() => this.#engine.events())) as StoredEvent[];
+    await storage.replace(events);
+  }
+
+  /** Gives the model's memory back. */
+  close(): void {
+    this.#storage?.close();
+    this.#storage = undefined;
+    if (!trapped) this.#engine.free();
+  }
+}

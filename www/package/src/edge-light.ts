@@ -1,0 +1,16 @@
+// Edge functions of the "edge-light" kind: the module is imported with the query
+// that their bundlers ask for, because code may not be compiled from bytes there.
+import wasm from "./shelfedge_bg.wasm?module";
+import * as core from "./core.js";
+import { open, type LoadOptions, type Shop } from "./shop.js";
+
+export { ShelfedgeError, type Fault, type PackageErrorCode } from "./errors.js";
+export type {
+  BulkRanking, FileSource, LoadOptions, ModelParts, Profile, ProfileView, RankOptions, Ranking, ScoreOptions, Shop, Timing, WasmSource,
+} from "./shop.js";
+export type * from "./wire.js";
+
+/** Opens a model in the isolate. */
+export async function load(options: LoadOptions): Promise<Shop> {
+  return open(options, { core: async () => core, wasm: () => wasm, base: () => undefined });
+}

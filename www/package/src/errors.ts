@@ -1,0 +1,90 @@
+/** One thing that is wrong with an input. */
+export interface Fault {
+  /** Stable name of the kind of fault. */
+  readonly code: string;
+  /** Where in the input, as a JSON path (`$.events[0].params.items[2].price`). */
+  readonly path: string;
+  /** What is wrong there. */
+  readonly cause: string;
+  /** What to do about it. */
+  readonly action: string;
+}
+
+/**
+ * Codes that only the package raises. All others come from the engine and are
+ * the same as those of the edge's `application/problem+json` answers.
+ */
+export type PackageErrorCode =
+  /** The shop was closed before or during the call. */
+  | "closed"
+  /** The `signal` given to `load` was aborted. */
+  | "aborted"
+  /** A part of the model or the WebAssembly file could not be fetched. */
+  | "fetch_failed"
+  /** The WebAssembly module could not be compiled: a content security policy without `'wasm-unsafe-eval'`, or a file that is none. */
+  | "wasm_unavailable"
+  /** The worker could not be started, or died. */
+  | "worker_failed"
+  /** The profile could not be kept on the device: there is no IndexedDB here, or the browser refused. */
+  | "storage_unavailable"
+  /** An argument that no JSON can carry, or that the package itself must refuse. */
+  | "invalid_argument"
+  /** A defect of ours. The shop can't be used any more. */
+  | "internal";
+
+/** What every call of this package rejects with. */
+export class ShelfedgeError extends Error {
+  override readonly name = "ShelfedgeError";
+  /** Stable, for programs. */
+  readonly code: PackageErrorCode | (string & {});
+  /** Every fault that was found, not only the first. Empty when there is nothing more to say than the message. */
+  readonly faults: readonly Fault[];
+
+  constructor(
+    code: PackageErrorCode | (string & {}),
+    message: string,
+    faults: readonly Fault[] = [],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.code = code;
+    this.faults = faults;
+  }
+}
+
+/** An error as it crosses the boundary of a worker, where classes are lost. */
+export interface PlainError {
+  readonly code: string;
+  readonly message: string;
+  readonly faults: readonly Fault[];
+}
+
+/** Takes an error apart for `postMessage`. */
+export function toPlain(error: unknown): PlainError {
+  const { code, message, faults } = asShelfedgeError(error);
+  return { code, message, faults };
+}
+
+/** Puts it together again on the other side. */
+export function fromPlain({ code, message, faults }: PlainError): ShelfedgeError {
+  return new ShelfedgeError(code, message, faults);
+}
+
+/**
+ * Whatever was thrown, as a `ShelfedgeError`. The engine throws the JSON text
+ * of a problem (RFC 9457); anything else that isn't ours is a defect.
+ */
+export function asShelfedgeError(error: unknown): ShelfedgeError {
+  if (error instanceof ShelfedgeError) return error;
+  if (typeof error === "string") {
+    try {
+      const problem = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };
+      const message = [problem.title, problem.detail].filter(Boolean).join(": ");
+      return new ShelfedgeError(problem.code ?? "internal", message, problem.faults ?? []);
+    } catch {
+      return new ShelfedgeError("internal", error);
+    }
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new ShelfedgeError("internal", message, [], { cause: error });
+}

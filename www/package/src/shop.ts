@@ -1,0 +1,511 @@
+// The caller's side: finds the parts, opens the engine in a worker or in this
+// thread, and turns objects into texts and back.
+import type { Calls, Core, Opening } from "./core.js";
+import { fromPlain, ShelfedgeError, type Fault } from "./errors.js";
+import type { Answer, Call } from "./worker.js";
+import type { ModelInfo, ModelInput, Product, RankContext, RankResponse, ShopEvent } from "./wire.js";
+
+type Bytes = ArrayBuffer | Uint8Array<ArrayBuffer>;
+
+/** A file: where it is, or what is in it. */
+export type FileSource = string | URL | Response | Bytes;
+
+/** The WebAssembly module: where it is, its bytes, or compiled already (workerd, edge functions). */
+export type WasmSource = FileSource | WebAssembly.Module;
+
+/** The two parts of a bundle that the browser needs, each by address or content. */
+export interface ModelParts {
+  readonly manifest: FileSource;
+  readonly shelf: FileSource;
+}
+
+export interface LoadOptions {
+  /** The bundle: the address of its folder (`/models/ranking/`), or its parts. */
+  readonly model: string | URL | ModelParts;
+  /** Another place for `shelfedge_bg.wasm`, or the module itself. */
+  readonly wasm?: WasmSource | Promise<WasmSource>;
+  /** Run in a module worker. By default `true` where there is `Worker`. */
+  readonly worker?: boolean;
+  /**
+   * What the shopper has agreed to. `storage: true` restores the profile from
+   * this device and keeps it there; `false` erases what was kept. Without it the
+   * profile lives in memory and the device is not touched.
+   */
+  readonly consent?: { readonly storage?: boolean };
+  /** Whose profile it is. Goes into `request()`, and tells kept profiles apart. */
+  readonly shopper?: string;
+  /** Milliseconds since 1970. `Date.now` by default. */
+  readonly clock?: () => number;
+  /** Stops loading, or closes the loaded shop. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RankOptions {
+  /** Product ids, or indices into `products()`. Without it the model recalls candidates itself. */
+  readonly candidates?: readonly string[] | Uint32Array;
+  /** How many to return. */
+  readonly limit?: number;
+  /** Add to each item why it is there. */
+  readonly explain?: boolean;
+  /** Name of the list that is filled; it comes back in the response and joins impressions with clicks. */
+  readonly listId?: string;
+  /** The visit. The offset from UTC is this device's unless given. */
+  readonly context?: RankContext;
+  /** The time to rank for, instead of the clock's. */
+  readonly now?: Date | string | number;
+  /** Seed of exploration, where the model explores. */
+  readonly seed?: number;
+}
+
+/** Where the time of a call went, in milliseconds. */
+export interface Timing {
+  /** From the call to its result, worker and messages included. */
+  readonly total_ms: number;
+  /** In the engine alone. */
+  readonly rank_ms: number;
+}
+
+/** A ranking, with the exact text from which it was read. */
+export type Ranking = RankResponse & {
+  /** The response, byte for byte what the edge answers to `request()` with the same options. */
+  readonly json: string;
+  readonly timing: Timing;
+};
+
+/** A ranking without words: for lists that are drawn from indices. */
+export interface BulkRanking {
+  /** Indices into `products()`, best first. */
+  readonly products: Uint32Array;
+  /** Their scores. */
+  readonly scores: Float32Array;
+  readonly timing: Timing;
+}
+
+/** Raw inputs of the model, row-major, named as `inputs()` names them. */
+export interface ScoreOptions {
+  /** Candidates: the rows of each per-row input. */
+  readonly rows: number;
+  readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
+  /** Move the arrays to the worker instead of copying them: the caller's become empty. */
+  readonly transfer?: boolean;
+}
+
+/** What the shop knows of the shopper, as the shopper may see it. */
+export interface ProfileView {
+  readonly shopper: string | undefined;
+  /** Whether a copy is kept on this device. */
+  readonly persisted: boolean;
+  readonly events: readonly ShopEvent[];
+}
+
+/**
+ * How a platform differs.
+ *
+ * @internal
+ */
+export interface Platform {
+  readonly spawn?: (() => Worker) | undefined;
+  readonly core: () => Promise<{ Core: typeof Core }>;
+  readonly wasm: () => WasmSource | Promise<WasmSource>;
+  /** Reads an address that `fetch` can't. */
+  readonly read?: (address: string | URL) => Promise<Bytes> | undefined;
+  readonly base: () => string | undefined;
+}
+
+type Returned<K extends keyof Calls> = Awaited<ReturnType<Calls[K]>>;
+
+/** The engine, wherever it runs. */
+interface Link {
+  readonly info: string;
+  call<K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer?: Transferable[]): Promise<Returned<K>>;
+  close(): void;
+}
+
+const CLOSED = () => new ShelfedgeError("closed", "This shop is closed. Call load() for another one.");
+
+/** An open model and the profile of one shopper. */
+export class Shop {
+  /** What was opened. */
+  readonly model: ModelInfo;
+  /** The shopper's profile: to be seen, exported, erased. */
+  readonly profile: Profile;
+  readonly #link: Link;
+  readonly #options: LoadOptions;
+
+  /** @internal Use `load`. */
+  constructor(link: Link, options: LoadOptions) {
+    this.model = JSON.parse(link.info) as ModelInfo;
+    this.#link = link;
+    this.#options = options;
+    this.profile = new Profile(link, options.shopper);
+  }
+
+  /**
+   * Tells the profile what the shopper did: one event or several, GA4 names and
+   * fields. `id` and `time` are filled in where missing; an event whose id the
+   * profile has already counts once.
+   *
+   * @returns how many were new.
+   */
+  async observe(events: ShopEvent | readonly ShopEvent[]): Promise<number> {
+    const list = Array.isArray(events) ? (events as readonly ShopEvent[]) : [events as ShopEvent];
+    const now = this.#now();
+    const filled = list.map((event) =>
+      typeof event === "object" && event !== null
+        ? { ...event, id: event.id ?? randomId(), ...(hasTime(event) ? {} : { time: now }) }
+        : event,
+    );
+    return this.#link.call("observe", [stringify(filled)]);
+  }
+
+  /** Ranks the candidates, or what the model recalls, for the profile's shopper. */
+  async rank(options: RankOptions = {}): Promise<Ranking> {
+    const start = performance.now();
+    const { json, rank_ms } = await this.#link.call("rank", this.#ask(options));
+    return { ...(JSON.parse(json) as RankResponse), json, timing: { total_ms: performance.now() - start, rank_ms } };
+  }
+
+  /** The same ranking as typed arrays. */
+  async rankBulk(options: RankOptions = {}): Promise<BulkRanking> {
+    const start = performance.now();
+    const { products, scores, rank_ms } = await this.#link.call("rankBulk", this.#ask(options));
+    return { products, scores, timing: { total_ms: performance.now() - start, rank_ms } };
+  }
+
+  /**
+   * The body for which `POST /v1/rank` gives the same bytes as `rank` with the
+   * same options. Sending it sends the profile: ask the shopper first.
+   */
+  async request(options: RankOptions = {}): Promise<string> {
+    return this.#link.call("request", this.#ask(options));
+  }
+
+  /** Answers a request body as the edge does, without the profile. */
+  async answer(body: string): Promise<Ranking> {
+    const start = performance.now();
+    const { json, rank_ms } = await this.#link.call("answer", [String(body)]);
+    return { ...(JSON.parse(json) as RankResponse), json, timing: { total_ms: performance.now() - start, rank_ms } };
+  }
+
+  /** Runs the model on raw inputs. */
+  async score({ rows, inputs, transfer }: ScoreOptions): Promise<Float32Array> {
+    const moved = transfer ? Object.values(inputs).map((array) => array.buffer as ArrayBuffer) : [];
+    const { output } = await this.#link.call("score", [rows, { ...inputs }], moved);
+    return output;
+  }
+
+  /** The model's raw inputs, in their order. */
+  async inputs(): Promise<ModelInput[]> {
+    return JSON.parse(await this.#link.call("inputs", [])) as ModelInput[];
+  }
+
+  /** The products that the model knows, in the order of their indices. */
+  async products(): Promise<Product[]> {
+    return JSON.parse(await this.#link.call("products", [])) as Product[];
+  }
+
+  /** Ends the worker and gives the memory back. What still runs is rejected with `closed`. */
+  close(): void {
+    this.#link.close();
+  }
+
+  #now(): string {
+    return time((this.#options.clock ?? Date.now)());
+  }
+
+  /** The wire request without its events, and candidates that are given by index. */
+  #ask({ candidates, limit, explain, listId, context, now, seed }: RankOptions): [string, Uint32Array?] {
+    const moment = now === undefined ? this.#now() : typeof now === "string" ? now : time(now);
+    const indices = candidates instanceof Uint32Array ? candidates : undefined;
+    const body = stringify({
+      now: moment,
+      shopper: this.#options.shopper,
+      list_id: listId,
+      limit,
+      explain,
+      seed,
+      context: { utc_offset_minutes: offset(moment), ...context },
+      candidates: indices ? undefined : candidates,
+    });
+    return indices ? [body, indices] : [body];
+  }
+}
+
+/** What the shop knows of the shopper: on this device only, and theirs to see and erase. */
+export class Profile {
+  readonly #link: Link;
+  readonly #shopper: string | undefined;
+
+  /** @internal */
+  constructor(link: Link, shopper: string | undefined) {
+    this.#link = link;
+    this.#shopper = shopper;
+  }
+
+  /** Everything that is known. */
+  async get(): Promise<ProfileView> {
+    const { events, persisted } = await this.#link.call("profile", []);
+    return { shopper: this.#shopper, persisted, events: JSON.parse(events) as ShopEvent[] };
+  }
+
+  /** The same as a JSON document to hand to the shopper. */
+  async export(): Promise<string> {
+    return JSON.stringify({ format: "shelfedge.profile.v1", ...(await this.get()) }, null, 2);
+  }
+
+  /** Forgets everything, in memory and on the device. */
+  async erase(): Promise<void> {
+    await this.#link.call("erase", []);
+  }
+
+  /**
+   * The shopper's consent to keep the profile on this device, given (`true`) or
+   * withdrawn (`false`, which erases the kept copy; the visit goes on in memory).
+   */
+  async persist(keep: boolean): Promise<void> {
+    await this.#link.call("persist", [keep]);
+  }
+}
+
+/**
+ * Opens a shop on a platform.
+ *
+ * @internal
+ */
+export async function open(options: LoadOptions, platform: Platform): Promise<Shop> {
+  const { signal } = options;
+  const aborted = () => new ShelfedgeError("aborted", "Loading was stopped by its signal.", [], { cause: signal?.reason });
+  if (signal?.aborted) throw aborted();
+  if (options.model === undefined || options.model === null) {
+    throw new ShelfedgeError("invalid_argument", "load() needs `model`: the address of a bundle's folder, or its parts.");
+  }
+  const inWorker = options.worker ?? platform.spawn !== undefined;
+  if (inWorker && !platform.spawn) {
+    throw new ShelfedgeError("worker_failed", "There are no workers here. Leave `worker` out, or pass `false`.");
+  }
+  // The worker starts while the parts are on their way.
+  const worker = inWorker ? spawn(platform) : undefined;
+  const abort = new AbortController();
+  const stop = new Promise<never>((_, reject) => {
+    signal?.addEventListener("abort", () => reject(aborted()), { once: true });
+  });
+  stop.catch(() => {});
+  try {
+    const parts = locate(options.model, platform.base());
+    const read = async (source: FileSource) => bytes(source, platform, abort.signal);
+    const [module, manifest, shelf] = await Promise.race([
+      stop,
+      Promise.all([
+        compile(options.wasm ?? platform.wasm(), platform, abort.signal),
+        read(parts.manifest),
+        read(parts.shelf),
+      ]),
+    ]);
+    const opening: Opening = { module, manifest, shelf, shopper: options.shopper ?? "", storage: options.consent?.storage };
+    const opened = worker ? overMessages(worker, opening) : inThread(platform, opening);
+    // A shop that finishes opening after it was given up must not stay open.
+    opened.then((link) => signal?.aborted && link.close(), () => {});
+    const link = await Promise.race([stop, opened]);
+    signal?.addEventListener("abort", () => link.close(), { once: true });
+    return new Shop(link, options);
+  } catch (error) {
+    abort.abort();
+    worker?.terminate();
+    throw error;
+  }
+}
+
+function spawn({ spawn }: Platform): Worker {
+  try {
+    return (spawn as () => Worker)();
+  } catch (error) {
+    throw workerFailed(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function workerFailed(why: string, cause?: unknown): ShelfedgeError {
+  return new ShelfedgeError(
+    "worker_failed",
+    `The worker failed: ${why}. Its script must come from the page's own origin and be allowed by \`worker-src 'self'\`; \`worker: false\` does without it.`,
+    [],
+    { cause },
+  );
+}
+
+async function overMessages(worker: Worker, opening: Opening): Promise<Link> {
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: ShelfedgeError): void }>();
+  let next = 0;
+  let ended: ShelfedgeError | undefined;
+  const end = (error: ShelfedgeError) => {
+    ended ??= error;
+    worker.terminate();
+    for (const { reject } of waiting.values()) reject(ended);
+    waiting.clear();
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    end(workerFailed(event.message || "its script can't be loaded"));
+  };
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+    const call = waiting.get(data.id);
+    waiting.delete(data.id);
+    if ("error" in data) call?.reject(fromPlain(data.error));
+    else call?.resolve(data.value);
+  };
+  const post = (method: string, args: readonly unknown[], transfer: Transferable[]) =>
+    new Promise<unknown>((resolve, reject) => {
+      if (ended) return reject(ended);
+      const id = next++;
+      try {
+        worker.postMessage({ id, method, args } satisfies Call, transfer);
+        waiting.set(id, { resolve, reject });
+      } catch (error) {
+        // Something that can't be cloned, or a buffer that was moved before.
+        reject(new ShelfedgeError("invalid_argument", String(error), [], { cause: error }));
+      }
+    });
+  const info = (await post("open", [opening], [opening.manifest, opening.shelf])) as string;
+  return {
+    info,
+    call: <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer: Transferable[] = []) =>
+      post(method, args, transfer) as Promise<Returned<K>>,
+    close: () => end(CLOSED()),
+  };
+}
+
+async function inThread(platform: Platform, opening: Opening): Promise<Link> {
+  const { Core } = await platform.core();
+  const { core, info } = await Core.open(opening);
+  let ended = false;
+  return {
+    info,
+    call: async <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>): Promise<Returned<K>> => {
+      if (ended) throw CLOSED();
+      const run = core[method] as (...args: Parameters<Calls[K]>) => Returned<K> | Promise<Returned<K>>;
+      return run.apply(core, args);
+    },
+    close: () => {
+      if (!ended) core.close();
+      ended = true;
+    },
+  };
+}
+
+/** The parts of a bundle, with addresses made absolute: a worker has another base. */
+function locate(model: LoadOptions["model"], base: string | undefined): ModelParts {
+  if (typeof model !== "string" && !(model instanceof URL)) return model;
+  let folder = String(model);
+  if (!folder.endsWith("/")) folder += "/";
+  const part = (name: string) => {
+    try {
+      return new URL(folder + name, base);
+    } catch {
+      // A path, on a platform that has files.
+      return folder + name;
+    }
+  };
+  return { manifest: part("manifest.json"), shelf: part("model.shelf") };
+}
+
+async function fetched(address: string | URL, signal: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, { signal });
+  } catch (error) {
+    throw new ShelfedgeError("fetch_failed", `${address} can't be fetched: ${(error as Error).message}`, [], { cause: error });
+  }
+  return arrived(response, String(address));
+}
+
+function arrived(response: Response, address: string): Response {
+  if (!response.ok) throw new ShelfedgeError("fetch_failed", `${address || "A response"} came with status ${response.status}.`);
+  return response;
+}
+
+/** The content of a file, as a buffer that may be moved away. */
+async function bytes(source: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
+  if (typeof source === "string" || source instanceof URL) {
+    const content = await platform.read?.(source);
+    if (content) return bytes(content, platform, signal);
+    source = await fetched(source, signal);
+  }
+  if (source instanceof Response) return arrived(source, source.url).arrayBuffer();
+  // Copied: the caller keeps theirs.
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return new Uint8Array(source).slice().buffer;
+  throw new ShelfedgeError("invalid_argument", "A part of the model must be an address, a Response, an ArrayBuffer or a Uint8Array.");
+}
+
+async function compile(given: WasmSource | Promise<WasmSource>, platform: Platform, signal: AbortSignal): Promise<WebAssembly.Module> {
+  let source = await given;
+  if (source instanceof WebAssembly.Module) return source;
+  if (typeof source === "string" || source instanceof URL) {
+    source = (await platform.read?.(source)) ?? (await fetched(source, signal));
+  }
+  try {
+    if (source instanceof Response && WebAssembly.compileStreaming) {
+      const type = arrived(source, source.url).headers.get("content-type") ?? "";
+      // A server that doesn't know the type costs a little time, not the shop.
+      if (type.startsWith("application/wasm")) return await WebAssembly.compileStreaming(source);
+    }
+    return await WebAssembly.compile(await bytes(source as FileSource, platform, signal));
+  } catch (error) {
+    if (error instanceof ShelfedgeError) throw error;
+    throw new ShelfedgeError(
+      "wasm_unavailable",
+      `The WebAssembly module can't be compiled: ${(error as Error).message}. A content security policy must allow 'wasm-unsafe-eval' in script-src.`,
+      [],
+      { cause: error },
+    );
+  }
+}
+
+/** An instant as RFC 3339 text. One that isn't any is the engine's to refuse, with its path. */
+function time(moment: Date | number): string {
+  const date = new Date(moment);
+  return Number.isNaN(date.getTime()) ? String(moment) : date.toISOString();
+}
+
+/** Minutes that this device's clock is ahead of UTC at an instant. */
+function offset(moment: string): number {
+  const date = new Date(moment);
+  return -(Number.isNaN(date.getTime()) ? new Date() : date).getTimezoneOffset() || 0;
+}
+
+function hasTime(event: ShopEvent): boolean {
+  return event.time !== undefined || event.timestamp_micros !== undefined;
+}
+
+function randomId(): string {
+  // randomUUID exists in secure contexts only; a shop on a plain address of the
+  // local network has getRandomValues.
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * JSON, but nothing lost on the way: JSON.stringify writes NaN and infinities
+ * as null, which would make a wrong price a missing one.
+ */
+function stringify(value: unknown): string {
+  const faults: Fault[] = [];
+  const refuse = (path: string, cause: string) =>
+    faults.push({ code: "invalid_argument", path, cause, action: "Give a finite number, a text, true, false, an array or a plain object." });
+  const visit = (node: unknown, path: string, depth: number) => {
+    if (typeof node === "number") {
+      if (!Number.isFinite(node)) refuse(path, `${node} is not a number that JSON can carry`);
+    } else if (typeof node === "bigint" || typeof node === "function" || typeof node === "symbol") {
+      refuse(path, `a ${typeof node} is no JSON value`);
+    } else if (typeof node === "object" && node !== null) {
+      if (depth > 32) refuse(path, "nested too deeply, or within itself");
+      else if (Array.isArray(node)) node.forEach((item, index) => visit(item, `${path}[${index}]`, depth + 1));
+      else if (node instanceof Date) Number.isNaN(node.getTime()) && refuse(path, "not a valid date");
+      else for (const [key, item] of Object.entries(node)) visit(item, `${path}.${key}`, depth + 1);
+    }
+  };
+  visit(value, "$", 0);
+  if (faults.length > 0) {
+    const all = faults.map(({ path, cause }) => `${path}: ${cause}`).join("; ");
+    throw new ShelfedgeError("invalid_argument", all, faults);
+  }
+  return JSON.stringify(value);
+}
