@@ -10,4 +10,15 @@
 //! exp, ln and tanh are our own.
 #![forbid(unsafe_code)]
 
+mod code;
+mod error;
+pub mod file;
+mod infer;
+mod kernels;
+pub mod math;
+mod model;
 pub mod program;
+mod trees;
+
+pub use error::{BuildError, LoadError, LoadErrorKind, RunError};
+pub use model::{Input, MAX_ROWS, Model, PortInfo, Workspace};

@@ -1,0 +1,157 @@
+//! Tree ensembles, with the meaning of ONNX-ML's operators.
+
+use crate::code::{LEAF_BIT, MISSING_BIT, StoredForest, TEST, TEST_SHIFT};
+use crate::file::u32_at;
+use crate::kernels::View;
+use crate::math;
+use crate::program::{Aggregate, PostTransform, Test};
+
+/// Evaluates a block. `None` when a node points nowhere.
+pub(crate) fn run(
+    forest: &StoredForest,
+    weights: &[u8],
+    x: View<'_>,
+    out: &mut [f32],
+    lanes: usize,
+    count: usize,
+    scratch: &mut Vec<f32>,
+) -> Option<()> {
+    let targets = forest.targets as usize;
+    let nodes = weights
+        .get(forest.nodes..forest.nodes + forest.node_count as usize * 16)?
+        .as_chunks::<16>()
+        .0;
+    let leaves = weights.get(forest.leaves..forest.leaves + forest.leaf_count as usize * 8)?;
+    // Scores, then for Min and Max whether a target has been reached.
+    scratch.resize((2 * targets).max(scratch.len()), 0.0);
+    out.fill(0.0);
+    for lane in 0..count {
+        let (score, seen) = scratch.split_at_mut(targets);
+        score.fill(0.0);
+        seen[..targets].fill(0.0);
+        for tree in 0..forest.trees as usize {
+            let root = u32_at(weights, forest.roots + tree * 4)?;
+            let (first, leaf_count) = descend(nodes, root, x, lane)?;
+            for i in first as usize..first as usize + leaf_count as usize {
+                let at = leaves.get(i * 8..i * 8 + 8)?;
+                let target = u32_at(at, 0)? as usize;
+                let weight = f32::from_bits(u32_at(at, 4)?);
+                let (s, seen) = (score.get_mut(target)?, seen.get_mut(target)?);
+                *s = match forest.aggregate {
+                    Aggregate::Sum | Aggregate::Average => *s + weight,
+                    Aggregate::Min if *seen != 0.0 && *s < weight => *s,
+                    Aggregate::Max if *seen != 0.0 && *s > weight => *s,
+                    Aggregate::Min | Aggregate::Max => weight,
+                };
+                *seen = 1.0;
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^24 trees")]
+        let trees = forest.trees as f32;
+        for (t, s) in score.iter_mut().enumerate() {
+            if forest.aggregate == Aggregate::Average && forest.trees > 0 {
+                *s /= trees;
+            }
+            *s += forest.base.get(t).copied().unwrap_or(0.0);
+        }
+        if forest.binary {
+            // The leaves score class 1 alone.
+            let s = score[1];
+            match forest.post {
+                PostTransform::Logistic => {
+                    score[1] = math::sigmoid(s);
+                    score[0] = 1.0 - score[1];
+                }
+                PostTransform::Probit => {
+                    score[1] = math::probit(s);
+                    score[0] = 1.0 - score[1];
+                }
+                _ => {
+                    score[0] = 1.0 - s;
+                }
+            }
+        } else {
+            post(forest.post, score);
+        }
+        for (t, s) in score.iter().enumerate() {
+            out[t * lanes + lane] = *s;
+        }
+    }
+    Some(())
+}
+
+/// The leaf that a row reaches: its first weight and how many.
+fn descend(nodes: &[[u8; 16]], root: u32, x: View<'_>, lane: usize) -> Option<(u32, u32)> {
+    let mut at = root;
+    loop {
+        let node = nodes.get(at as usize)?;
+        let word = |i: usize| u32::from_le_bytes([node[i], node[i + 1], node[i + 2], node[i + 3]]);
+        let head = word(0);
+        if head & LEAF_BIT != 0 {
+            return Some((word(8), word(12)));
+        }
+        let feature = (head & ((1 << TEST_SHIFT) - 1)) as usize;
+        let value = *x
+            .data
+            .get(feature * x.lanes + if x.lanes == 1 { 0 } else { lane })?;
+        let threshold = f32::from_bits(word(4));
+        let test = if value.is_nan() {
+            head & MISSING_BIT != 0
+        } else {
+            match TEST.get((head >> TEST_SHIFT & 7) as usize)? {
+                Test::Leq => value <= threshold,
+                Test::Lt => value < threshold,
+                Test::Gte => value >= threshold,
+                Test::Gt => value > threshold,
+                // Equality of floats is what the model asks for.
+                Test::Eq => value == threshold,
+                Test::Neq => value != threshold,
+            }
+        };
+        let next = if test { word(8) } else { word(12) };
+        // Children come after their parent, so the walk ends.
+        if next <= at {
+            return None;
+        }
+        at = next;
+    }
+}
+
+fn post(transform: PostTransform, scores: &mut [f32]) {
+    match transform {
+        PostTransform::None => {}
+        PostTransform::Logistic => {
+            for s in scores {
+                *s = math::sigmoid(*s);
+            }
+        }
+        PostTransform::Probit => {
+            for s in scores {
+                *s = math::probit(*s);
+            }
+        }
+        PostTransform::Softmax | PostTransform::SoftmaxZero => {
+            let zero = transform == PostTransform::SoftmaxZero;
+            // onnxruntime leaves out only scores within 1e-7 of 0.
+            let counts = |s: f32| !zero || s.abs() > 1e-7;
+            let max = scores
+                .iter()
+                .copied()
+                .fold(f32::NEG_INFINITY, |m, s| if s > m { s } else { m });
+            let mut sum = 0.0;
+            for s in scores.iter_mut() {
+                if counts(*s) {
+                    *s = math::exp(*s - max);
+                    sum += *s;
+                } else {
+                    *s *= math::exp(-max);
+                }
+            }
+            if sum > 0.0 {
+                for s in scores.iter_mut() {
+                    *s /= sum;
+                }
+            }
+        }
+    }
+}
