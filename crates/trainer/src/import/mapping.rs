@@ -1,0 +1,467 @@
+//! The mapping file: which column means what, and what makes a row unusable.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex::Regex;
+use shelfedge_commerce::Fault;
+use shelfedge_commerce::money::Currency;
+use shelfedge_commerce::time::Timestamp;
+
+use crate::error::{Error, Result, fault};
+
+/// Version of the mapping file's format.
+pub const MAPPING_FORMAT: i64 = 1;
+
+/// A validated mapping file.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Currency of all prices.
+    pub currency: Currency,
+    /// What separates fields in CSV files; a comma unless said otherwise.
+    pub csv_delimiter: u8,
+    /// Columns.
+    pub columns: Columns,
+    /// How times are written.
+    pub time: TimeRule,
+    /// What makes a row unusable.
+    pub rules: Rules,
+}
+
+/// Names of the columns.
+#[derive(Debug)]
+pub struct Columns {
+    /// Order (invoice) number.
+    pub order: String,
+    /// Product code.
+    pub product: String,
+    /// Title of the product.
+    pub title: Option<String>,
+    /// Pieces.
+    pub quantity: String,
+    /// Time of the order.
+    pub time: String,
+    /// Price of one piece.
+    pub unit_price: String,
+    /// Customer number.
+    pub customer: String,
+    /// Country of the customer.
+    pub country: Option<String>,
+    /// Currency of the row.
+    pub currency: Option<String>,
+}
+
+/// How times are written.
+#[derive(Debug)]
+pub struct TimeRule {
+    /// `strftime` pattern for times given as text; without it text must be
+    /// RFC 3339.
+    pub format: Option<String>,
+    /// Minutes east of UTC of times without a zone.
+    pub utc_offset_minutes: i32,
+    /// Rows before this are refused.
+    pub earliest: Option<Timestamp>,
+    /// Rows at or after this are refused.
+    pub before: Option<Timestamp>,
+}
+
+/// What to do with lines of the same product in one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// Quantities are added.
+    Sum,
+    /// Lines after the first are refused.
+    Refuse,
+}
+
+/// What makes a row unusable.
+#[derive(Debug)]
+pub struct Rules {
+    /// An order whose number begins with one of these is a cancellation.
+    pub cancellation_prefixes: Vec<String>,
+    /// What a product code looks like; others (postage, fees) are refused.
+    pub product_code: Option<Regex>,
+    /// Whether product codes are put in upper case first.
+    pub upper_case_products: bool,
+    /// Lines of one product in one order.
+    pub repeated_lines: Repeated,
+}
+
+struct Reader<'a> {
+    faults: Vec<Fault>,
+    file: &'a str,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, path: &str, cause: impl Into<String>, action: &str) {
+        self.faults.push(fault(
+            "mapping_invalid",
+            format!("{}: {path}", self.file),
+            cause,
+            action,
+        ));
+    }
+
+    fn known(&mut self, path: &str, table: &toml::Table, keys: &[&str]) {
+        for key in table.keys() {
+            if !keys.contains(&key.as_str()) {
+                let place = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                self.fault(
+                    &place,
+                    "unknown key",
+                    &format!("use one of: {}", keys.join(", ")),
+                );
+            }
+        }
+    }
+
+    fn table(&mut self, root: &toml::Table, key: &str, required: bool) -> toml::Table {
+        match root.get(key) {
+            Some(toml::Value::Table(table)) => table.clone(),
+            Some(other) => {
+                self.fault(
+                    key,
+                    format!("is {}, not a table", other.type_str()),
+                    &format!("write a section [{key}]"),
+                );
+                toml::Table::new()
+            }
+            None => {
+                if required {
+                    self.fault(key, "missing", &format!("add a section [{key}]"));
+                }
+                toml::Table::new()
+            }
+        }
+    }
+
+    fn text(&mut self, path: &str, table: &toml::Table, key: &str) -> Option<String> {
+        let value = table.get(key)?;
+        match value.as_str() {
+            Some(text) if !text.is_empty() => Some(text.to_owned()),
+            Some(_) => {
+                self.fault(&format!("{path}{key}"), "is empty", "give a value");
+                None
+            }
+            None => {
+                self.fault(
+                    &format!("{path}{key}"),
+                    format!("is {}, not text", value.type_str()),
+                    "put it in quotes",
+                );
+                None
+            }
+        }
+    }
+
+    fn required(&mut self, path: &str, table: &toml::Table, key: &str, what: &str) -> String {
+        if !table.contains_key(key) {
+            self.fault(
+                &format!("{path}{key}"),
+                "missing",
+                &format!("name the column that holds the {what}"),
+            );
+        }
+        self.text(path, table, key).unwrap_or_default()
+    }
+
+    fn instant(&mut self, path: &str, table: &toml::Table, key: &str) -> Option<Timestamp> {
+        let value = table.get(key)?;
+        let text = match value {
+            toml::Value::Datetime(time) => time.to_string(),
+            toml::Value::String(text) => text.clone(),
+            other => other.type_str().to_owned(),
+        };
+        let parsed = Timestamp::parse_rfc3339(&text).ok();
+        if parsed.is_none() {
+            self.fault(
+                &format!("{path}{key}"),
+                format!("{text:?} is not a time"),
+                "write RFC 3339, as 2011-12-10T00:00:00Z",
+            );
+        }
+        parsed
+    }
+}
+
+impl Mapping {
+    /// Reads and checks a mapping file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks the text of a mapping file; `file` names it in faults.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let root: toml::Table = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| {
+                1 + text.as_bytes()[..span.start.min(text.len())]
+                    .iter()
+                    .filter(|&&b| b == b'\n')
+                    .count()
+            });
+            Error::fault(
+                "mapping_not_toml",
+                format!("{file}: line {line}"),
+                e.message().to_owned(),
+                "correct the TOML",
+            )
+        })?;
+        let mut r = Reader {
+            faults: Vec::new(),
+            file,
+        };
+        r.known(
+            "",
+            &root,
+            &[
+                "format",
+                "currency",
+                "csv_delimiter",
+                "columns",
+                "time",
+                "rules",
+            ],
+        );
+        if root.get("format").and_then(toml::Value::as_integer) != Some(MAPPING_FORMAT) {
+            r.fault(
+                "format",
+                "missing or not a version that this program reads",
+                "write format = 1",
+            );
+        }
+        let currency = match root.get("currency") {
+            None => {
+                r.fault(
+                    "currency",
+                    "missing",
+                    "give the prices' currency, as \"GBP\"",
+                );
+                None
+            }
+            Some(_) => r.text("", &root, "currency").and_then(|code| {
+                let currency = Currency::parse(&code).ok();
+                if currency.is_none() {
+                    r.fault(
+                        "currency",
+                        format!("{code:?} is not an ISO 4217 code"),
+                        "use three capital letters, as \"GBP\"",
+                    );
+                }
+                currency
+            }),
+        };
+
+        let csv_delimiter = match r.text("", &root, "csv_delimiter").as_deref() {
+            None => b',',
+            Some(text) if text.len() == 1 && text != "\"" => text.as_bytes()[0],
+            Some(text) => {
+                r.fault(
+                    "csv_delimiter",
+                    format!("{text:?} is not one ASCII character"),
+                    "write \",\", \";\" or \"\\t\"",
+                );
+                b','
+            }
+        };
+
+        let c = r.table(&root, "columns", true);
+        r.known(
+            "columns",
+            &c,
+            &[
+                "order",
+                "product",
+                "title",
+                "quantity",
+                "time",
+                "unit_price",
+                "customer",
+                "country",
+                "currency",
+            ],
+        );
+        let p = "columns.";
+        let columns = Columns {
+            order: r.required(p, &c, "order", "order number"),
+            product: r.required(p, &c, "product", "product code"),
+            title: r.text(p, &c, "title"),
+            quantity: r.required(p, &c, "quantity", "quantity"),
+            time: r.required(p, &c, "time", "time of the order"),
+            unit_price: r.required(p, &c, "unit_price", "price of one piece"),
+            customer: r.required(p, &c, "customer", "customer number"),
+            country: r.text(p, &c, "country"),
+            currency: r.text(p, &c, "currency"),
+        };
+        let mut seen = BTreeSet::new();
+        for name in columns.names() {
+            if !name.is_empty() && !seen.insert(name) {
+                r.fault(
+                    "columns",
+                    format!("column {name:?} is named twice"),
+                    "give each meaning a column of its own",
+                );
+            }
+        }
+
+        let t = r.table(&root, "time", false);
+        r.known(
+            "time",
+            &t,
+            &["format", "utc_offset_minutes", "earliest", "before"],
+        );
+        let offset = match t.get("utc_offset_minutes") {
+            None => 0,
+            Some(value) => match value.as_integer() {
+                Some(minutes) if (-14 * 60..=14 * 60).contains(&minutes) => minutes as i32,
+                _ => {
+                    r.fault(
+                        "time.utc_offset_minutes",
+                        format!("{value} is not an offset"),
+                        "give whole minutes east of UTC, -840 to 840",
+                    );
+                    0
+                }
+            },
+        };
+        let format = r.text("time.", &t, "format");
+        if let Some(format) = &format
+            && chrono::format::StrftimeItems::new(format)
+                .any(|item| matches!(item, chrono::format::Item::Error))
+        {
+            r.fault(
+                "time.format",
+                format!("{format:?} is not a time pattern"),
+                "use strftime fields, as \"%d/%m/%Y %H:%M\"",
+            );
+        }
+        let time = TimeRule {
+            format,
+            utc_offset_minutes: offset,
+            earliest: r.instant("time.", &t, "earliest"),
+            before: r.instant("time.", &t, "before"),
+        };
+        if let (Some(earliest), Some(before)) = (time.earliest, time.before)
+            && earliest >= before
+        {
+            r.fault(
+                "time.before",
+                "is not after time.earliest",
+                "widen the range",
+            );
+        }
+
+        let u = r.table(&root, "rules", false);
+        r.known(
+            "rules",
+            &u,
+            &[
+                "cancellation_prefixes",
+                "product_code",
+                "upper_case_products",
+                "repeated_lines",
+            ],
+        );
+        let mut cancellation_prefixes = Vec::new();
+        if let Some(value) = u.get("cancellation_prefixes") {
+            match value.as_array() {
+                Some(list) => {
+                    for (i, item) in list.iter().enumerate() {
+                        match item.as_str() {
+                            Some(prefix) if !prefix.is_empty() => {
+                                cancellation_prefixes.push(prefix.to_owned());
+                            }
+                            _ => r.fault(
+                                &format!("rules.cancellation_prefixes[{i}]"),
+                                "is not a non-empty text",
+                                "write prefixes in quotes, as [\"C\"]",
+                            ),
+                        }
+                    }
+                }
+                None => r.fault(
+                    "rules.cancellation_prefixes",
+                    format!("is {}, not a list", value.type_str()),
+                    "write a list, as [\"C\"]",
+                ),
+            }
+        }
+        let product_code = r.text("rules.", &u, "product_code").and_then(|pattern| {
+            // The whole code must match, whether or not the author anchored it.
+            match Regex::new(&format!("^(?:{pattern})$")) {
+                Ok(regex) => Some(regex),
+                Err(e) => {
+                    r.fault(
+                        "rules.product_code",
+                        format!("not a regular expression: {e}"),
+                        "correct the pattern",
+                    );
+                    None
+                }
+            }
+        });
+        let upper_case_products = match u.get("upper_case_products") {
+            None => false,
+            Some(toml::Value::Boolean(flag)) => *flag,
+            Some(other) => {
+                r.fault(
+                    "rules.upper_case_products",
+                    format!("is {}", other.type_str()),
+                    "write true or false",
+                );
+                false
+            }
+        };
+        let repeated_lines = match r.text("rules.", &u, "repeated_lines").as_deref() {
+            None | Some("sum") => Repeated::Sum,
+            Some("refuse") => Repeated::Refuse,
+            Some(other) => {
+                r.fault(
+                    "rules.repeated_lines",
+                    format!("{other:?} is not a rule"),
+                    "write \"sum\" or \"refuse\"",
+                );
+                Repeated::Sum
+            }
+        };
+        match currency {
+            Some(currency) if r.faults.is_empty() => Ok(Self {
+                currency,
+                csv_delimiter,
+                columns,
+                time,
+                rules: Rules {
+                    cancellation_prefixes,
+                    product_code,
+                    upper_case_products,
+                    repeated_lines,
+                },
+            }),
+            _ => Err(Error::Invalid(r.faults)),
+        }
+    }
+}
+
+impl Columns {
+    /// All named columns, in a fixed order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [
+            Some(&self.order),
+            Some(&self.product),
+            self.title.as_ref(),
+            Some(&self.quantity),
+            Some(&self.time),
+            Some(&self.unit_price),
+            Some(&self.customer),
+            self.country.as_ref(),
+            self.currency.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+    }
+}

@@ -1,0 +1,613 @@
+//! Reads a shop's order lines from Parquet or CSV, refuses what can't be used
+//! and says how much of it there was.
+//!
+//! Tables are read batch by batch; what stays in memory is one compact record
+//! for each accepted row.
+
+mod csv;
+mod mapping;
+mod parquet;
+mod report;
+mod row;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use shelfedge_commerce::time::Timestamp;
+
+pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule};
+pub use report::{EXAMPLES, Example, Report, Rule, RuleCount};
+use row::{Cell, Fields, minor_units};
+
+use crate::error::{Error, Result};
+use crate::shop::{Line, Shop, ShopCustomer, ShopOrder, ShopProduct};
+use crate::watch::Watch;
+
+/// A shop and what was found while reading it.
+#[derive(Debug)]
+pub struct Imported {
+    /// The accepted history.
+    pub shop: Shop,
+    /// The data report.
+    pub report: Report,
+    /// SHA-256 over the mapping file and the tables.
+    pub digest: [u8; 32],
+}
+
+/// Reads a table, or all `.parquet` and `.csv` tables of a folder in the order
+/// of their names. Without a mapping file, `mapping.toml` of the folder is
+/// used.
+pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Imported> {
+    let folder = shop.is_dir();
+    let files = if folder {
+        tables(shop)?
+    } else {
+        vec![shop.to_path_buf()]
+    };
+    let beside = if folder {
+        shop.join("mapping.toml")
+    } else {
+        shop.with_file_name("mapping.toml")
+    };
+    let mapping_path = mapping.unwrap_or(&beside);
+    let mapping = Mapping::load(mapping_path)?;
+
+    // All files are checked before the first is read.
+    let mut faults = Vec::new();
+    for path in &files {
+        let checked = match kind(path) {
+            Some(Format::Parquet) => parquet::check(path, &mapping),
+            Some(Format::Csv) => csv::check(path, &mapping),
+            None => Err(Error::fault(
+                "table_format",
+                path.display().to_string(),
+                "neither .parquet nor .csv",
+                "convert the table to Parquet or CSV",
+            )),
+        };
+        match checked {
+            Ok(()) => {}
+            Err(Error::Invalid(found)) => faults.extend(found),
+            Err(other) => return Err(other),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+
+    let mut digest = Sha256::new();
+    hash_file(mapping_path, &mut digest)?;
+    for path in &files {
+        hash_file(path, &mut digest)?;
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+
+    let mut intake = Intake::new(&mapping);
+    for path in &files {
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        intake.begin(name);
+        match kind(path) {
+            Some(Format::Csv) => csv::read(path, &mapping, &mut intake, watch)?,
+            _ => parquet::read(path, &mapping, &mut intake, watch)?,
+        }
+    }
+    intake.finish(digest)
+}
+
+enum Format {
+    Parquet,
+    Csv,
+}
+
+fn kind(path: &Path) -> Option<Format> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "parquet" => Some(Format::Parquet),
+        "csv" => Some(Format::Csv),
+        _ => None,
+    }
+}
+
+fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
+        let path = entry.map_err(|e| Error::io("read", folder, e))?.path();
+        if kind(&path).is_some() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::fault(
+            "no_tables",
+            folder.display().to_string(),
+            "the folder holds no .parquet and no .csv file",
+            "put the order lines there, or name the file itself",
+        ));
+    }
+    Ok(files)
+}
+
+fn hash_file(path: &Path, digest: &mut Sha256) -> Result<()> {
+    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = file
+            .read(&mut buffer)
+            .map_err(|e| Error::io("read", path, e))?;
+        if n == 0 {
+            return Ok(());
+        }
+        digest.update(&buffer[..n]);
+    }
+}
+
+/// The fault of a mapped column that the table lacks.
+fn missing_columns(path: &Path, mapping: &Mapping, there: &[String]) -> Result<()> {
+    let faults: Vec<_> = mapping
+        .columns
+        .names()
+        .filter(|name| !there.iter().any(|t| t == name))
+        .map(|name| {
+            crate::error::fault(
+                "column_missing",
+                format!("{}: {name}", path.display()),
+                format!(
+                    "there is no such column; the columns are {}",
+                    there.join(", ")
+                ),
+                "correct the name in the mapping file",
+            )
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(faults))
+    }
+}
+
+#[derive(Default)]
+struct Names {
+    index: BTreeMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(&i) = self.index.get(name) {
+            return i;
+        }
+        let i = self.names.len() as u32;
+        self.index.insert(name.to_owned(), i);
+        self.names.push(name.to_owned());
+        i
+    }
+
+    /// For each interned index its rank by name.
+    fn ranks(&self) -> Vec<u32> {
+        let mut ranks = vec![0; self.names.len()];
+        for (rank, &i) in self.index.values().enumerate() {
+            ranks[i as usize] = rank as u32;
+        }
+        ranks
+    }
+}
+
+/// An accepted row.
+#[derive(Clone, Copy)]
+struct Row {
+    order: u32,
+    customer: u32,
+    product: u32,
+    quantity: u32,
+    time: i64,
+    price: i64,
+    number: u64,
+    file: u32,
+}
+
+/// Takes rows, applies the rules and keeps what passes.
+pub(crate) struct Intake<'a> {
+    mapping: &'a Mapping,
+    report: Report,
+    orders: Names,
+    products: Names,
+    customers: Names,
+    /// Latest title of each product, with its time.
+    titles: Vec<(i64, String)>,
+    /// Latest country of each customer, with its time.
+    countries: Vec<(i64, String)>,
+    rows: Vec<Row>,
+    number: u64,
+    previous: Option<i64>,
+}
+
+impl<'a> Intake<'a> {
+    fn new(mapping: &'a Mapping) -> Self {
+        Self {
+            mapping,
+            report: Report::new(),
+            orders: Names::default(),
+            products: Names::default(),
+            customers: Names::default(),
+            titles: Vec::new(),
+            countries: Vec::new(),
+            rows: Vec::new(),
+            number: 0,
+            previous: None,
+        }
+    }
+
+    fn begin(&mut self, file: String) {
+        self.report.files.push(file);
+        self.number = 0;
+    }
+
+    fn file(&self) -> String {
+        self.report.files.last().cloned().unwrap_or_default()
+    }
+
+    fn note(&mut self, rule: Rule, fields: impl FnOnce() -> Vec<String>) {
+        let (file, row) = (self.file(), self.number);
+        self.report.count(rule, || Example {
+            file,
+            row,
+            fields: fields(),
+        });
+    }
+
+    fn refuse(&mut self, rule: Rule, fields: impl FnOnce() -> Vec<String>) {
+        self.report.refused += 1;
+        self.note(rule, fields);
+    }
+
+    /// A row that could not even be split into fields.
+    pub(crate) fn broken(&mut self, why: String) {
+        self.report.rows += 1;
+        self.number += 1;
+        self.refuse(Rule::Unparsable, || vec![why]);
+    }
+
+    /// One row of the table.
+    pub(crate) fn row(&mut self, f: &Fields<'_>) {
+        let mapping = self.mapping;
+        let (columns, rules) = (&mapping.columns, &mapping.rules);
+        self.report.rows += 1;
+        self.number += 1;
+        let show = |name: &str, cell: &Cell<'_>| format!("{name}={}", cell.text());
+
+        let order = f.order.id().filter(|t| !t.is_empty());
+        let product = f.product.id().filter(|t| !t.is_empty());
+        let quantity = f.quantity.int();
+        let time = instant(&f.time, &mapping.time);
+        let exponent = mapping.currency.exponent();
+        let price = f
+            .unit_price
+            .decimal()
+            .and_then(|t| minor_units(&t, exponent).map(|p| (p, positive(&t))));
+        let customer = f.customer.id();
+        let odd_customer = customer.is_none() && f.customer != Cell::Missing;
+        let (
+            Some(order),
+            Some(product),
+            Some(quantity),
+            Some(time),
+            Some(((price, rounded), price_positive)),
+            false,
+        ) = (order, product, quantity, time, price, odd_customer)
+        else {
+            self.refuse(Rule::Unparsable, || {
+                let mut fields = Vec::new();
+                let mut bad = |wrong: bool, name: &str, cell: &Cell<'_>| {
+                    if wrong {
+                        fields.push(show(name, cell));
+                    }
+                };
+                bad(
+                    f.order.id().is_none_or(|t| t.is_empty()),
+                    &columns.order,
+                    &f.order,
+                );
+                bad(
+                    f.product.id().is_none_or(|t| t.is_empty()),
+                    &columns.product,
+                    &f.product,
+                );
+                bad(quantity.is_none(), &columns.quantity, &f.quantity);
+                bad(time.is_none(), &columns.time, &f.time);
+                bad(price.is_none(), &columns.unit_price, &f.unit_price);
+                bad(odd_customer, &columns.customer, &f.customer);
+                fields
+            });
+            return;
+        };
+        let too_early = mapping.time.earliest.is_some_and(|t| time < t.millis());
+        let too_late = mapping.time.before.is_some_and(|t| time >= t.millis());
+        if too_early || too_late {
+            return self.refuse(Rule::OutOfRange, || vec![show(&columns.time, &f.time)]);
+        }
+        if f.currency != Cell::Missing
+            && !f
+                .currency
+                .text()
+                .eq_ignore_ascii_case(mapping.currency.code())
+        {
+            let name = columns.currency.as_deref().unwrap_or_default();
+            return self.refuse(Rule::MixedCurrency, || vec![show(name, &f.currency)]);
+        }
+        let Some(customer) = customer.filter(|c| !c.is_empty()) else {
+            return self.refuse(Rule::MissingCustomer, || vec![show(&columns.order, &f.order)]);
+        };
+        if rules
+            .cancellation_prefixes
+            .iter()
+            .any(|p| order.starts_with(p.as_str()))
+        {
+            return self.refuse(Rule::Cancellation, || {
+                vec![
+                    show(&columns.order, &f.order),
+                    show(&columns.quantity, &f.quantity),
+                ]
+            });
+        }
+        if quantity <= 0 {
+            return self.refuse(Rule::Quantity, || vec![show(&columns.quantity, &f.quantity)]);
+        }
+        if !price_positive {
+            return self.refuse(Rule::Price, || {
+                vec![show(&columns.unit_price, &f.unit_price)]
+            });
+        }
+        let product = if rules.upper_case_products {
+            product.to_uppercase()
+        } else {
+            product.into_owned()
+        };
+        if rules
+            .product_code
+            .as_ref()
+            .is_some_and(|code| !code.is_match(&product))
+        {
+            return self.refuse(Rule::NotAProduct, || {
+                vec![
+                    show(&columns.product, &f.product),
+                    f.title.text().into_owned(),
+                ]
+            });
+        }
+        let Ok(quantity) = u32::try_from(quantity) else {
+            return self.refuse(Rule::Unparsable, || {
+                vec![show(&columns.quantity, &f.quantity)]
+            });
+        };
+
+        if rounded {
+            self.note(Rule::Rounded, || {
+                vec![show(&columns.unit_price, &f.unit_price)]
+            });
+        }
+        if self.previous.is_some_and(|previous| time < previous) {
+            self.note(Rule::OutOfOrder, || vec![show(&columns.time, &f.time)]);
+        }
+        self.previous = Some(time);
+
+        let order = self.orders.intern(&order);
+        let product = self.products.intern(&product);
+        let customer = self.customers.intern(&customer);
+        latest(&mut self.titles, product, time, &f.title);
+        latest(&mut self.countries, customer, time, &f.country);
+        self.rows.push(Row {
+            order,
+            customer,
+            product,
+            quantity,
+            time,
+            price,
+            number: self.number,
+            file: self.report.files.len() as u32 - 1,
+        });
+    }
+
+    fn finish(self, digest: [u8; 32]) -> Result<Imported> {
+        let Self {
+            mapping,
+            mut report,
+            orders,
+            products,
+            customers,
+            titles,
+            countries,
+            mut rows,
+            ..
+        } = self;
+        let (order_rank, product_rank, customer_rank) =
+            (orders.ranks(), products.ranks(), customers.ranks());
+        for row in &mut rows {
+            row.order = order_rank[row.order as usize];
+            row.product = product_rank[row.product as usize];
+            row.customer = customer_rank[row.customer as usize];
+        }
+        // Rows of one order and product come together, in the order of reading.
+        rows.sort_by_key(|r| (r.order, r.customer, r.product, r.file, r.number));
+        let order_names: Vec<&String> = orders.index.keys().collect();
+        let product_names: Vec<&String> = products.index.keys().collect();
+
+        let mut list: Vec<ShopOrder> = Vec::new();
+        let mut repeats: Vec<Row> = Vec::new();
+        let mut lines = 0;
+        for group in rows.chunk_by(|a, b| (a.order, a.customer) == (b.order, b.customer)) {
+            let mut order = ShopOrder {
+                id: order_names[group[0].order as usize].clone(),
+                customer: group[0].customer,
+                time: group.iter().map(|r| r.time).min().unwrap_or_default(),
+                lines: Vec::new(),
+            };
+            for same in group.chunk_by(|a, b| a.product == b.product) {
+                repeats.extend_from_slice(&same[1..]);
+                let counted = match mapping.rules.repeated_lines {
+                    Repeated::Sum => same,
+                    Repeated::Refuse => &same[..1],
+                };
+                let pieces: i128 = counted.iter().map(|r| i128::from(r.quantity)).sum();
+                let value: i128 = counted
+                    .iter()
+                    .map(|r| i128::from(r.quantity) * i128::from(r.price))
+                    .sum();
+                order.lines.push(Line {
+                    product: same[0].product,
+                    quantity: u32::try_from(pieces).unwrap_or(u32::MAX),
+                    unit_price: ((value + pieces / 2) / pieces) as i64,
+                });
+            }
+            lines += order.lines.len() as u64;
+            list.push(order);
+        }
+        list.sort_by(|a, b| (a.time, &a.id, a.customer).cmp(&(b.time, &b.id, b.customer)));
+
+        let rule = match mapping.rules.repeated_lines {
+            Repeated::Sum => Rule::Merged,
+            Repeated::Refuse => Rule::Repeated,
+        };
+        repeats.sort_by_key(|r| (r.file, r.number));
+        for row in &repeats {
+            if rule == Rule::Repeated {
+                report.refused += 1;
+            }
+            let file = report.files[row.file as usize].clone();
+            report.count(rule, || Example {
+                file,
+                row: row.number,
+                fields: vec![
+                    format!(
+                        "{}={}",
+                        mapping.columns.order, order_names[row.order as usize]
+                    ),
+                    format!(
+                        "{}={}",
+                        mapping.columns.product, product_names[row.product as usize]
+                    ),
+                    format!("{}={}", mapping.columns.quantity, row.quantity),
+                ],
+            });
+        }
+        if list.is_empty() {
+            return Err(Error::fault(
+                "no_orders",
+                report.files.join(", "),
+                format!(
+                    "no order is left of {} rows:\n{}",
+                    report.rows,
+                    report.table()
+                ),
+                "check the mapping file against the table",
+            ));
+        }
+
+        let mut shop = Shop {
+            currency: mapping.currency,
+            products: Vec::with_capacity(product_names.len()),
+            customers: Vec::with_capacity(customers.names.len()),
+            orders: list,
+        };
+        for (code, &i) in &products.index {
+            shop.products.push(ShopProduct {
+                code: code.clone(),
+                title: titles[i as usize].1.clone(),
+            });
+        }
+        for (id, &i) in &customers.index {
+            shop.customers.push(ShopCustomer {
+                id: id.clone(),
+                country: countries[i as usize].1.clone(),
+            });
+        }
+        report.kept = report.rows - report.refused;
+        report.lines = lines;
+        report.orders = shop.orders.len() as u64;
+        report.customers = shop.customers.len() as u64;
+        report.products = shop.products.len() as u64;
+        report.first = shop.orders.first().map(|o| Timestamp(o.time).to_string());
+        report.last = shop.orders.last().map(|o| Timestamp(o.time).to_string());
+        report.digest = hex(&digest);
+        Ok(Imported {
+            shop,
+            report,
+            digest,
+        })
+    }
+}
+
+/// Keeps the text with the latest time; later rows win at equal times.
+fn latest(list: &mut Vec<(i64, String)>, index: u32, time: i64, cell: &Cell<'_>) {
+    let index = index as usize;
+    if list.len() <= index {
+        list.resize_with(index + 1, || (i64::MIN, String::new()));
+    }
+    let text = cell.text();
+    let entry = &mut list[index];
+    if !text.is_empty() && time >= entry.0 {
+        entry.0 = time;
+        if entry.1 != text {
+            entry.1 = text.into_owned();
+        }
+    }
+}
+
+fn positive(decimal: &str) -> bool {
+    !decimal.starts_with('-') && decimal.bytes().any(|b| (b'1'..=b'9').contains(&b))
+}
+
+fn instant(cell: &Cell<'_>, rule: &TimeRule) -> Option<i64> {
+    let shift = i64::from(rule.utc_offset_minutes) * 60_000;
+    match cell {
+        Cell::Time(ms, true) => Some(*ms),
+        Cell::Time(ms, false) => ms.checked_sub(shift),
+        Cell::Int(value) => match rule.format.as_deref() {
+            Some("unix_seconds") => value.checked_mul(1_000),
+            Some("unix_millis") => Some(*value),
+            _ => None,
+        },
+        Cell::Text(text) => {
+            let text = text.trim();
+            let Some(format) = rule.format.as_deref() else {
+                return Timestamp::parse_rfc3339(text).ok().map(Timestamp::millis);
+            };
+            match format {
+                "unix_seconds" => text.parse::<i64>().ok()?.checked_mul(1_000),
+                "unix_millis" => text.parse().ok(),
+                _ => {
+                    if let Ok(time) = chrono::DateTime::parse_from_str(text, format) {
+                        return Some(time.timestamp_millis());
+                    }
+                    let local = chrono::NaiveDateTime::parse_from_str(text, format)
+                        .ok()
+                        .or_else(|| {
+                            chrono::NaiveDate::parse_from_str(text, format)
+                                .ok()?
+                                .and_hms_opt(0, 0, 0)
+                        })?;
+                    local.and_utc().timestamp_millis().checked_sub(shift)
+                }
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+
+use super::*;
+use crate::watch::Silent;
+
+fn demo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/online-retail")
+}
+
+#[test]
+fn the_demo_shop_is_read_as_the_protocol_reads_it() {
+    let imported = import(&demo(), None, &mut Silent).expect("the demo shop is readable");
+    let report = &imported.report;
+    // Facts of the data set, computed independently with pandas when the
+    // evaluation protocol was prepared.
+    assert_eq!(report.rows, 541_909);
+    assert_eq!(report.rows_of(Rule::MissingCustomer), 135_080);
+    assert_eq!(report.rows_of(Rule::Cancellation), 8_905);
+    assert_eq!(report.rows_of(Rule::Quantity) + report.rows_of(Rule::Price), 40);
+    assert_eq!(report.rows_of(Rule::NotAProduct), 1_547);
+    for rule in [Rule::Unparsable, Rule::OutOfRange, Rule::MixedCurrency] {
+        assert_eq!(report.rows_of(rule), 0, "{rule:?}");
+    }
+    assert_eq!(
+        report.rows,
+        report.kept + report.refused,
+        "every row is counted once"
+    );
+    // Rows, invoices of the prepared train, valid and test parts together.
+    assert_eq!(report.lines, 260_239 + 47_820 + 78_267);
+    assert_eq!(report.orders, 13_081 + 1_903 + 3_418);
+    let shop = &imported.shop;
+    let october = Timestamp::parse_rfc3339("2011-10-01T00:00:00Z")
+        .expect("a time")
+        .millis();
+    let train = shop.before(october);
+    assert_eq!(train.len(), 13_081);
+    assert_eq!(train.iter().map(|o| o.lines.len()).sum::<usize>(), 260_239);
+    let customers: std::collections::BTreeSet<u32> = train.iter().map(|o| o.customer).collect();
+    assert_eq!(customers.len(), 3_613);
+}
+
+const MAPPING: &str = r#"
+format = 1
+currency = "GBP"
+[columns]
+order = "no"
+product = "sku"
+title = "name"
+quantity = "n"
+time = "at"
+unit_price = "price"
+customer = "who"
+currency = "cur"
+[time]
+format = "%d/%m/%Y %H:%M"
+utc_offset_minutes = 60
+earliest = 2020-01-01T00:00:00Z
+before = "2021-01-01T00:00:00Z"
+[rules]
+cancellation_prefixes = ["C"]
+product_code = 'P\d+'
+"#;
+
+fn read_csv(text: &str, mapping: &str) -> Result<Imported> {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("lines.csv"), text).expect("written");
+    std::fs::write(folder.path().join("mapping.toml"), mapping).expect("written");
+    import(folder.path(), None, &mut Silent)
+}
+
+#[test]
+fn every_rule_counts_its_rows() {
+    let imported = read_csv(
+        "no,sku,name,n,at,price,who,cur\n\
+         1,P1,Cup,2,02/01/2020 10:00,2.50,7,GBP\n\
+         1,P1,Cup,3,02/01/2020 10:00,2.505,7,GBP\n\
+         1,P1,Cup,x,02/01/2020 10:00,2.50,7,GBP\n\
+         2,P2,Jug,1,01/01/2020 09:00,5,8,\n\
+         3,P2,Jug,1,01/01/2019 09:00,5,8,GBP\n\
+         4,P2,Jug,1,01/02/2020 09:00,5,8,EUR\n\
+         5,P2,Jug,1,01/02/2020 09:00,5,,GBP\n\
+         C6,P2,Jug,-1,01/02/2020 09:00,5,8,GBP\n\
+         7,P2,Jug,0,01/02/2020 09:00,5,8,GBP\n\
+         8,P2,Jug,1,01/02/2020 09:00,0.00,8,GBP\n\
+         9,POST,Postage,1,01/02/2020 09:00,5,8,GBP\n\
+         9,P2,Jug,1\n\
+         10,P2,Jug,1,31/02/2020 09:00,nan,8,GBP\n",
+        MAPPING,
+    )
+    .expect("two orders are left");
+    let report = &imported.report;
+    let counts: Vec<String> = report
+        .rules
+        .iter()
+        .map(|r| format!("{:?} {} {:?}", r.rule, r.rows, r.examples.first().map(|e| (e.row, &e.fields))))
+        .collect();
+    expect![[r#"
+        Unparsable 3 Some((3, ["n=x"]))
+        OutOfRange 1 Some((5, ["at=01/01/2019 09:00"]))
+        MixedCurrency 1 Some((6, ["cur=EUR"]))
+        MissingCustomer 1 Some((7, ["no=5"]))
+        Cancellation 1 Some((8, ["no=C6", "n=-1"]))
+        Quantity 1 Some((9, ["n=0"]))
+        Price 1 Some((10, ["price=0.00"]))
+        NotAProduct 1 Some((11, ["sku=POST", "Postage"]))
+        Repeated 0 None
+        Merged 1 Some((2, ["no=1", "sku=P1", "n=3"]))
+        OutOfOrder 1 Some((4, ["at=01/01/2020 09:00"]))
+        Rounded 1 Some((2, ["price=2.505"]))"#]]
+    .assert_eq(&counts.join("\n"));
+    assert_eq!((report.rows, report.kept, report.refused), (13, 3, 10));
+    let shop = &imported.shop;
+    // 10:00 an hour east of Greenwich is 09:00 UTC; 2 at 2.50 and 3 at 2.51.
+    assert_eq!(Timestamp(shop.orders[1].time).to_string(), "2020-01-02T09:00:00Z");
+    assert_eq!(
+        shop.orders[1].lines,
+        [Line { product: 0, quantity: 5, unit_price: 251 }]
+    );
+}
+
+#[test]
+fn repeated_lines_may_be_refused() {
+    let imported = read_csv(
+        "no,sku,name,n,at,price,who,cur\n\
+         1,P1,Cup,2,02/01/2020 10:00,2.50,7,GBP\n\
+         1,P1,Cup,3,02/01/2020 10:00,2.50,7,GBP\n",
+        &format!("{MAPPING}repeated_lines = \"refuse\"\n"),
+    )
+    .expect("one order");
+    assert_eq!(imported.report.rows_of(Rule::Repeated), 1);
+    assert_eq!((imported.report.kept, imported.report.refused), (1, 1));
+    assert_eq!(imported.shop.orders[0].lines[0].quantity, 2);
+}
+
+#[test]
+fn missing_columns_are_all_named() {
+    let error = read_csv("no,product,n,at,price,who,cur\n", MAPPING).expect_err("no sku, no name");
+    let codes: Vec<&str> = error.faults().iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["column_missing", "column_missing"]);
+    assert!(
+        error.to_string().contains("the columns are no, product, n, at, price, who, cur"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_fault_of_a_mapping_is_reported() {
+    let error = Mapping::parse(
+        r#"
+        format = 2
+        currency = "pounds"
+        colour = "red"
+        csv_delimiter = "tab"
+        [columns]
+        order = "no"
+        product = "no"
+        quantity = 3
+        price = "p"
+        time = "at"
+        customer = "who"
+        [time]
+        format = "%Q"
+        utc_offset_minutes = 5000
+        earliest = "yesterday"
+        [rules]
+        cancellation_prefixes = ["C", 4]
+        product_code = "("
+        upper_case_products = "yes"
+        repeated_lines = "maybe"
+        "#,
+        "mapping.toml",
+    )
+    .expect_err("much is wrong");
+    let places: Vec<String> = error
+        .faults()
+        .iter()
+        .map(|f| format!("{}: {}", f.path, f.cause.lines().next().unwrap_or_default()))
+        .collect();
+    expect![[r#"
+        mapping.toml: colour: unknown key
+        mapping.toml: format: missing or not a version that this program reads
+        mapping.toml: currency: "pounds" is not an ISO 4217 code
+        mapping.toml: csv_delimiter: "tab" is not one ASCII character
+        mapping.toml: columns.price: unknown key
+        mapping.toml: columns.quantity: is integer, not text
+        mapping.toml: columns.unit_price: missing
+        mapping.toml: columns: column "no" is named twice
+        mapping.toml: time.utc_offset_minutes: 5000 is not an offset
+        mapping.toml: time.format: "%Q" is not a time pattern
+        mapping.toml: time.earliest: "yesterday" is not a time
+        mapping.toml: rules.cancellation_prefixes[1]: is not a non-empty text
+        mapping.toml: rules.product_code: not a regular expression: regex parse error:
+        mapping.toml: rules.upper_case_products: is string
+        mapping.toml: rules.repeated_lines: "maybe" is not a rule"#]]
+    .assert_eq(&places.join("\n"));
+
+    let error = Mapping::parse("format = 1\ncurrency = ", "m.toml").expect_err("not TOML");
+    assert_eq!(error.faults()[0].code, "mapping_not_toml");
+    assert_eq!(error.faults()[0].path, "m.toml: line 2");
+}
+
+#[test]
+fn a_table_with_nothing_usable_is_an_error_with_the_report() {
+    let error = read_csv(
+        "no,sku,name,n,at,price,who,cur\n1,P1,Cup,2,02/01/2020 10:00,2.50,,GBP\n",
+        MAPPING,
+    )
+    .expect_err("no customer");
+    assert_eq!(error.faults()[0].code, "no_orders");
+    assert!(error.to_string().contains("no customer"));
+}
+
+#[test]
+fn a_truncated_parquet_file_is_an_error() {
+    let bytes = std::fs::read(demo().join("online_retail.parquet")).expect("the demo table");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cut.parquet");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("written");
+    let error = import(&path, Some(&demo().join("mapping.toml")), &mut Silent).expect_err("cut");
+    assert_eq!(error.faults()[0].code, "table_unreadable");
+}
+
+#[test]
+fn columns_of_an_unusable_type_are_named() {
+    use ::parquet::arrow::ArrowWriter;
+    use arrow_array::{BooleanArray, RecordBatch, StringArray};
+    use std::sync::Arc;
+    let text = |v: &str| Arc::new(StringArray::from(vec![v])) as arrow_array::ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("no", text("1")),
+        ("sku", text("P1")),
+        ("name", text("Cup")),
+        ("n", Arc::new(BooleanArray::from(vec![true])) as arrow_array::ArrayRef),
+        ("at", text("02/01/2020 10:00")),
+        ("price", text("2.50")),
+        ("who", text("7")),
+        ("cur", text("GBP")),
+    ])
+    .expect("a batch");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.parquet");
+    let mut writer = ArrowWriter::try_new(
+        File::create(&path).expect("created"),
+        batch.schema(),
+        None,
+    )
+    .expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    std::fs::write(folder.path().join("mapping.toml"), MAPPING).expect("written");
+    let error = import(&path, None, &mut Silent).expect_err("n is a truth value");
+    assert_eq!(error.faults()[0].code, "column_type");
+    assert!(error.faults()[0].path.ends_with(": n"));
+}
+
+#[test]
+fn decimals_become_minor_units() {
+    assert_eq!(minor_units("2.55", 2), Some((255, false)));
+    assert_eq!(minor_units("-2.5", 2), Some((-250, false)));
+    assert_eq!(minor_units("0.001", 2), Some((0, true)));
+    assert_eq!(minor_units("0.005", 2), Some((1, true)));
+    assert_eq!(minor_units("7", 0), Some((7, false)));
+    assert_eq!(minor_units(".5", 2), Some((50, false)));
+    assert_eq!(minor_units("1e3", 2), None);
+    assert_eq!(minor_units("", 2), None);
+    assert_eq!(minor_units("99999999999999999999999", 2), None);
+}

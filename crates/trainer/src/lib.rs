@@ -1,0 +1,15 @@
+//! Reads a shop's order history, reports what is in it, learns a ranking from
+//! it and writes the bundle that the browser and the edge serve.
+//!
+//! It doesn't serve: nothing depends on this crate. It computes no feature of
+//! its own either: training and serving call the same `shelfedge_features`.
+
+pub mod error;
+pub mod import;
+pub mod learn;
+pub mod metrics;
+pub mod model;
+pub mod rng;
+pub mod round;
+pub mod shop;
+pub mod watch;

@@ -1,0 +1,191 @@
+//! How good a ranking is: NDCG, recall, hit rate and their intervals.
+//!
+//! The definitions are those of next-basket evaluation with binary gains: the
+//! ideal list holds `min(k, |truth|)` hits; recall divides by `|truth|`.
+
+use serde::Serialize;
+
+use crate::rng::Rng;
+
+/// Draws of the bootstrap.
+pub const DRAWS: usize = 1_000;
+
+/// Metrics of one ranked list.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Row {
+    /// NDCG at 10.
+    pub ndcg10: f64,
+    /// Hits among the first 10, over the truth's size.
+    pub recall10: f64,
+    /// Hits among the first 20, over the truth's size.
+    pub recall20: f64,
+    /// Hits among the first 10, over `min(10, |truth|)`.
+    pub capped10: f64,
+    /// Whether there is a hit among the first 10.
+    pub hit10: f64,
+}
+
+/// Scores a list against the truth, which must be sorted.
+pub fn score<T: Ord>(ranked: &[T], truth: &[T]) -> Row {
+    let mut row = Row::default();
+    if truth.is_empty() {
+        return row;
+    }
+    let mut gain = 0.0;
+    let (mut hits10, mut hits20) = (0_u32, 0_u32);
+    for (i, item) in ranked.iter().take(20).enumerate() {
+        if truth.binary_search(item).is_ok() {
+            hits20 += 1;
+            if i < 10 {
+                hits10 += 1;
+                gain += discount(i);
+            }
+        }
+    }
+    let ideal: f64 = (0..truth.len().min(10)).map(discount).sum();
+    row.ndcg10 = gain / ideal;
+    row.recall10 = f64::from(hits10) / truth.len() as f64;
+    row.recall20 = f64::from(hits20) / truth.len() as f64;
+    row.capped10 = f64::from(hits10) / truth.len().min(10) as f64;
+    row.hit10 = f64::from(u8::from(hits10 > 0));
+    row
+}
+
+fn discount(place: usize) -> f64 {
+    1.0 / ((place + 2) as f64).log2()
+}
+
+/// A mean with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Mean over the queries.
+    pub value: f64,
+    /// 2.5th percentile of the bootstrap.
+    pub low: f64,
+    /// 97.5th percentile of the bootstrap.
+    pub high: f64,
+}
+
+/// All metrics of a set of queries.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// How many queries.
+    pub queries: usize,
+    /// NDCG at 10.
+    pub ndcg10: Estimate,
+    /// Recall at 10.
+    pub recall10: Estimate,
+    /// Recall at 20.
+    pub recall20: Estimate,
+    /// Recall at 10 with the truth capped at 10.
+    pub capped10: Estimate,
+    /// Hit rate at 10.
+    pub hit10: Estimate,
+}
+
+/// Means with percentile bootstrap intervals; each row is a customer, the unit
+/// that is resampled.
+pub fn summarise(rows: &[Row], seed: u64) -> Summary {
+    let columns: [fn(&Row) -> f64; 5] = [
+        |r| r.ndcg10,
+        |r| r.recall10,
+        |r| r.recall20,
+        |r| r.capped10,
+        |r| r.hit10,
+    ];
+    let n = rows.len().max(1) as f64;
+    let mut draws: [Vec<f64>; 5] = Default::default();
+    let mut rng = Rng::new(seed, 0xB007);
+    for _ in 0..DRAWS {
+        let mut sums = [0.0; 5];
+        for _ in 0..rows.len() {
+            let row = &rows[rng.below(rows.len())];
+            for (sum, column) in sums.iter_mut().zip(columns) {
+                *sum += column(row);
+            }
+        }
+        for (list, sum) in draws.iter_mut().zip(sums) {
+            list.push(sum / n);
+        }
+    }
+    let mut estimates = columns.iter().zip(draws).map(|(column, mut list)| {
+        list.sort_by(f64::total_cmp);
+        Estimate {
+            value: round(rows.iter().map(column).sum::<f64>() / n),
+            low: round(percentile(&list, 0.025)),
+            high: round(percentile(&list, 0.975)),
+        }
+    });
+    let mut next = || {
+        estimates.next().unwrap_or(Estimate {
+            value: 0.0,
+            low: 0.0,
+            high: 0.0,
+        })
+    };
+    Summary {
+        queries: rows.len(),
+        ndcg10: next(),
+        recall10: next(),
+        recall20: next(),
+        capped10: next(),
+        hit10: next(),
+    }
+}
+
+fn round(x: f64) -> f64 {
+    (x * 1e5).round() / 1e5
+}
+
+/// With linear interpolation between the sorted draws.
+fn percentile(sorted: &[f64], p: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let at = p * last as f64;
+    let below = at.floor() as usize;
+    let above = (below + 1).min(last);
+    sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_scored_by_hand() {
+        // Hits at places 1 and 3 of a truth of 3:
+        // (1 + 1/2) / (1 + 1/log2(3) + 1/2) = 1.5 / 2.13093
+        let row = score(&[5, 9, 7, 8], &[2, 5, 7]);
+        assert!((row.ndcg10 - 0.703_918_089).abs() < 1e-8, "{row:?}");
+        assert!((row.recall10 - 2.0 / 3.0).abs() < 1e-12);
+        assert!((row.capped10 - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(row.hit10, 1.0);
+    }
+
+    #[test]
+    fn a_large_truth_is_capped() {
+        let truth: Vec<u32> = (0..40).collect();
+        let ranked: Vec<u32> = (0..20).collect();
+        let row = score(&ranked, &truth);
+        assert_eq!(row.ndcg10, 1.0);
+        assert_eq!(row.capped10, 1.0);
+        assert_eq!((row.recall10, row.recall20), (0.25, 0.5));
+    }
+
+    #[test]
+    fn intervals_hold_the_mean_and_are_repeatable() {
+        let rows: Vec<Row> = (0..200)
+            .map(|i| Row {
+                ndcg10: f64::from(i % 10) / 10.0,
+                ..Row::default()
+            })
+            .collect();
+        let a = summarise(&rows, 1);
+        assert_eq!(a, summarise(&rows, 1));
+        assert_eq!(a.ndcg10.value, 0.45);
+        assert!(a.ndcg10.low < 0.45 && 0.45 < a.ndcg10.high);
+        // The standard error is 0.287 / sqrt(200) = 0.0203.
+        assert!((a.ndcg10.high - a.ndcg10.low - 4.0 * 0.0203).abs() < 0.02);
+    }
+}
