@@ -5,7 +5,7 @@
 //! someone who may choose their own id can choose their arm.
 
 use crate::codes;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, quote};
 
 /// The number of buckets: shares are in basis points.
 pub const BUCKETS: u32 = 10_000;
@@ -75,7 +75,7 @@ impl Split {
                 faults.push(Fault::new(
                     &codes::DUPLICATE_ID,
                     format!("arms[{index}].name"),
-                    format!("{name:?} is the name of an earlier arm"),
+                    format!("{} is the name of an earlier arm", quote(name)),
                 ));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::codes;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, quote};
 use crate::id::ProductId;
 use crate::money::{Currency, Money};
 
@@ -72,7 +72,7 @@ impl Catalogue {
                 faults.push(Fault::new(
                     &codes::DUPLICATE_ID,
                     path("id"),
-                    format!("{:?} is also products[{first}]", product.id.as_str()),
+                    format!("{} is also products[{first}]", quote(product.id.as_str())),
                 ));
             } else {
                 by_id.insert(product.id.clone(), index);

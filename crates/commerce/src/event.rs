@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::codes;
-use crate::fault::{Fault, Faults, Invalid};
+use crate::fault::{Fault, Faults, Invalid, quote};
 use crate::id::{EventId, ListId, ProductId};
 use crate::money::{Currency, Money};
 use crate::time::Timestamp;
@@ -45,10 +45,7 @@ macro_rules! kinds {
                     $($name => Ok(Self::$kind),)*
                     _ => Err(Invalid::new(
                         &codes::EVENT_NAME_UNKNOWN,
-                        format!(
-                            "{:?} is not an e-commerce event of GA4",
-                            name.chars().take(40).collect::<String>()
-                        ),
+                        format!("{} is not an e-commerce event of GA4", quote(name)),
                     )),
                 }
             }

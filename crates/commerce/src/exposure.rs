@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::codes;
 use crate::event::{Event, EventKind};
-use crate::fault::{Fault, Faults, Invalid};
+use crate::fault::{Fault, Faults, Invalid, quote};
 use crate::id::{EventId, ExposureId, ListId, ProductId, SessionId, ShopperId};
 use crate::money::Money;
 use crate::time::Timestamp;
@@ -96,7 +96,7 @@ impl Exposure {
                 faults.push(Fault::new(
                     &codes::POSITION_REPEATED,
                     format!("entries[{index}].product"),
-                    format!("entries[{first}] is {:?} too", entry.product.as_str()),
+                    format!("entries[{first}] is {} too", quote(entry.product.as_str())),
                 ));
             }
         }

@@ -75,6 +75,26 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
+/// Text from outside, fit to be shown in a cause: in quotes, control characters
+/// replaced, cut after 40 characters. (`{:?}` would do nearly the same, but its
+/// Unicode tables are several kilobytes of wasm.)
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for (index, character) in text.chars().enumerate() {
+        if index == 40 {
+            quoted.push('\u{2026}');
+            break;
+        }
+        quoted.push(if character.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        });
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// How many faults [`Faults`] keeps in full. A hostile input of a million bad
 /// items must not become an answer of a million sentences; the rest is counted.
 pub const MAX_KEPT: usize = 100;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::codes;
-use crate::fault::Invalid;
+use crate::fault::{Invalid, quote};
 
 /// The codes of ISO 4217 that have minor units, with their exponents, sorted by
 /// code. Funds codes (BOV, CLF, COU, MXV, USN, UYI, UYW, CHE, CHW) are active
@@ -98,10 +98,7 @@ impl Currency {
             Ok(index) => Ok(Self(index as u8)),
             Err(_) => Err(Invalid::new(
                 &codes::CURRENCY_UNKNOWN,
-                format!(
-                    "{:?} is not a currency of ISO 4217",
-                    code.chars().take(16).collect::<String>()
-                ),
+                format!("{} is not a currency of ISO 4217", quote(code)),
             )),
         }
     }
@@ -311,6 +308,14 @@ fn split(text: &str) -> Option<(bool, &str, &str, i64)> {
         .then_some((negative, whole, fraction, shift))
 }
 
+/// Reads the decimal text of a JSON number as a whole number: `6`, `6.0` and
+/// `60e-1` are six, because JSON doesn't tell whole numbers apart. `None` when
+/// the text isn't a whole number or doesn't fit.
+pub fn parse_whole(text: &str) -> Option<i64> {
+    // A yen has no decimals, so an amount of yen is a whole number.
+    parse_minor(text, Currency::JPY).ok()
+}
+
 fn parse_minor(text: &str, currency: Currency) -> Result<i64, Invalid> {
     let shown = || text.chars().take(40).collect::<String>();
     let Some((negative, whole, fraction, shift)) = split(text) else {
@@ -318,12 +323,12 @@ fn parse_minor(text: &str, currency: Currency) -> Result<i64, Invalid> {
         return Err(if matches!(bare.as_str(), "nan" | "inf" | "infinity") {
             Invalid::new(
                 &codes::MONEY_NOT_FINITE,
-                format!("{:?} is not a finite amount", shown()),
+                format!("{} is not a finite amount", quote(text)),
             )
         } else {
             Invalid::new(
                 &codes::MONEY_MALFORMED,
-                format!("{:?} is not a decimal number", shown()),
+                format!("{} is not a decimal number", quote(text)),
             )
         });
     };
@@ -463,6 +468,22 @@ mod tests {
             ("٥", "GBP", Err("money_malformed")),
         ] {
             assert_eq!(minor(text, code), expected, "{text} {code}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers() {
+        for (text, expected) in [
+            ("6", Some(6)),
+            ("6.0", Some(6)),
+            ("60e-1", Some(6)),
+            ("-6", Some(-6)),
+            ("6.5", None),
+            ("1e30", None),
+            ("NaN", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_whole(text), expected, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::codes;
-use crate::fault::Invalid;
+use crate::fault::{Invalid, quote};
 
 /// Milliseconds in a second.
 pub const SECOND: i64 = 1_000;
@@ -265,18 +265,17 @@ fn fields(bytes: &[u8]) -> Option<[i64; 8]> {
 }
 
 fn parse(text: &str) -> Result<Timestamp, Invalid> {
-    let shown = || text.chars().take(40).collect::<String>();
     let Some([year, month, day, hour, minute, second, millis, offset]) = fields(text.as_bytes())
     else {
         return Err(Invalid::new(
             &codes::TIME_MALFORMED,
-            format!("{:?} is not an RFC 3339 time", shown()),
+            format!("{} is not an RFC 3339 time", quote(text)),
         ));
     };
     let nonexistent = || {
         Invalid::new(
             &codes::TIME_OUT_OF_RANGE,
-            format!("{:?} doesn't exist or is out of range", shown()),
+            format!("{} doesn't exist or is out of range", quote(text)),
         )
     };
     let midnight = Timestamp::from_civil(year, month as u32, day as u32).ok_or_else(nonexistent)?;
