@@ -3,9 +3,10 @@
 //   node build.mjs          builds
 //   node build.mjs --size   prints the default bundle's sizes as JSON
 //
-// SHELFEDGE_BINDGEN names the folder with wasm-bindgen's output (target web).
+// wasm-bindgen's output (target web) is expected in dist/, or in the folder that
+// SHELFEDGE_BINDGEN names.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -23,14 +24,16 @@ function fail(cause, action) {
 }
 
 function build() {
-  const bindgen = process.env.SHELFEDGE_BINDGEN ?? join(root, "target/bindgen");
-  const generated = ["shelfedge.js", "shelfedge.d.ts", "shelfedge_bg.wasm"];
-  const missing = generated.filter((name) => !existsSync(join(bindgen, name)));
+  const bindgen = process.env.SHELFEDGE_BINDGEN ?? dist;
+  const names = ["shelfedge.js", "shelfedge.d.ts", "shelfedge_bg.wasm"];
+  const missing = names.filter((name) => !existsSync(join(bindgen, name)));
   if (missing.length > 0) fail(`${bindgen} lacks ${missing.join(", ")}`, "Run `cargo xtask npm`, which makes them first.");
+  const generated = names.map((name) => [name, readFileSync(join(bindgen, name))]);
 
+  // Nothing of an earlier build may reach the tarball.
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
-  for (const name of generated) copyFileSync(join(bindgen, name), join(dist, name));
+  for (const [name, content] of generated) writeFileSync(join(dist, name), content);
 
   run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", here]);
 

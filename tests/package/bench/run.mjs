@@ -48,7 +48,7 @@ const server = await serve(
     "/steady": page("steady.mjs"),
   },
   {
-    "content-security-policy": STRICT_CSP.replace("; require-trusted-types-for 'script'", ""),
+    "content-security-policy": STRICT_CSP,
     // Cross-origin isolation gives the page a clock of 5 microseconds.
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-embedder-policy": "require-corp",

@@ -16,7 +16,7 @@ const TYPES = {
 
 /** What a careful shop allows: own scripts, WebAssembly, nothing evaluated, nothing inline, no blob: workers. */
 export const STRICT_CSP =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'";
 
 /**
  * @param {Record<string, string | Buffer>} mounts address prefix to folder, or exact address to content

@@ -1,0 +1,61 @@
+// Replays the golden cases through the package. No platform is named here: the
+// same file runs in Node, in a page, in a bundle and in workerd.
+
+/**
+ * Every way in which the package answers a case: through the profile, from a
+ * request body, and the raw model.
+ *
+ * @returns a list of plain objects, ready to leave a page as JSON.
+ */
+export async function replay(load, options, golden) {
+  const outcomes = [];
+  for (const { request, inputs, scores } of golden.cases) {
+    const shop = await load({ ...options, ...(request.shopper ? { shopper: request.shopper } : {}) });
+    try {
+      if (request.events?.length) await shop.observe(request.events);
+      const asked = {
+        candidates: request.candidates,
+        limit: request.limit,
+        explain: request.explain,
+        listId: request.list_id,
+        context: request.context ?? { utc_offset_minutes: 0 },
+        now: request.now,
+        seed: request.seed,
+      };
+      const ranking = await shop.rank(asked);
+      const bulk = await shop.rankBulk(asked);
+      const body = await shop.request(asked);
+      const answer = await shop.answer(JSON.stringify(request));
+      const repeated = await shop.answer(body);
+      const raw = await shop.score({ rows: scores.length, inputs: await typed(shop, inputs) });
+      outcomes.push({
+        ranked: ranking.json,
+        answered: answer.json,
+        repeated: repeated.json,
+        bulk: { products: [...bulk.products], scores: bits(bulk.scores) },
+        scores: bits(raw),
+      });
+    } finally {
+      shop.close();
+    }
+  }
+  return outcomes;
+}
+
+/** JSON numbers as the arrays that the model takes. */
+async function typed(shop, inputs) {
+  const ports = await shop.inputs();
+  return Object.fromEntries(
+    ports.map(({ name, kind }) => [name, kind === "i32" ? Int32Array.from(inputs[name]) : Float32Array.from(inputs[name])]),
+  );
+}
+
+/** Floats by their bits, so that equal means equal. */
+export function bits(floats) {
+  return [...new Uint32Array(floats.buffer, floats.byteOffset, floats.length)];
+}
+
+/** And back. */
+export function floats(bits) {
+  return new Float32Array(Uint32Array.from(bits).buffer);
+}

@@ -1,0 +1,216 @@
+// Bad input at the package's boundary, the same list on every platform. Each
+// trial must be refused with its code, saying where and what to do; a trial
+// without a code must pass.
+
+const item = (more) => ({ items: [{ item_id: "85123A", ...more }] });
+
+/**
+ * Name, what it does, expected code, and what its message or faults must mention.
+ * `shop` is open and its own; `parts` are the bundle's bytes.
+ */
+export const trials = [
+  {
+    name: "a bundle with a swapped part",
+    code: "bundle_mismatch",
+    mentions: "model.shelf",
+    run: ({ load, options, parts }) => {
+      const shelf = parts.shelf.slice();
+      shelf[shelf.length >> 1] ^= 1;
+      return load({ ...options, model: { manifest: parts.manifest, shelf } });
+    },
+  },
+  {
+    name: "a truncated model",
+    code: "bundle_mismatch",
+    mentions: "model.shelf",
+    run: ({ load, options, parts }) => load({ ...options, model: { manifest: parts.manifest, shelf: parts.shelf.slice(0, 4096) } }),
+  },
+  {
+    name: "a manifest that is no JSON",
+    code: "bundle_invalid",
+    mentions: "manifest",
+    run: ({ load, options, parts }) => load({ ...options, model: { manifest: new TextEncoder().encode("<html>"), shelf: parts.shelf } }),
+  },
+  {
+    name: "a price that is no number",
+    code: "invalid_argument",
+    mentions: "$[0].params.items[0].price",
+    run: ({ shop }) => shop.observe({ name: "view_item", params: { currency: "GBP", ...item({ price: NaN }) } }),
+  },
+  {
+    name: "two infinite prices, both reported",
+    code: "invalid_argument",
+    mentions: "$[1].params.items[0].price",
+    faults: 2,
+    run: ({ shop }) =>
+      shop.observe([
+        { name: "view_item", params: { currency: "GBP", ...item({ price: Infinity }) } },
+        { name: "view_item", params: { currency: "GBP", ...item({ price: -Infinity }) } },
+      ]),
+  },
+  {
+    name: "a price with a fraction of a penny",
+    code: "invalid_request",
+    mentions: "price",
+    run: ({ shop }) => shop.observe({ name: "view_item", params: { currency: "GBP", ...item({ price: 2.555 }) } }),
+  },
+  {
+    name: "mixed currencies",
+    code: "invalid_request",
+    mentions: "currency",
+    run: ({ shop }) =>
+      shop.observe([
+        { name: "view_item", params: { currency: "GBP", ...item({ price: 2.55 }) } },
+        { name: "view_item", params: { currency: "EUR", ...item({ price: 2.55 }) } },
+      ]),
+  },
+  {
+    name: "every fault of malformed events at once",
+    code: "invalid_request",
+    faults: 3,
+    mentions: "[2]",
+    run: ({ shop }) =>
+      shop.observe([
+        { name: "no_such_event", params: item() },
+        { name: "view_item", time: "yesterday", params: item() },
+        { name: "view_item", params: { items: [{ item_id: "" }] } },
+      ]),
+  },
+  { name: "an event that is none", code: "invalid_request", run: ({ shop }) => shop.observe(null) },
+  { name: "an event with no fields", code: "invalid_request", run: ({ shop }) => shop.observe({}) },
+  {
+    name: "a value within itself",
+    code: "invalid_argument",
+    run: ({ shop }) => {
+      const params = item();
+      params.params = params;
+      return shop.observe({ name: "view_item", params });
+    },
+  },
+  { name: "a big integer", code: "invalid_argument", mentions: "$.limit", run: ({ shop, now }) => shop.rank({ now, limit: 10n }) },
+  {
+    name: "an unknown product is named, and the rest is ranked",
+    run: async ({ shop, now }) => {
+      const { items, unknown } = await shop.rank({ now, candidates: ["85123A", "NO-SUCH-PRODUCT"] });
+      return { items: items.length, unknown };
+    },
+    passes: { items: 1, unknown: ["NO-SUCH-PRODUCT"] },
+  },
+  {
+    name: "10,000 candidates",
+    code: "invalid_request",
+    mentions: "candidates",
+    run: ({ shop, now }) => shop.rank({ now, candidates: Array.from({ length: 10_000 }, (_, n) => `P${n}`) }),
+  },
+  {
+    name: "10,000 candidates by index",
+    code: "invalid_request",
+    mentions: "candidates",
+    run: ({ shop, now }) => shop.rankBulk({ now, candidates: new Uint32Array(10_000) }),
+  },
+  {
+    name: "an index outside the products",
+    code: "invalid_request",
+    mentions: "candidates[1]",
+    run: ({ shop, now }) => shop.rankBulk({ now, candidates: Uint32Array.of(0, 4_000_000_000) }),
+  },
+  { name: "no candidates", run: async ({ shop, now }) => (await shop.rank({ now, candidates: [] })).items.length, passes: 0 },
+  { name: "a limit of 1,000", code: "invalid_request", mentions: "limit", run: ({ shop, now }) => shop.rank({ now, limit: 1000 }) },
+  { name: "a time that is none", code: "invalid_request", mentions: "now", run: ({ shop }) => shop.rank({ now: "soon" }) },
+  { name: "a body that is no JSON", code: "malformed_json", run: ({ shop }) => shop.answer("{") },
+  { name: "half a surrogate pair in an id", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }).then(() => "answered"), passes: "answered" },
+  { name: "raw inputs that are missing", code: "invalid_input", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
+  {
+    name: "a raw input that no port takes",
+    code: "invalid_input",
+    mentions: "colour",
+    run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), colour: new Float32Array(1) } }),
+  },
+  {
+    name: "a raw input of the wrong length",
+    code: "invalid_input",
+    mentions: "candidate",
+    run: async ({ shop }) => shop.score({ rows: 2, inputs: await zeros(shop, 1) }),
+  },
+  {
+    name: "a raw input of the wrong kind",
+    code: "invalid_input",
+    mentions: "context",
+    run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), context: new Int32Array(4) } }),
+  },
+  {
+    name: "an index outside an embedding table",
+    code: "invalid_input",
+    run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), product: Int32Array.of(2_000_000_000) } }),
+  },
+  { name: "rows that are no number", code: "invalid_input", run: async ({ shop }) => shop.score({ rows: NaN, inputs: await zeros(shop, 1) }) },
+  {
+    name: "two loads at once, each with its own profile",
+    run: async ({ load, options, now }) => {
+      const [a, b] = await Promise.all([load(options), load(options)]);
+      await a.observe({ name: "view_item", params: item() });
+      const counts = [(await a.profile.get()).events.length, (await b.profile.get()).events.length];
+      const [first, second] = await Promise.all([a.rank({ now, limit: 3 }), b.rank({ now, limit: 3 })]);
+      a.close();
+      const third = await b.rank({ now, limit: 3 });
+      b.close();
+      return { counts, items: [first, second, third].map(({ items }) => items.length) };
+    },
+    passes: { counts: [1, 0], items: [3, 3, 3] },
+  },
+  {
+    name: "a hundred calls at once come back in their own order",
+    run: async ({ shop, now }) => {
+      const limits = Array.from({ length: 100 }, (_, n) => 1 + (n % 7));
+      const rankings = await Promise.all(limits.map((limit) => shop.rank({ now, limit })));
+      return rankings.every(({ items }, n) => items.length === limits[n]);
+    },
+    passes: true,
+  },
+  {
+    name: "use after close",
+    code: "closed",
+    run: ({ shop, now }) => {
+      shop.close();
+      shop.close();
+      return shop.rank({ now });
+    },
+  },
+  { name: "no model", code: "invalid_argument", mentions: "model", run: ({ load }) => load({}) },
+];
+
+/** All raw inputs, filled with zeros. */
+async function zeros(shop, rows) {
+  const ports = await shop.inputs();
+  return Object.fromEntries(
+    ports.map(({ name, kind, rows: each, len, width }) => [
+      name,
+      new (kind === "i32" ? Int32Array : Float32Array)((each === "shared" ? 1 : rows) * len * width),
+    ]),
+  );
+}
+
+/** Runs all trials; returns what came of each, ready to leave a page as JSON. */
+export async function runTrials({ load, ShelfedgeError }, options, now) {
+  const read = async (name) =>
+    typeof options.parts === "object"
+      ? options.parts[name]
+      : new Uint8Array(await (await fetch(`${options.model}${name === "shelf" ? "model.shelf" : "manifest.json"}`)).arrayBuffer());
+  const parts = { manifest: await read("manifest"), shelf: await read("shelf") };
+  const { parts: _, ...loading } = options;
+  const found = [];
+  for (const { name, run } of trials) {
+    const shop = await load(loading);
+    try {
+      found.push({ name, value: await run({ load, options: loading, parts, shop, now }) ?? null });
+    } catch (error) {
+      found.push({
+        name,
+        error: { ours: error instanceof ShelfedgeError, code: error.code, message: String(error.message), faults: error.faults ?? [] },
+      });
+    } finally {
+      shop.close();
+    }
+  }
+  return found;
+}

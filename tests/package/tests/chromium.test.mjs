@@ -1,0 +1,243 @@
+// The installed package in Chromium, from a bare <script type="module"> under a
+// strict content security policy: in a worker and on the page's own thread.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch, openPage } from "../lib/chromium.mjs";
+import { checkReplay, checkSame, golden } from "../lib/golden.mjs";
+import { bundle, here } from "../lib/paths.mjs";
+import { freshProject } from "../lib/project.mjs";
+import { serve } from "../lib/serve.mjs";
+import { checkTrials } from "../lib/trials-check.mjs";
+
+let project, server, browser;
+
+before(async () => {
+  project = freshProject();
+  server = await serve({
+    "/": Buffer.from(`<!doctype html><html lang="en"><meta charset="utf-8"><title>A shop</title><script type="module" src="/page.mjs"></script></html>`),
+    "/page.mjs": Buffer.from(`
+      import { load, ShelfedgeError } from "/shelfedge/index.js";
+      import { replay } from "/lib/replay.mjs";
+      import { runTrials } from "/lib/trials.mjs";
+      globalThis.page = { load, ShelfedgeError, replay, runTrials };`),
+    "/lib/": join(here, "lib"),
+    "/shelfedge/": join(project.installed, "dist"),
+    "/models/ranking/": bundle,
+    "/broken/model.shelf": Buffer.from("no model"),
+  });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  project?.remove();
+});
+
+/** A page with the package loaded, and nothing complained about once the body is done. */
+async function visit(body) {
+  const { page, context, complaints } = await openPage(browser, server.address);
+  try {
+    await page.waitForFunction(() => globalThis.page !== undefined);
+    await body(page, context);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+  }
+}
+
+const outcomes = {};
+
+for (const worker of [undefined, false]) {
+  test(`golden cases, ${worker === undefined ? "in a worker by default" : "on the main thread"}`, () =>
+    visit(async (page) => {
+      const options = { model: "/models/ranking/", ...(worker === undefined ? {} : { worker }) };
+      const replaying = page.evaluate(
+        ([options, golden]) => globalThis.page.replay(globalThis.page.load, options, golden),
+        [options, { cases: golden.cases }],
+      );
+      const started = worker === undefined ? await page.waitForEvent("worker") : undefined;
+      outcomes[String(worker)] = await replaying;
+      if (started) assert.match(started.url(), /\/shelfedge\/worker\.js$/);
+      else assert.equal(page.workers().length, 0);
+      checkReplay(outcomes[String(worker)]);
+    }));
+
+  test(`bad input, ${worker === undefined ? "in a worker" : "on the main thread"}`, () =>
+    visit(async (page) => {
+      const options = { model: "/models/ranking/", ...(worker === undefined ? {} : { worker }) };
+      const now = JSON.stringify(golden.cases[0].request.now);
+      const found = await page.evaluate(
+        ([options, now]) => globalThis.page.runTrials(globalThis.page, options, JSON.parse(now)),
+        [options, now],
+      );
+      checkTrials(found);
+    }));
+}
+
+test("the worker's bits are the main thread's", () => checkSame(outcomes.undefined, outcomes.false, "the main thread"));
+
+test("a closed worker is gone, and an abort stops a load", () =>
+  visit(async (page) => {
+    const codes = await page.evaluate(async () => {
+      const { load } = globalThis.page;
+      const codes = [];
+      const shop = await load({ model: "/models/ranking/" });
+      const pending = shop.rank({ limit: 3 }).catch(({ code }) => codes.push(code));
+      shop.close();
+      await pending;
+      await shop.profile.get().catch(({ code }) => codes.push(code));
+      const stop = new AbortController();
+      const loading = load({ model: "/models/ranking/", signal: stop.signal }).catch(({ code }) => codes.push(code));
+      stop.abort();
+      await loading;
+      const later = new AbortController();
+      const open = await load({ model: "/models/ranking/", signal: later.signal });
+      later.abort();
+      await open.rank().catch(({ code }) => codes.push(code));
+      return codes;
+    });
+    assert.deepEqual(codes, ["closed", "closed", "aborted", "closed"]);
+    assert.equal(page.workers().length, 0);
+  }));
+
+test("what can't be fetched, compiled or started says so", async () => {
+  const { page, context } = await openPage(browser, server.address);
+  await page.waitForFunction(() => globalThis.page !== undefined);
+  const found = await page.evaluate(async () => {
+    const { load } = globalThis.page;
+    const attempt = (options) => load(options).then(() => "loaded", ({ name, code, message }) => ({ name, code, message }));
+    return {
+      model: await attempt({ model: "/nowhere/" }),
+      shelf: await attempt({ model: "/broken/" }),
+      wasm: await attempt({ model: "/models/ranking/", wasm: "/shelfedge/index.js" }),
+      none: await attempt({}),
+    };
+  });
+  await context.close();
+  for (const { name } of Object.values(found)) assert.equal(name, "ShelfedgeError");
+  assert.equal(found.model.code, "fetch_failed");
+  assert.match(found.model.message, /nowhere\/(manifest\.json|model\.shelf) came with status 404/);
+  assert.equal(found.shelf.code, "fetch_failed");
+  assert.equal(found.wasm.code, "wasm_unavailable");
+  assert.equal(found.none.code, "invalid_argument");
+});
+
+test("a policy without 'wasm-unsafe-eval' is an error that names it", async () => {
+  const strict = await serve(
+    {
+      "/": Buffer.from(`<!doctype html><meta charset="utf-8"><title>x</title><script type="module" src="/page.mjs"></script>`),
+      "/page.mjs": Buffer.from(`import { load } from "/shelfedge/index.js"; load({ model: "/models/ranking/", worker: false }).catch((error) => (globalThis.error = { code: error.code, message: error.message }));`),
+      "/shelfedge/": join(project.installed, "dist"),
+      "/models/ranking/": bundle,
+    },
+    { "content-security-policy": "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'" },
+  );
+  const { page, context } = await openPage(browser, strict.address);
+  await page.waitForFunction(() => globalThis.error !== undefined);
+  const { code, message } = await page.evaluate(() => globalThis.error);
+  await context.close();
+  await strict.close();
+  assert.equal(code, "wasm_unavailable");
+  assert.match(message, /'wasm-unsafe-eval'/);
+});
+
+test("a worker that may not start is an error that names the way out", async () => {
+  const without = await serve({
+    "/": Buffer.from(`<!doctype html><meta charset="utf-8"><title>x</title><script type="module" src="/page.mjs"></script>`),
+    "/page.mjs": Buffer.from(`import { load } from "/shelfedge/index.js"; load({ model: "/models/ranking/" }).catch((error) => (globalThis.error = { code: error.code, message: error.message }));`),
+    "/shelfedge/": join(project.installed, "dist"),
+    "/shelfedge/worker.js": Buffer.from("syntax error here"),
+    "/models/ranking/": bundle,
+  });
+  const { page, context } = await openPage(browser, without.address);
+  await page.waitForFunction(() => globalThis.error !== undefined);
+  const { code, message } = await page.evaluate(() => globalThis.error);
+  await context.close();
+  await without.close();
+  assert.equal(code, "worker_failed");
+  assert.match(message, /worker: false/);
+});
+
+test("the profile: memory by default, kept with consent, merged, exported, erased", () =>
+  visit(async (page, context) => {
+    /** Names of databases, and the events in ours. */
+    const stored = () =>
+      page.evaluate(async () => {
+        const names = (await indexedDB.databases()).map(({ name }) => name);
+        if (!names.includes("shelfedge")) return { names, ids: [] };
+        const database = await new Promise((resolve, reject) => {
+          const request = indexedDB.open("shelfedge");
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+        const rows = await new Promise((resolve) => {
+          const request = database.transaction("events").objectStore("events").getAll();
+          request.onsuccess = () => resolve(request.result);
+        });
+        database.close();
+        return { names, ids: rows.map(({ shopper, id }) => `${shopper}/${id}`).sort() };
+      });
+    const event = (id) => ({ name: "view_item", id, time: "2011-12-01T10:00:00Z", params: { items: [{ item_id: "85123A" }] } });
+
+    // Without consent nothing is written, not even an empty database.
+    await page.evaluate(async (event) => {
+      globalThis.first = await globalThis.page.load({ model: "/models/ranking/", shopper: "ann" });
+      await globalThis.first.observe(event);
+    }, event("e1"));
+    assert.deepEqual(await stored(), { names: [], ids: [] });
+
+    // Consent given later keeps what the visit has seen so far, and what follows.
+    await page.evaluate(async ([second, again]) => {
+      await globalThis.first.profile.persist(true);
+      await globalThis.first.observe([second, again]);
+    }, [event("e2"), event("e1")]);
+    assert.deepEqual((await stored()).ids, ["ann/e1", "ann/e2"]);
+
+    // Another tab adds to the same profile; neither loses the other's events.
+    const other = await context.newPage();
+    await other.goto(server.address);
+    await other.waitForFunction(() => globalThis.page !== undefined);
+    await other.evaluate(async (event) => {
+      const shop = await globalThis.page.load({ model: "/models/ranking/", shopper: "ann", consent: { storage: true }, worker: false });
+      await shop.observe(event);
+      const stranger = await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: true } });
+      await stranger.observe(event);
+    }, event("e3"));
+    assert.deepEqual((await stored()).ids, ["ann/e1", "ann/e2", "ann/e3", "bob/e3"]);
+
+    // The next visit finds it again; the shopper sees the same as they export.
+    const { view, exported } = await page.evaluate(async () => {
+      globalThis.first.close();
+      globalThis.next = await globalThis.page.load({ model: "/models/ranking/", shopper: "ann", consent: { storage: true } });
+      return { view: await globalThis.next.profile.get(), exported: await globalThis.next.profile.export() };
+    });
+    assert.equal(view.persisted, true);
+    assert.deepEqual(view.events.map(({ id }) => id), ["e1", "e2", "e3"]);
+    assert.deepEqual(JSON.parse(exported), { format: "shelfedge.profile.v1", ...view });
+
+    // Erasing forgets here and on the device, this shopper's only.
+    const left = await page.evaluate(async () => {
+      await globalThis.next.profile.erase();
+      return (await globalThis.next.profile.get()).events;
+    });
+    assert.deepEqual(left, []);
+    assert.deepEqual((await stored()).ids, ["bob/e3"]);
+
+    // Withdrawing consent erases the copy and the visit goes on.
+    const view2 = await page.evaluate(async (event) => {
+      await globalThis.next.observe(event);
+      await globalThis.next.profile.persist(false);
+      return globalThis.next.profile.get();
+    }, event("e4"));
+    assert.equal(view2.persisted, false);
+    assert.deepEqual(view2.events.map(({ id }) => id), ["e4"]);
+    assert.deepEqual((await stored()).ids, ["bob/e3"]);
+
+    // Consent refused at load erases what an earlier visit left, database and all.
+    await page.evaluate(async () => {
+      await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: false } });
+    });
+    await other.close();
+    assert.deepEqual(await stored(), { names: [], ids: [] });
+  }));

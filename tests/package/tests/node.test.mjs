@@ -1,0 +1,92 @@
+// The installed package in Node: imported by name, as ES module.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { checkReplay, golden } from "../lib/golden.mjs";
+import { bundle } from "../lib/paths.mjs";
+import { freshProject } from "../lib/project.mjs";
+
+let project;
+before(() => (project = freshProject()));
+after(() => project?.remove());
+
+/** Runs a module of the fresh project and returns the JSON that it prints. */
+function run(source, ...args) {
+  writeFileSync(join(project.folder, "main.mjs"), source);
+  return JSON.parse(execFileSync(process.execPath, ["main.mjs", ...args], { cwd: project.folder, encoding: "utf8", maxBuffer: 1 << 28 }));
+}
+
+test("golden cases", () => {
+  const outcomes = run(
+    `import { readFileSync } from "node:fs";
+     import { load } from "shelfedge";
+     import { replay } from "./replay.mjs";
+     const model = process.argv[2];
+     const golden = JSON.parse(readFileSync(model + "/golden.json", "utf8"));
+     console.log(JSON.stringify(await replay(load, { model }, golden)));`,
+    bundle,
+  );
+  checkReplay(outcomes);
+});
+
+test("the conditions of package.json lead to their entries", () => {
+  const entry = (...conditions) =>
+    execFileSync(process.execPath, [...conditions.flatMap((name) => ["-C", name]), "--input-type=module", "-e", "console.log(import.meta.resolve('shelfedge'))"], {
+      cwd: project.folder,
+      encoding: "utf8",
+    }).trim();
+  assert.match(entry(), /dist\/node\.js$/);
+  assert.match(entry("workerd"), /dist\/workerd\.js$/);
+  assert.match(entry("edge-light"), /dist\/edge-light\.js$/);
+  assert.match(entry("deno"), /dist\/index\.js$/);
+});
+
+test("a model given by its bytes, its addresses, and a module compiled before", () => {
+  const answers = run(
+    `import { readFileSync } from "node:fs";
+     import { pathToFileURL } from "node:url";
+     import { load } from "shelfedge";
+     const folder = process.argv[2];
+     const bytes = (name) => new Uint8Array(readFileSync(folder + "/" + name));
+     const now = "2011-12-10T10:00:00Z";
+     const manifest = bytes("manifest.json"), shelf = bytes("model.shelf");
+     const wasm = await WebAssembly.compile(readFileSync(new URL("./node_modules/shelfedge/dist/shelfedge_bg.wasm", import.meta.url)));
+     const ways = [
+       { model: folder },
+       { model: folder + "/" },
+       { model: pathToFileURL(folder) },
+       { model: { manifest, shelf } },
+       { model: { manifest: manifest.buffer, shelf: new Response(shelf) } },
+       { model: folder, wasm },
+     ];
+     const answers = [];
+     for (const options of ways) {
+       const shop = await load(options);
+       answers.push((await shop.rank({ now, limit: 5 })).json);
+       shop.close();
+     }
+     answers.push(String(manifest.length > 0 && shelf.length > 0));
+     console.log(JSON.stringify(answers));`,
+    bundle,
+  );
+  assert.equal(answers.pop(), "true", "the caller's bytes were taken away");
+  assert.equal(new Set(answers).size, 1);
+  assert.equal(JSON.parse(answers[0]).items.length, 5);
+});
+
+test("products and inputs describe the model", () => {
+  const { products, inputs, model } = run(
+    `import { load } from "shelfedge";
+     const shop = await load({ model: process.argv[2] });
+     console.log(JSON.stringify({ products: await shop.products(), inputs: await shop.inputs(), model: shop.model }));`,
+    bundle,
+  );
+  assert.equal(products.length, model.products);
+  for (const { item_id, title, price, currency } of products) {
+    assert.ok(item_id.length > 0 && title.length > 0 && Number.isFinite(price) && price >= 0, item_id);
+    assert.equal(currency, model.currency);
+  }
+  assert.deepEqual(inputs.map(({ name }) => name).sort(), Object.keys(golden.cases[0].inputs).sort());
+});
