@@ -4,12 +4,18 @@
 //! It doesn't serve: nothing depends on this crate. It computes no feature of
 //! its own either: training and serving call the same `shelfedge_features`.
 
+pub mod bundle;
 pub mod error;
+pub mod export;
 pub mod import;
 pub mod learn;
 pub mod metrics;
 pub mod model;
+pub mod plan;
+pub mod protocol;
+pub mod request;
 pub mod rng;
 pub mod round;
 pub mod shop;
+pub mod shoppers;
 pub mod watch;

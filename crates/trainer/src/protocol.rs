@@ -1,0 +1,254 @@
+//! Next-basket evaluation: for every customer with a history before a window,
+//! rank the products that they will buy in it.
+//!
+//! A query is a customer with at least one order before the window and at
+//! least one catalogue product bought in it; the catalogue is what was sold at
+//! least once before. The list "all" ranks the whole catalogue, the list "new"
+//! only what the customer never bought.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::metrics::{self, Row, Summary};
+use crate::shop::{Shop, ShopOrder};
+
+/// Milliseconds of a day.
+pub const DAY: i64 = 86_400_000;
+
+/// A span of time, its end excluded, in milliseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First instant.
+    pub from: i64,
+    /// First instant after it.
+    pub to: i64,
+}
+
+/// One customer's query.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Index into the shop's customers.
+    pub customer: u32,
+    /// Indices of the customer's orders before the window, by time.
+    pub history: Vec<usize>,
+    /// Catalogue products bought in the window, sorted.
+    pub truth: Vec<u32>,
+    /// Those of them that the customer never bought before, sorted.
+    pub fresh: Vec<u32>,
+    /// Products bought before, sorted.
+    pub owned: Vec<u32>,
+}
+
+/// The queries of a window, by customer.
+pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
+    let mut sold = vec![false; shop.products.len()];
+    let mut histories: BTreeMap<u32, Case> = BTreeMap::new();
+    for (index, order) in shop.before(window.from).iter().enumerate() {
+        let case = histories.entry(order.customer).or_insert_with(|| Case {
+            customer: order.customer,
+            history: Vec::new(),
+            truth: Vec::new(),
+            fresh: Vec::new(),
+            owned: Vec::new(),
+        });
+        case.history.push(index);
+        for line in &order.lines {
+            sold[line.product as usize] = true;
+            case.owned.push(line.product);
+        }
+    }
+    for order in shop.between(window.from, window.to) {
+        if let Some(case) = histories.get_mut(&order.customer) {
+            case.truth.extend(
+                order
+                    .lines
+                    .iter()
+                    .map(|l| l.product)
+                    .filter(|&p| sold[p as usize]),
+            );
+        }
+    }
+    histories
+        .into_values()
+        .filter(|case| !case.truth.is_empty())
+        .map(|mut case| {
+            case.owned.sort_unstable();
+            case.owned.dedup();
+            case.truth.sort_unstable();
+            case.truth.dedup();
+            case.fresh = case
+                .truth
+                .iter()
+                .copied()
+                .filter(|p| case.owned.binary_search(p).is_err())
+                .collect();
+            case
+        })
+        .collect()
+}
+
+/// Two ranked lists for each case, best first.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Over the whole catalogue.
+    pub all: Vec<Vec<u32>>,
+    /// Without what the customer already bought.
+    pub new: Vec<Vec<u32>>,
+}
+
+/// Metrics of both lists.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Scores {
+    /// Whole catalogue.
+    pub all: Summary,
+    /// New to the customer.
+    pub new: Summary,
+}
+
+/// Scores lists against the truth.
+pub fn evaluate(cases: &[Case], lists: &Lists, seed: u64) -> Scores {
+    let all: Vec<Row> = cases
+        .iter()
+        .zip(&lists.all)
+        .map(|(case, list)| metrics::score(list, &case.truth))
+        .collect();
+    let new: Vec<Row> = cases
+        .iter()
+        .zip(&lists.new)
+        .filter(|(case, _)| !case.fresh.is_empty())
+        .map(|(case, list)| metrics::score(list, &case.fresh))
+        .collect();
+    Scores {
+        all: metrics::summarise(&all, seed),
+        new: metrics::summarise(&new, seed),
+    }
+}
+
+/// Distinct buyers of each product in the last `days` before a time.
+pub fn buyers(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
+    let mut pairs: Vec<(u32, u32)> = shop
+        .between(before.saturating_sub(days.saturating_mul(DAY)), before)
+        .iter()
+        .flat_map(|o| o.lines.iter().map(|l| (l.product, o.customer)))
+        .collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut counts = vec![0; shop.products.len()];
+    for (product, _) in pairs {
+        counts[product as usize] += 1;
+    }
+    counts
+}
+
+/// The first baseline: what most customers bought in the last 14 days, then in
+/// the last 60.
+pub fn popularity(shop: &Shop, cases: &[Case], window: Window) -> Lists {
+    let order = popular(shop, window.from, 14);
+    lists(cases, |_| order.clone())
+}
+
+/// The second baseline: how many of the customer's orders held the product,
+/// then what most customers bought in the last 30 days.
+pub fn personal_frequency(shop: &Shop, cases: &[Case], window: Window) -> Lists {
+    let popular = popular(shop, window.from, 30);
+    let mut rank = vec![0_u32; shop.products.len()];
+    for (place, &product) in popular.iter().enumerate() {
+        rank[product as usize] = place as u32;
+    }
+    lists(cases, |case| {
+        let mut times: BTreeMap<u32, u32> = BTreeMap::new();
+        for &index in &case.history {
+            let order: &ShopOrder = &shop.orders[index];
+            for line in &order.lines {
+                *times.entry(line.product).or_insert(0) += 1;
+            }
+        }
+        let mut own: Vec<(u32, u32)> = times.into_iter().collect();
+        own.sort_by_key(|&(product, n)| (std::cmp::Reverse(n), rank[product as usize]));
+        let mut order: Vec<u32> = own.iter().map(|&(product, _)| product).collect();
+        order.extend(
+            popular
+                .iter()
+                .filter(|p| case.owned.binary_search(p).is_err()),
+        );
+        order
+    })
+}
+
+/// All products by their buyers in the last `days`, then in the last 60.
+fn popular(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
+    let (recent, longer) = (buyers(shop, before, days), buyers(shop, before, 60));
+    let mut order: Vec<u32> = (0..shop.products.len() as u32).collect();
+    order.sort_by_key(|&p| {
+        let i = p as usize;
+        (std::cmp::Reverse((recent[i], longer[i])), p)
+    });
+    order
+}
+
+/// Cuts a ranking of products to the two lists of 20.
+pub fn lists(cases: &[Case], mut rank: impl FnMut(&Case) -> Vec<u32>) -> Lists {
+    let mut out = Lists::default();
+    for case in cases {
+        let order = rank(case);
+        out.new.push(
+            order
+                .iter()
+                .copied()
+                .filter(|p| case.owned.binary_search(p).is_err())
+                .take(20)
+                .collect(),
+        );
+        out.all.push(order.into_iter().take(20).collect());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::import;
+    use crate::watch::Silent;
+    use shelfedge_commerce::time::Timestamp;
+
+    fn at(text: &str) -> i64 {
+        Timestamp::parse_rfc3339(text).expect("a time").millis()
+    }
+
+    #[test]
+    fn queries_and_baselines_agree_with_the_published_protocol() {
+        let demo =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/online-retail");
+        let shop = import(&demo, None, &mut Silent).expect("readable").shop;
+        let valid = Window {
+            from: at("2011-10-01T00:00:00Z"),
+            to: at("2011-11-01T00:00:00Z"),
+        };
+        let test = Window {
+            from: at("2011-11-01T00:00:00Z"),
+            to: at("2011-12-10T00:00:00Z"),
+        };
+        // Counts from the independent preparation with pandas.
+        let v = cases(&shop, valid);
+        assert_eq!(v.len(), 1_002);
+        let truths: usize = v.iter().map(|c| c.truth.len()).sum();
+        assert_eq!((truths as f64 / 1_002.0 * 100.0).round(), 3_193.0);
+        let t = cases(&shop, test);
+        assert_eq!(t.len(), 1_538);
+        let truths: usize = t.iter().map(|c| c.truth.len()).sum();
+        assert_eq!((truths as f64 / 1_538.0 * 100.0).round(), 3_575.0);
+        // Both baselines on the valid window, as the protocol's own script
+        // scores them.
+        let frequency = evaluate(&v, &personal_frequency(&shop, &v, valid), 1);
+        assert!(
+            (frequency.all.ndcg10.value - 0.316_97).abs() < 5e-5,
+            "{frequency:?}"
+        );
+        let popular = evaluate(&v, &popularity(&shop, &v, valid), 1);
+        assert!(
+            (popular.all.ndcg10.value - 0.112_21).abs() < 5e-5,
+            "{popular:?}"
+        );
+    }
+}
