@@ -1,2 +1,271 @@
-//! host
-fn main() {}
+//! The `shelfedge` command: serves the shop on this machine.
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use hyper::body::Bytes;
+use shelfedge_host::bench;
+use shelfedge_host::guest::{Guest, Limits, engine};
+use shelfedge_host::key_value::KeyValue;
+use shelfedge_host::server::{Shop, listen, serve};
+use shelfedge_host::static_files::StaticFiles;
+use shelfedge_host::variables::Variables;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Serves an online shop whose ranking runs in a WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "shelfedge", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the storefront, the npm package, the models and the edge component.
+    ///
+    /// The first line on stdout is the address, once it answers.
+    Serve(Serve),
+    /// Measure a fresh instance of the edge component against one that only echoes.
+    BenchEdge(BenchEdge),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The edge component.
+    #[arg(long, default_value = "target/edge.wasm", value_name = "FILE")]
+    component: PathBuf,
+    /// The storefront, served under /.
+    #[arg(long, default_value = "www/storefront", value_name = "DIR")]
+    www: PathBuf,
+    /// The built npm package, served under /package/.
+    #[arg(long, default_value = "www/package/dist", value_name = "DIR")]
+    package: PathBuf,
+    /// The model bundles, served under /models/.
+    #[arg(long, default_value = "models", value_name = "DIR")]
+    models: PathBuf,
+    /// Where to listen; port 0 takes any free one.
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    addr: SocketAddr,
+    /// Where stored profiles and compiled code are kept.
+    #[arg(long, default_value = ".shelfedge", value_name = "DIR")]
+    state: PathBuf,
+    #[command(flatten)]
+    guest: GuestOptions,
+}
+
+#[derive(Debug, Args)]
+struct GuestOptions {
+    /// Set a variable of the component (again for more); SPIN_VARIABLE_NAME in
+    /// the environment does it too, and this option wins.
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// From the call to the whole answer.
+    #[arg(long, default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    deadline_ms: u64,
+    /// Linear memory of an instance.
+    #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    memory_mib: u32,
+    /// Instances at once.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    instances: u32,
+}
+
+#[derive(Debug, Args)]
+struct BenchEdge {
+    /// The edge component.
+    #[arg(long, value_name = "FILE")]
+    component: PathBuf,
+    /// The component that only echoes.
+    #[arg(long, value_name = "FILE")]
+    echo: PathBuf,
+    /// Measured rounds.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rounds: u32,
+    /// A file with the ranking request's body; without it, a fresh shopper's.
+    #[arg(long, value_name = "FILE")]
+    rank: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl GuestOptions {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes: self.memory_mib as usize * (1 << 20),
+            deadline: Duration::from_millis(self.deadline_ms),
+            instances: self.instances,
+            ..Limits::default()
+        }
+    }
+
+    fn variables(&self) -> anyhow::Result<Variables> {
+        let mut variables = Variables::default();
+        variables.add_environment(
+            std::env::vars_os().filter_map(|(key, value)| {
+                Some((key.into_string().ok()?, value.into_string().ok()?))
+            }),
+        );
+        for assignment in &self.variables {
+            variables.add(assignment)?;
+        }
+        Ok(variables)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a command reports on stderr")]
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("shelfedge: the runtime can't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = match cli.command {
+        Command::Serve(options) => runtime.block_on(run_server(&options)),
+        Command::BenchEdge(options) => runtime.block_on(run_bench(&options)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("shelfedge: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the address is the command's output")]
+#[expect(clippy::print_stderr, reason = "a command reports on stderr")]
+async fn run_server(options: &Serve) -> anyhow::Result<()> {
+    // Signals are watched from here on: one that comes during the start stops
+    // the server as soon as it runs.
+    let stop = stop_signal().context("signals can't be watched")?;
+    if !options.component.is_file() {
+        bail!(
+            "there is no component at {}: `cargo xtask demo` builds it, or name another with \
+             --component",
+            options.component.display()
+        );
+    }
+    let files = StaticFiles::new(&options.www, &options.package, &options.models).map_err(
+        |(folder, error)| {
+            anyhow::anyhow!(
+                "the folder {} can't be served: {error}; `cargo xtask demo` builds what is missing",
+                folder.display()
+            )
+        },
+    )?;
+    // The port first: whether it is free is known at once, compiling takes a while.
+    let listener = listen(options.addr).await?;
+    let address = listener.local_addr().context("the address is unknown")?;
+    std::fs::create_dir_all(&options.state)
+        .with_context(|| format!("the folder {} can't be made", options.state.display()))?;
+    let store = KeyValue::open(&options.state.join("key-value.redb"))?;
+    let limits = options.guest.limits();
+    let cache = absolute(&options.state.join("compiled"))?;
+    let engine = engine(&limits, Some(&cache))?;
+    let guest = Guest::load(
+        &engine,
+        &options.component,
+        limits,
+        Arc::new(store),
+        Arc::new(options.guest.variables()?),
+    )?;
+    let shop = Arc::new(Shop { guest, files });
+    println!("http://{address}");
+    serve(listener, shop, stop).await;
+    eprintln!("shelfedge: stopped");
+    Ok(())
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("{} has no absolute path", path.display()))
+}
+
+/// Ready when the process is told to stop (SIGINT, SIGTERM, Ctrl-C).
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ready when the process is told to stop (Ctrl-C).
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's output")]
+async fn run_bench(options: &BenchEdge) -> anyhow::Result<()> {
+    // Nothing is kept: the store lives in a folder that goes away, the code is
+    // compiled here and now.
+    let folder = std::env::temp_dir().join(format!("shelfedge-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+    let result = bench_in(&folder, options).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = result?;
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+        return Ok(());
+    }
+    let row = |name: &str, m: &bench::Medians| {
+        println!(
+            "{name:<28} {:>12.1} {:>12.1} {:>12.1} {:>12.1}",
+            m.instantiate_us, m.call_us, m.total_us, m.p95_us
+        );
+    };
+    println!(
+        "{:<28} {:>12} {:>12} {:>12} {:>12}",
+        "microseconds, medians", "instantiate", "call", "total", "total p95"
+    );
+    row("echo", &report.echo);
+    row("edge, opens the model", &report.edge);
+    row("edge, ranks", &report.rank);
+    println!(
+        "edge over echo: {:.2} (instantiation and access to the model, {} rounds)",
+        report.ratio, report.rounds
+    );
+    println!(
+        "ranking {} candidates takes {:.1} us of that itself",
+        report.rank_candidates, report.rank_compute_us
+    );
+    Ok(())
+}
+
+async fn bench_in(folder: &Path, options: &BenchEdge) -> anyhow::Result<bench::Report> {
+    let limits = Limits::default();
+    let engine = engine(&limits, None)?;
+    let store = Arc::new(KeyValue::open(&folder.join("key-value.redb"))?);
+    let variables = Arc::new(Variables::default());
+    let load = |path: &Path| Guest::load(&engine, path, limits, store.clone(), variables.clone());
+    let edge = load(&options.component)?;
+    let echo = load(&options.echo)?;
+    let rank_body = match &options.rank {
+        Some(file) => Bytes::from(
+            std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?,
+        ),
+        None => Bytes::from_static(b"{\"limit\":12}"),
+    };
+    let plan = bench::Plan {
+        rounds: options.rounds as usize,
+        warm_up: 20,
+        rank_body,
+    };
+    Ok(bench::run(&edge, &echo, &plan).await?)
+}

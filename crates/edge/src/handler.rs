@@ -1,0 +1,547 @@
+//! The routes, from a request's head to a whole response.
+//!
+//! Order of checks: path and method, origin, token, media type, size, content,
+//! work. Nothing of a body is read before its sender may send it, and no phase
+//! begins after the deadline.
+
+use crate::access::{Origin, is_authorized, origin, traceparent};
+use crate::http::{Body, BodyError, Head, Response, read_body};
+use crate::model::EmbeddedModel;
+use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
+use crate::settings::{self, BadVariable, Variables};
+use shelfedge_commerce::event::Event;
+use shelfedge_commerce::id::ShopperId;
+use shelfedge_commerce::time::Timestamp;
+use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
+use shelfedge_wire::problem::{Problem, code};
+use shelfedge_wire::{events, rank};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Where stored profiles are.
+pub trait Profiles {
+    /// The value under a key.
+    ///
+    /// # Errors
+    /// When the store can't be read now.
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreFault>;
+
+    /// Sets the value under a key.
+    ///
+    /// # Errors
+    /// When the store can't be written now.
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), StoreFault>;
+}
+
+/// The store failed, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFault(pub String);
+
+/// Where time comes from.
+pub trait Clock {
+    /// Milliseconds since 1970, UTC.
+    fn unix_ms(&self) -> i64;
+    /// Microseconds since the request came in.
+    fn elapsed_us(&self) -> u64;
+}
+
+/// How many seconds a client should wait after it was shed.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+const JSON: &str = "application/json";
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The component, with what its host gives it.
+pub struct Edge<'a> {
+    /// The embedded model.
+    pub model: Option<EmbeddedModel>,
+    /// Settings.
+    pub variables: &'a dyn Variables,
+    /// Time.
+    pub clock: &'a dyn Clock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Rank,
+    Events,
+    Models,
+    Health,
+    OpenApi,
+}
+
+impl Route {
+    fn find(path: &str) -> Option<Self> {
+        match path {
+            "/v1/rank" => Some(Route::Rank),
+            "/v1/events" => Some(Route::Events),
+            "/v1/models" => Some(Route::Models),
+            "/healthz" => Some(Route::Health),
+            "/openapi.json" => Some(Route::OpenApi),
+            _ => None,
+        }
+    }
+
+    fn is_post(self) -> bool {
+        matches!(self, Route::Rank | Route::Events)
+    }
+
+    fn methods(self) -> &'static str {
+        if self.is_post() {
+            "POST, OPTIONS"
+        } else {
+            "GET, HEAD, OPTIONS"
+        }
+    }
+
+    /// What is under `/v1` belongs to the shop; the rest only says that the
+    /// component is there and what it can do.
+    fn needs_token(self) -> bool {
+        matches!(self, Route::Rank | Route::Events | Route::Models)
+    }
+}
+
+/// How long the phases took, in microseconds.
+#[derive(Debug, Default)]
+struct Phases(Vec<(&'static str, u64)>);
+
+impl Phases {
+    fn header(&self, total: u64) -> String {
+        let mut text = String::new();
+        for (name, us) in self.0.iter().chain([&("total", total)]) {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            // Milliseconds with three decimals, without going through a float.
+            let _ = write!(text, "{name};dur={}.{:03}", us / 1_000, us % 1_000);
+        }
+        text
+    }
+}
+
+/// A refusal: a problem, and headers that belong to it.
+struct Refusal {
+    problem: Problem,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Refusal {
+            problem,
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl From<BadVariable> for Refusal {
+    fn from(bad: BadVariable) -> Self {
+        Problem::new(&code::MISCONFIGURED, bad.to_string()).into()
+    }
+}
+
+impl Refusal {
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// For a client that should come back.
+    fn later(problem: Problem) -> Self {
+        Refusal::from(problem).with("retry-after", RETRY_AFTER_SECONDS)
+    }
+
+    fn response(self) -> Response {
+        let status = self.problem.status();
+        let mut response = Response::new(status, PROBLEM_JSON, self.problem.to_json());
+        response.headers.extend(self.headers);
+        response
+    }
+}
+
+fn store_failed(fault: &StoreFault) -> Refusal {
+    Refusal::later(Problem::new(&code::STORE_UNAVAILABLE, fault.0.clone()))
+}
+
+impl Edge<'_> {
+    /// Answers a request.
+    pub fn answer(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        profiles: &mut dyn Profiles,
+    ) -> Response {
+        let mut phases = Phases::default();
+        let allowed = match self.origin(head) {
+            Ok(allowed) => allowed,
+            Err(refusal) => return self.finish(head, &Origin::Absent, &phases, refusal.response()),
+        };
+        let response = self
+            .route(head, body, profiles, &allowed, &mut phases)
+            .unwrap_or_else(Refusal::response);
+        self.finish(head, &allowed, &phases, response)
+    }
+
+    fn origin(&self, head: &Head) -> Result<Origin, Refusal> {
+        let Some(from) = head.header("origin") else {
+            return Ok(Origin::Absent);
+        };
+        let list = settings::CORS_ORIGINS.text(self.variables)?;
+        Ok(origin(Some(from), &list))
+    }
+
+    /// Adds what every answer has.
+    fn finish(
+        &self,
+        head: &Head,
+        allowed: &Origin,
+        phases: &Phases,
+        mut response: Response,
+    ) -> Response {
+        if head.method == "HEAD" {
+            response.body = (&[]).into();
+        }
+        if let Some(trace) = traceparent(head.header("traceparent")) {
+            response = response.with("traceparent", trace);
+        }
+        if let Origin::Allowed(value) = allowed {
+            response = response
+                .with("access-control-allow-origin", value.clone())
+                .with(
+                    "access-control-expose-headers",
+                    "server-timing, traceparent, retry-after",
+                )
+                .with("timing-allow-origin", value.clone());
+        }
+        if response.header("cache-control").is_none() {
+            response = response.with("cache-control", "no-store");
+        }
+        response
+            // The answer differs by origin, whatever it is for this one.
+            .with("vary", "origin")
+            .with("x-content-type-options", "nosniff")
+            .with("server-timing", phases.header(self.clock.elapsed_us()))
+    }
+
+    fn route(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        profiles: &mut dyn Profiles,
+        allowed: &Origin,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let Some(route) = Route::find(&head.path) else {
+            let path: String = head.path.chars().take(100).collect();
+            return Err(
+                Problem::new(&code::NOT_FOUND, format!("there is nothing at {path:?}")).into(),
+            );
+        };
+        match (head.method.as_str(), route.is_post()) {
+            ("OPTIONS", _) => return preflight(head, route, allowed),
+            ("POST", true) | ("GET" | "HEAD", false) => {}
+            _ => {
+                let method: String = head.method.chars().take(20).collect();
+                return Err(Refusal::from(Problem::new(
+                    &code::METHOD_NOT_ALLOWED,
+                    format!("{} does not take {method:?}", head.path),
+                ))
+                .with("allow", route.methods()));
+            }
+        }
+        if route.needs_token() {
+            let token = settings::API_TOKEN.text(self.variables)?;
+            if !is_authorized(head.header("authorization"), &token) {
+                return Err(Refusal::from(Problem::new(
+                    &code::UNAUTHORIZED,
+                    "the request has no valid bearer token",
+                ))
+                .with("www-authenticate", "Bearer realm=\"shelfedge\""));
+            }
+        }
+        match route {
+            Route::Rank => self.rank(head, body, profiles, phases),
+            Route::Events => self.events(head, body, profiles, phases),
+            Route::Models => self.models(),
+            Route::Health => self.health(),
+            Route::OpenApi => Ok(Response::new(200, JSON, shelfedge_wire::openapi())
+                .with("cache-control", "public, max-age=300")),
+        }
+    }
+
+    fn body(&self, head: &Head, body: &mut dyn Body, types: &[&str]) -> Result<Vec<u8>, Refusal> {
+        let given = head.header("content-type").unwrap_or("");
+        let media_type = given.split(';').next().unwrap_or("").trim();
+        if !types.iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
+            let given: String = given.chars().take(100).collect();
+            return Err(Refusal::from(Problem::new(
+                &code::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "the content-type is {given:?} and must be one of: {}",
+                    types.join(", ")
+                ),
+            ))
+            .with("accept-post", types.join(", ")));
+        }
+        if let Some(coding) = head.header("content-encoding")
+            && !coding.eq_ignore_ascii_case("identity")
+        {
+            return Err(Problem::new(
+                &code::UNSUPPORTED_MEDIA_TYPE,
+                "bodies are taken without a content-encoding",
+            )
+            .into());
+        }
+        let most = settings::MAX_BODY_BYTES.number(self.variables, 1, 16 << 20)? as usize;
+        read_body(head, body, most).map_err(|error| match error {
+            BodyError::TooLarge => Problem::new(
+                &code::BODY_TOO_LARGE,
+                format!("the body may have at most {most} bytes"),
+            )
+            .into(),
+            BodyError::Broken(why) => {
+                Problem::new(&code::BODY_INCOMPLETE, format!("the body broke off: {why}")).into()
+            }
+        })
+    }
+
+    /// Refuses to begin another phase after the deadline.
+    fn in_time(&self, deadline_ms: u64, next: &str) -> Result<(), Refusal> {
+        if self.clock.elapsed_us() / 1_000 < deadline_ms {
+            return Ok(());
+        }
+        Err(Refusal::later(Problem::new(
+            &code::DEADLINE_EXCEEDED,
+            format!("the deadline of {deadline_ms} ms passed before: {next}"),
+        )))
+    }
+
+    fn deadline(&self) -> Result<u64, Refusal> {
+        Ok(settings::DEADLINE_MS.number(self.variables, 1, 60_000)?)
+    }
+
+    fn open(&self) -> Result<(Ranker<&'static [u8]>, EmbeddedModel), Refusal> {
+        let model = self.model.ok_or_else(|| {
+            Problem::new(
+                &code::MODEL_UNAVAILABLE,
+                "the component was built without a model",
+            )
+        })?;
+        let ranker = Ranker::open(model.bytes)
+            .map_err(|error| Problem::new(&code::MODEL_UNAVAILABLE, error.to_string()))?;
+        Ok((ranker, model))
+    }
+
+    fn rank(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        profiles: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let bytes = self.body(head, body, &[JSON])?;
+        self.in_time(deadline, "reading the request")?;
+        let begun = self.clock.elapsed_us();
+        let mut request =
+            rank::parse(&bytes, &rank::Limits::default()).map_err(Problem::invalid_request)?;
+        if request.now.is_none() {
+            request.now = Some(Timestamp(self.clock.unix_ms()));
+        }
+        let parsed = self.clock.elapsed_us();
+        phases.0.push(("parse", parsed - begun));
+
+        if let Some(shopper) = request.shopper.clone()
+            && settings::STORE_PROFILES.switch(self.variables)?
+        {
+            self.in_time(deadline, "reading the stored profile")?;
+            let stored = load(profiles, &shopper)?;
+            add_stored(&mut request.events, stored.events);
+            phases.0.push(("store", self.clock.elapsed_us() - parsed));
+        }
+
+        self.in_time(deadline, "ranking")?;
+        let begun = self.clock.elapsed_us();
+        let (ranker, model) = self.open()?;
+        let mut workspace = Workspace::default();
+        let answer = rank::respond(&ranker, &request, model.digest, &mut workspace)?;
+        phases.0.push(("rank", self.clock.elapsed_us() - begun));
+        self.in_time(deadline, "answering")?;
+        Ok(Response::new(200, JSON, answer))
+    }
+
+    fn events(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        profiles: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let bytes = self.body(
+            head,
+            body,
+            &[
+                "application/cloudevents+json",
+                "application/cloudevents-batch+json",
+                JSON,
+            ],
+        )?;
+        if !settings::STORE_PROFILES.switch(self.variables)? {
+            return Err(
+                Problem::new(&code::PROFILES_OFF, "the variable store_profiles is false").into(),
+            );
+        }
+        self.in_time(deadline, "reading the events")?;
+        let begun = self.clock.elapsed_us();
+        let media_type = head.header("content-type").unwrap_or(JSON);
+        let received = events::parse(&bytes, media_type).map_err(Problem::invalid_request)?;
+        let parsed = self.clock.elapsed_us();
+        phases.0.push(("parse", parsed - begun));
+
+        let mut by_shopper: BTreeMap<ShopperId, Vec<Event>> = BTreeMap::new();
+        let count = received.len();
+        for item in received {
+            by_shopper.entry(item.shopper).or_default().push(item.event);
+        }
+        let receipt = self.store(deadline, by_shopper, profiles)?;
+        phases.0.push(("store", self.clock.elapsed_us() - parsed));
+        let body = format!(
+            "{{\"received\":{count},\"stored\":{},\"known\":{},\"dropped\":{},\"shoppers\":{}}}",
+            receipt.new, receipt.known, receipt.dropped, receipt.shoppers
+        );
+        Ok(Response::new(202, JSON, body.into_bytes()))
+    }
+
+    /// Adds events to profiles: one read and at most one write per shopper. The
+    /// whole batch is refused before the first write, if it is refused for its
+    /// size or pace, so that it can be sent again as it is.
+    fn store(
+        &self,
+        deadline: u64,
+        by_shopper: BTreeMap<ShopperId, Vec<Event>>,
+        profiles: &mut dyn Profiles,
+    ) -> Result<Receipt, Refusal> {
+        let writes = settings::MAX_WRITES_PER_BATCH.number(self.variables, 1, 1_000)?;
+        let interval = settings::MIN_WRITE_INTERVAL_MS.number(self.variables, 0, 3_600_000)?;
+        let most = settings::MAX_STORED_EVENTS.number(self.variables, 1, 5_000)? as usize;
+        let now = self.clock.unix_ms();
+        let mut receipt = Receipt {
+            shoppers: by_shopper.len(),
+            ..Receipt::default()
+        };
+        if by_shopper.len() as u64 > writes {
+            return Err(Refusal::later(Problem::new(
+                &code::WRITE_BUDGET_EXCEEDED,
+                format!(
+                    "the batch is for {} shoppers, each a write, and may be for {writes}",
+                    by_shopper.len()
+                ),
+            )));
+        }
+        let mut changed = Vec::new();
+        for (shopper, events) in by_shopper {
+            self.in_time(deadline, "reading stored profiles")?;
+            let mut profile = load(profiles, &shopper)?;
+            let since = now.saturating_sub(profile.written_ms);
+            let added = profile.add(events, most);
+            receipt.new += added.new;
+            receipt.known += added.known;
+            receipt.dropped += added.dropped;
+            if added.new == 0 {
+                // All known: sent again. Nothing to write.
+                continue;
+            }
+            // A clock that went back must not shut a shopper out.
+            if (0..i64::try_from(interval).unwrap_or(i64::MAX)).contains(&since) {
+                return Err(Refusal::later(Problem::new(
+                    &code::WRITE_BUDGET_EXCEEDED,
+                    format!(
+                        "the shopper's profile was written {since} ms ago and is written at most \
+                         every {interval} ms"
+                    ),
+                )));
+            }
+            profile.written_ms = now;
+            let (bytes, dropped) = profile.encode_within(MAX_PROFILE_BYTES);
+            receipt.dropped += dropped;
+            changed.push((key(&shopper), bytes));
+        }
+        self.in_time(deadline, "writing stored profiles")?;
+        for (key, bytes) in changed {
+            profiles.set(&key, &bytes).map_err(|f| store_failed(&f))?;
+        }
+        Ok(receipt)
+    }
+
+    fn models(&self) -> Result<Response, Refusal> {
+        let (ranker, model) = self.open()?;
+        let info = ranker.info();
+        let body = serde_json::json!({
+            "models": [{
+                "task": "ranking",
+                "digest": model.digest,
+                "bytes": model.bytes.len(),
+                "products": ranker.products().count(),
+                "currency": info.currency.to_string(),
+                "data_end": info.data_end.to_string(),
+            }]
+        });
+        Ok(Response::new(200, JSON, body.to_string().into_bytes()))
+    }
+
+    /// Healthy means that the embedded model opens.
+    fn health(&self) -> Result<Response, Refusal> {
+        let (_, model) = self.open()?;
+        let body = format!("{{\"status\":\"ok\",\"model\":\"{}\"}}", model.digest);
+        Ok(Response::new(200, JSON, body.into_bytes()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Receipt {
+    new: usize,
+    known: usize,
+    dropped: usize,
+    shoppers: usize,
+}
+
+/// The stored profile, or an empty one. A value that can't be read counts as
+/// none: it is replaced by the next write, and must not cost every later
+/// ranking of this shopper.
+fn load(profiles: &mut dyn Profiles, shopper: &ShopperId) -> Result<Profile, Refusal> {
+    let value = profiles.get(&key(shopper)).map_err(|f| store_failed(&f))?;
+    Ok(value
+        .and_then(|bytes| Profile::decode(&bytes).ok())
+        .unwrap_or_default())
+}
+
+/// Adds the stored events to those of the request: the ranking skips ids that
+/// come twice, and the newest stored ones fit into what the request leaves of
+/// the ranking's limit.
+fn add_stored(events: &mut Vec<Event>, mut stored: Vec<Event>) {
+    let room = MAX_EVENTS.saturating_sub(events.len());
+    let excess = stored.len().saturating_sub(room);
+    events.extend(stored.drain(excess..));
+}
+
+/// Answers a browser's question whether its page may ask.
+fn preflight(head: &Head, route: Route, allowed: &Origin) -> Result<Response, Refusal> {
+    match allowed {
+        Origin::Allowed(_) if head.header("access-control-request-method").is_some() => {
+            Ok(Response::empty(204)
+                .with("access-control-allow-methods", route.methods())
+                .with(
+                    "access-control-allow-headers",
+                    "authorization, content-type, traceparent",
+                )
+                .with("access-control-max-age", "600"))
+        }
+        Origin::Refused => Err(Problem::new(
+            &code::ORIGIN_NOT_ALLOWED,
+            "the variable cors_origins does not name this origin",
+        )
+        .into()),
+        _ => Ok(Response::empty(204).with("allow", route.methods())),
+    }
+}

@@ -1,0 +1,137 @@
+//! What is stored of a shopper: the newest events, in one value.
+//!
+//! One value per shopper, written whole, so that a batch costs one write. Its
+//! size is bounded twice: by the number of events and by their encoded bytes,
+//! which stay below what key-value stores at the edge take (1 MB). Past a
+//! bound the oldest events go; those are the ones that matter least to a
+//! ranking. An event is known by its id: the same batch twice is the same
+//! profile, and costs no second write.
+//!
+//! There is no transaction over read and write at the edge: of two batches for
+//! one shopper at the very same time, the later write wins and the other's
+//! events are lost, unless they are sent again. The client's queue does that
+//! only when it got no answer.
+
+use shelfedge_commerce::event::Event;
+use shelfedge_commerce::id::ShopperId;
+use shelfedge_wire::events;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The largest stored value; key-value stores at the edge take 1 MB.
+pub const MAX_PROFILE_BYTES: usize = 900_000;
+
+/// First line of a stored profile: format and version.
+const MAGIC: &str = "shelfedge-profile 1";
+
+/// The key under which a shopper's profile is stored.
+#[must_use]
+pub fn key(shopper: &ShopperId) -> String {
+    format!("profile/{}", shopper.as_str())
+}
+
+/// A shopper's stored events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// When it was last written, in milliseconds since 1970; 0 if never.
+    pub written_ms: i64,
+    /// Oldest first.
+    pub events: Vec<Event>,
+}
+
+/// A stored value that is no profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadProfile(pub String);
+
+impl fmt::Display for BadProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored profile can't be read: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadProfile {}
+
+/// What adding events did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Events that were not known.
+    pub new: usize,
+    /// Events whose id was known.
+    pub known: usize,
+    /// Older events that had to go.
+    pub dropped: usize,
+}
+
+impl Profile {
+    /// Reads a stored value.
+    ///
+    /// # Errors
+    /// When it is not one that [`Profile::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadProfile> {
+        let bad = |why: &str| BadProfile(why.to_owned());
+        let end = bytes
+            .iter()
+            .position(|&b| b == b'\n')
+            .ok_or_else(|| bad("it has no first line"))?;
+        let line =
+            std::str::from_utf8(&bytes[..end]).map_err(|_| bad("its first line is no text"))?;
+        let written_ms = line
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.strip_prefix(' '))
+            .ok_or_else(|| bad("its first line names another format"))?
+            .parse()
+            .map_err(|_| bad("its first line has no time"))?;
+        let events =
+            events::decode(&bytes[end + 1..]).map_err(|faults| BadProfile(faults.to_string()))?;
+        Ok(Profile { written_ms, events })
+    }
+
+    /// The value to store: a line with format and time, and the events as JSON.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = format!("{MAGIC} {}\n", self.written_ms).into_bytes();
+        bytes.extend_from_slice(&events::encode(&self.events));
+        bytes
+    }
+
+    /// Adds events, skips known ones, and lets the oldest go past `most`.
+    pub fn add(&mut self, events: Vec<Event>, most: usize) -> Added {
+        let mut added = Added::default();
+        let mut known: BTreeSet<_> = self.events.iter().filter_map(|e| e.id.clone()).collect();
+        for event in events {
+            let is_new = event.id.as_ref().is_none_or(|id| known.insert(id.clone()));
+            if is_new {
+                added.new += 1;
+                self.events.push(event);
+            } else {
+                added.known += 1;
+            }
+        }
+        self.events
+            .sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        added.dropped = self.keep_newest(most);
+        added
+    }
+
+    /// Encodes within `most` bytes, letting the oldest events go until they fit;
+    /// with how many went.
+    #[must_use]
+    pub fn encode_within(&mut self, most: usize) -> (Vec<u8>, usize) {
+        let mut dropped = 0;
+        loop {
+            let bytes = self.encode();
+            if bytes.len() <= most || self.events.is_empty() {
+                return (bytes, dropped);
+            }
+            // An eighth at a time: few rounds, and not much lost too much.
+            let fewer = self.events.len() - self.events.len().div_ceil(8);
+            dropped += self.keep_newest(fewer);
+        }
+    }
+
+    fn keep_newest(&mut self, most: usize) -> usize {
+        let excess = self.events.len().saturating_sub(most);
+        self.events.drain(..excess);
+        excess
+    }
+}

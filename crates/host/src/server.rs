@@ -1,0 +1,247 @@
+//! The HTTP server: files from disk, everything under `/v1`, `/healthz` and
+//! `/openapi.json` from the component.
+
+use crate::guest::Guest;
+use crate::problem::HostProblem;
+use crate::static_files::StaticFiles;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// Connections at once; more wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 512;
+/// How long a client may take for a request's head, and again for its body.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a shutdown waits for requests in progress.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// How much of a refused body is read and thrown away, so that the client sees
+/// the answer and not a broken connection.
+const DRAIN_BYTES: usize = 64 << 20;
+
+/// What answers requests.
+#[derive(Debug)]
+pub struct Shop {
+    /// The edge component.
+    pub guest: Guest,
+    /// The files beside it.
+    pub files: StaticFiles,
+}
+
+/// Why the server can't listen.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why not.
+    pub source: std::io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source.kind() {
+            std::io::ErrorKind::AddrInUse => write!(
+                f,
+                "{} is in use: stop what listens there, or choose another --addr (port 0 takes \
+                 any free one)",
+                self.address
+            ),
+            std::io::ErrorKind::PermissionDenied => write!(
+                f,
+                "{} may not be used by this user: choose a port above 1023",
+                self.address
+            ),
+            _ => write!(f, "{} can't be listened on: {}", self.address, self.source),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Listens on `address`.
+///
+/// # Errors
+/// When the address is in use or not ours.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ListenError { address, source })
+}
+
+/// Serves until `stop` is ready, then finishes the requests in progress.
+pub async fn serve(listener: TcpListener, shop: Arc<Shop>, stop: impl Future<Output = ()>) {
+    let connections = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let permit = tokio::select! {
+            permit = free.clone().acquire_owned() => permit,
+            () = &mut stop => break,
+        };
+        let Ok(permit) = permit else { break };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    // Out of file descriptors, or a client that is gone already:
+                    // the next one may do better, but not at once.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        // Answers are written whole; waiting for more would only delay them.
+        let _ = stream.set_nodelay(true);
+        let shop = shop.clone();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(CLIENT_PATIENCE)
+            .max_buf_size(64 << 10)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| {
+                    let shop = shop.clone();
+                    async move { Ok::<_, Infallible>(answer(&shop, request).await) }
+                }),
+            );
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away is no concern of the host.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown()).await;
+}
+
+/// Whether the component answers this path.
+#[must_use]
+pub fn is_component_path(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/") || path == "/healthz" || path == "/openapi.json"
+}
+
+async fn answer(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let response = if is_component_path(request.uri().path()) {
+        component(shop, request).await
+    } else {
+        file(shop, request).await
+    };
+    response.map(Full::new)
+}
+
+async fn file(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Bytes> {
+    let (parts, body) = request.into_parts();
+    drain(body).await;
+    let shop = shop.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        shop.files
+            .answer(&parts.method, parts.uri.path(), &parts.headers)
+    });
+    read.await
+        .unwrap_or_else(|_| HostProblem::Unreadable.response("reading the file was stopped"))
+}
+
+async fn component(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Bytes> {
+    let most = shop.guest.limits().request_bytes;
+    let (parts, mut body) = request.into_parts();
+    let announced = body.size_hint().lower();
+    if announced > most as u64 {
+        drain(body).await;
+        return closing(HostProblem::BodyTooLarge.response(format_args!(
+            "the body has {announced} bytes and may have {most}"
+        )));
+    }
+    // The whole body is here before there is an instance: a slow client holds
+    // a buffer and not an instance, and the deadline is the component's alone.
+    let collected =
+        tokio::time::timeout(CLIENT_PATIENCE, Limited::new(&mut body, most).collect()).await;
+    let bytes = match collected {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            drain(body).await;
+            return closing(
+                HostProblem::BodyTooLarge
+                    .response(format_args!("the body has more than {most} bytes")),
+            );
+        }
+        Ok(Err(error)) => {
+            return closing(
+                HostProblem::BodyIncomplete.response(format_args!("the body broke off: {error}")),
+            );
+        }
+        Err(_) => {
+            return closing(
+                HostProblem::BodyIncomplete.response("the body did not arrive in time"),
+            );
+        }
+    };
+    let method = parts.method.clone();
+    let path = parts.uri.path().to_owned();
+    match shop.guest.handle(Request::from_parts(parts, bytes)).await {
+        Ok(answer) => answer.response,
+        Err(failure) => {
+            report_failure(&method, &path, &failure);
+            failure.problem().response(failure.detail())
+        }
+    }
+}
+
+/// Reads what the client still sends, within limits, and forgets it.
+async fn drain(mut body: Incoming) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAIN_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(CLIENT_PATIENCE, reading).await;
+}
+
+fn closing(mut response: Response<Bytes>) -> Response<Bytes> {
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[expect(clippy::print_stderr, reason = "the host logs on stderr")]
+fn report_failure(method: &hyper::Method, path: &str, failure: &crate::guest::GuestFailure) {
+    eprintln!(
+        "shelfedge: {method} {path}: {}: {failure}",
+        failure.problem().code()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_component_path;
+
+    #[test]
+    fn the_component_has_its_paths_and_no_others() {
+        for path in ["/v1", "/v1/", "/v1/rank", "/healthz", "/openapi.json"] {
+            assert!(is_component_path(path), "{path}");
+        }
+        for path in ["/", "/v1x", "/v2/rank", "/healthz/", "/package/v1/"] {
+            assert!(!is_component_path(path), "{path}");
+        }
+    }
+}
