@@ -9,21 +9,46 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build as bundle } from "esbuild";
 import { brotliCompressSync, constants } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const dist = join(here, "dist");
 
-// What a page loads with `worker` left at its default, and on the main thread.
-const DEFAULT_BUNDLE = ["index.js", "shop.js", "errors.js", "worker.js", "core.js", "storage.js", "shelfedge.js", "shelfedge_bg.wasm"];
+// What a page loads, with `worker` left at its default or on its own thread.
+const DEFAULT_BUNDLE = ["index.js", "errors.js", "worker.js", "core.js", "shelfedge_bg.wasm"];
+
+// Each entry is one file, so that a bare <script type="module"> waits for few
+// round trips. The error class is a file of its own wherever two entries meet in
+// one thread: there must be one class for `instanceof`.
+const ENTRIES = [
+  { name: "index", external: ["./core.js", "./errors.js"] },
+  { name: "errors", external: [] },
+  { name: "core", external: ["./errors.js"] },
+  { name: "worker", external: [] },
+  { name: "node", external: [], platform: "node" },
+  { name: "workerd", external: ["./shelfedge_bg.wasm"] },
+  { name: "edge-light", external: ["./shelfedge_bg.wasm?module"] },
+];
+
+// The sources import the bindings as their neighbour; they are made in dist/.
+const bindings = {
+  name: "bindings",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/shelfedge\.js$/ }, () => ({ path: join(dist, "shelfedge.js") }));
+  },
+};
+
+// Declarations that no user sees.
+const INTERNAL = ["core", "storage", "worker", "shelfedge"];
 
 function fail(cause, action) {
   console.error(`error: ${cause}\n  ${action}`);
   process.exit(1);
 }
 
-function build() {
+async function build() {
   const bindgen = process.env.SHELFEDGE_BINDGEN ?? dist;
   const names = ["shelfedge.js", "shelfedge.d.ts", "shelfedge_bg.wasm"];
   const missing = names.filter((name) => !existsSync(join(bindgen, name)));
@@ -35,7 +60,27 @@ function build() {
   mkdirSync(dist);
   for (const [name, content] of generated) writeFileSync(join(dist, name), content);
 
+  // Types are checked and declarations written by tsc, the scripts by esbuild.
   run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", here]);
+  for (const name of INTERNAL) rmSync(join(dist, `${name}.d.ts`));
+  for (const { name, external, platform } of ENTRIES) {
+    await bundle({
+      entryPoints: [join(here, `src/${name}.ts`)],
+      outfile: join(dist, `${name}.js`),
+      bundle: true,
+      external,
+      platform: platform ?? "neutral",
+      format: "esm",
+      target: "es2022",
+      minify: true,
+      sourcemap: true,
+      legalComments: "none",
+      plugins: [bindings],
+      logLevel: "warning",
+    });
+  }
+  // The bindings are in the bundles now.
+  rmSync(join(dist, "shelfedge.js"));
 
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
     if (existsSync(join(root, licence))) cpSync(join(root, licence), join(here, licence));
@@ -65,4 +110,4 @@ function sizes() {
 }
 
 if (process.argv.includes("--size")) sizes();
-else build();
+else await build();

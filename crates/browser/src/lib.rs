@@ -1,1 +1,143 @@
-//! browser
+//! The WebAssembly boundary of the npm package: one class over the same path
+//! that the edge takes (`wire::rank`), fed with JSON texts and typed arrays.
+//!
+//! What it does: opens a bundle after checking its digests, keeps the shopper's
+//! events, ranks, runs the raw model, and hands every error over as the JSON of
+//! a problem (RFC 9457), which the package's JavaScript makes a
+//! `ShelfedgeError`.
+//!
+//! What it does not do: it knows no page, worker, clock, network, storage or
+//! random number; those are the JavaScript's in `www/package`. It holds no
+//! feature, model or wire format of its own.
+
+mod profile;
+mod session;
+
+use js_sys::{Array, Float32Array, Int32Array, Uint32Array};
+use shelfedge_wire::problem::Problem;
+use wasm_bindgen::prelude::*;
+
+use session::{Raw, Session};
+
+/// An open model and one shopper's profile.
+#[wasm_bindgen]
+pub struct Shop(Session);
+
+#[wasm_bindgen]
+impl Shop {
+    /// Opens a bundle from its manifest and its compiled model.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON when the manifest can't be read, when a digest
+    /// differs, or when the compiled model can't be opened.
+    #[wasm_bindgen(constructor)]
+    pub fn new(manifest: &[u8], shelf: Vec<u8>) -> Result<Shop, JsValue> {
+        Session::open(manifest, shelf).map(Shop).map_err(|problem| thrown(&problem))
+    }
+
+    /// What was opened, as JSON.
+    pub fn info(&self) -> String {
+        text(self.0.info())
+    }
+
+    /// Adds events, a JSON array; returns JSON with the events `added`, as they
+    /// are kept, and the ids `evicted` to make room.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON with every fault; nothing is added then.
+    pub fn observe(&mut self, events: &str) -> Result<String, JsValue> {
+        self.0.observe(events.as_bytes()).map(text).map_err(|problem| thrown(&problem))
+    }
+
+    /// The profile's events, a JSON array.
+    pub fn events(&self) -> String {
+        text(self.0.events())
+    }
+
+    /// Forgets the profile.
+    pub fn erase(&mut self) {
+        self.0.erase();
+    }
+
+    /// Ranks for the profile: a request's JSON without events in, the response's
+    /// JSON out. `candidates` are indices of products.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON.
+    pub fn rank(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<String, JsValue> {
+        self.0.rank(request.as_bytes(), candidates.as_deref()).map(text).map_err(|problem| thrown(&problem))
+    }
+
+    /// The same ranking as `[Uint32Array of products, Float32Array of scores]`.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON.
+    #[wasm_bindgen(js_name = rankBulk)]
+    pub fn rank_bulk(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<Array, JsValue> {
+        let (products, scores) =
+            self.0.rank_bulk(request.as_bytes(), candidates.as_deref()).map_err(|problem| thrown(&problem))?;
+        Ok(Array::of2(&Uint32Array::new_from_slice(&products), &Float32Array::new_from_slice(&scores)))
+    }
+
+    /// The request with the profile's events in it, as JSON.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON.
+    pub fn request(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<String, JsValue> {
+        self.0.request(request.as_bytes(), candidates.as_deref()).map(text).map_err(|problem| thrown(&problem))
+    }
+
+    /// Answers a whole request, without the profile.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON.
+    pub fn answer(&mut self, request: &str) -> Result<String, JsValue> {
+        self.0.answer(request.as_bytes()).map(text).map_err(|problem| thrown(&problem))
+    }
+
+    /// The products that the model knows, as JSON.
+    pub fn products(&self) -> String {
+        text(self.0.products())
+    }
+
+    /// The model's raw inputs, as JSON.
+    pub fn inputs(&self) -> String {
+        text(self.0.inputs())
+    }
+
+    /// Runs the model on raw inputs: `arrays[i]`, a `Float32Array` or an
+    /// `Int32Array`, is the input called `names[i]`.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON.
+    pub fn score(&mut self, rows: f64, names: Vec<String>, arrays: &Array) -> Result<Float32Array, JsValue> {
+        let scores = self.0.score(rows, &names, |at, raw| copy(&arrays.get(at), raw)).map_err(|problem| thrown(&problem))?;
+        Ok(Float32Array::new_from_slice(scores))
+    }
+}
+
+/// Copies a typed array into the engine's memory, in one piece.
+fn copy(array: &JsValue, raw: &mut Raw) -> bool {
+    match raw {
+        Raw::F32(values) => {
+            let Some(array) = array.dyn_ref::<Float32Array>() else { return false };
+            values.resize(array.length() as usize, 0.0);
+            array.copy_to(values);
+        }
+        Raw::I32(values) => {
+            let Some(array) = array.dyn_ref::<Int32Array>() else { return false };
+            values.resize(array.length() as usize, 0);
+            array.copy_to(values);
+        }
+    }
+    true
+}
+
+/// JSON of our own writers, which is UTF-8.
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_default()
+}
+
+fn thrown(problem: &Problem) -> JsValue {
+    JsValue::from_str(&text(problem.to_json()))
+}

@@ -1,0 +1,115 @@
+//! What the shopper did, as far as this device knows.
+
+use std::collections::BTreeSet;
+
+use shelfedge_commerce::event::Event;
+use shelfedge_commerce::id::EventId;
+use shelfedge_ranking::MAX_EVENTS;
+
+/// Events in the order of their times, each id once, at most [`MAX_EVENTS`]:
+/// the oldest leave first.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    events: Vec<Event>,
+    ids: BTreeSet<EventId>,
+}
+
+/// What adding events changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Those that are in the profile now and weren't before.
+    pub(crate) added: Vec<Event>,
+    /// Those that left to make room.
+    pub(crate) evicted: Vec<EventId>,
+}
+
+impl Profile {
+    /// Adds events; one without an id counts every time.
+    pub(crate) fn add(&mut self, events: Vec<Event>) -> Change {
+        let mut change = Change::default();
+        for event in events {
+            if event.id.as_ref().is_none_or(|id| self.ids.insert(id.clone())) {
+                change.added.push(event.clone());
+                self.events.push(event);
+            }
+        }
+        self.events.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        let surplus = self.events.len().saturating_sub(MAX_EVENTS);
+        let mut gone = BTreeSet::new();
+        for id in self.events.drain(..surplus).filter_map(|event| event.id) {
+            self.ids.remove(&id);
+            change.evicted.push(id.clone());
+            gone.insert(id);
+        }
+        // An event older than a full profile comes and goes at once.
+        change.added.retain(|event| event.id.as_ref().is_none_or(|id| !gone.contains(id)));
+        change
+    }
+
+    /// All of them, oldest first.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Lends the events to a request, so that a ranking copies none of them.
+    pub(crate) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Takes back what [`Profile::take`] lent.
+    pub(crate) fn put_back(&mut self, events: Vec<Event>) {
+        self.events = events;
+    }
+
+    /// Forgets everything.
+    pub(crate) fn erase(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shelfedge_commerce::event::EventKind;
+    use shelfedge_commerce::time::Timestamp;
+
+    fn event(id: &str, time: i64) -> Event {
+        Event {
+            id: Some(EventId::new(id).expect("an id")),
+            time: Timestamp(time),
+            kind: EventKind::Search,
+            transaction: None,
+            currency: None,
+            list: None,
+            items: Vec::new(),
+        }
+    }
+
+    fn ids(events: &[Event]) -> Vec<&str> {
+        events.iter().filter_map(|e| e.id.as_ref()).map(EventId::as_str).collect()
+    }
+
+    #[test]
+    fn an_id_counts_once_and_times_order() {
+        let mut profile = Profile::default();
+        let change = profile.add(vec![event("b", 2), event("a", 1), event("b", 3)]);
+        assert_eq!(ids(&change.added), ["b", "a"]);
+        assert_eq!(ids(profile.events()), ["a", "b"]);
+        assert_eq!(profile.add(vec![event("a", 9)]), Change::default());
+        profile.erase();
+        assert_eq!(ids(&profile.add(vec![event("a", 9)]).added), ["a"]);
+    }
+
+    #[test]
+    fn the_oldest_leave_a_full_profile() {
+        let mut profile = Profile::default();
+        let many = (0..MAX_EVENTS).map(|i| event(&format!("e{i}"), i as i64 + 10)).collect();
+        assert_eq!(profile.add(many).evicted, []);
+        let change = profile.add(vec![event("new", 1 << 40), event("ancient", 0)]);
+        assert_eq!(ids(&change.added), ["new"]);
+        assert_eq!(change.evicted.iter().map(EventId::as_str).collect::<Vec<_>>(), ["ancient", "e0"]);
+        assert_eq!(profile.events().len(), MAX_EVENTS);
+        // Having left, the id is new again; the profile is full of younger ones.
+        assert_eq!(ids(&profile.add(vec![event("e0", 10)]).added), [""; 0]);
+    }
+}
