@@ -47,7 +47,8 @@ pub(crate) fn build(context: &Context) -> Result<()> {
     let inputs = digest::of(
         &context.root,
         &[Path::new(PACKAGE), &bindgen],
-        &["node_modules", "dist"],
+        // The build copies the licences in, to be packed.
+        &["node_modules", "dist", "LICENSE-APACHE", "LICENSE-MIT"],
     )?;
     let stamp = Stamp::new(context, "npm", inputs);
     let dist = context.path(PACKAGE).join("dist");
@@ -56,18 +57,10 @@ pub(crate) fn build(context: &Context) -> Result<()> {
     }
     stamp.forget();
     step("npm package", || {
-        // Starts from nothing, so that no file of an older build is packed.
-        if dist.exists() {
-            fs::remove_dir_all(&dist)?;
-        }
-        fs::create_dir_all(&dist)?;
-        for entry in fs::read_dir(&bindgen)? {
-            let entry = entry?;
-            fs::copy(entry.path(), dist.join(entry.file_name()))?;
-        }
         run(context
             .tool("npm", PACKAGE)
-            .args(["run", "--silent", "build"]))?;
+            .args(["run", "--silent", "build"])
+            .env("SHELFEDGE_BINDGEN", &bindgen))?;
         stamp.remember()
     })
 }

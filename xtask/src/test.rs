@@ -30,14 +30,16 @@ enum Part {
     Format,
     /// clippy and rustdoc, with warnings as errors.
     Lint,
-    /// Unit and property tests of every crate, natively, and of xtask.
-    Unit,
     /// The browser wasm, the npm package and the edge component are built.
     Wasm,
+    /// Unit and property tests of every crate, natively, and of xtask.
+    Unit,
     /// Golden cases and bad input: native, tract, and the edge component over HTTP.
     Parity,
-    /// The npm package in Node, Chromium, Vite and workerd, and the storefront.
+    /// The npm package as it is packed: Node, a bundler, workerd, its types.
     Package,
+    /// The npm package and the storefront in Chromium.
+    Browser,
     /// Golden cases replayed by onnxruntime.
     Onnxruntime,
     /// `cargo xtask demo --check` on what is built.
@@ -52,10 +54,11 @@ const ALL: &[Part] = &[
     Part::Tidy,
     Part::Format,
     Part::Lint,
-    Part::Unit,
     Part::Wasm,
+    Part::Unit,
     Part::Parity,
     Part::Package,
+    Part::Browser,
     Part::Onnxruntime,
     Part::Demo,
     Part::Readme,
@@ -158,7 +161,8 @@ impl Part {
                 tally.add(Tally::ONE);
             }
             Self::Parity => parity(context, tally)?,
-            Self::Package => package(context, tally)?,
+            Self::Package => node_tests(context, "test:package", tally)?,
+            Self::Browser => node_tests(context, "test:browser", tally)?,
             Self::Onnxruntime => onnxruntime(context, tally)?,
             Self::Demo => {
                 demo::prepare(context)?;
@@ -223,11 +227,15 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
 }
 
 fn unit(context: &Context, tally: &mut Tally) -> Result<()> {
-    build_native(context)?;
+    let host = native_host(context)?;
+    // The host's own tests run the component and two guests made for them.
+    wasm::edge(context)?;
+    wasm::guests(context)?;
     let mut command = context.cargo();
     command.args(["test", "--no-fail-fast"]).args(NATIVE);
     // These start the built component: part `parity` runs them.
     command.args(["--exclude", "shelfedge-tests"]);
+    environment(context, &mut command, &host);
     cargo_test(&mut command, tally)?;
     let mut command = context.cargo();
     command.args(["test", "--locked", "--package", "xtask"]);
@@ -273,13 +281,15 @@ fn parity(context: &Context, tally: &mut Tally) -> Result<()> {
     cargo_test(&mut command, tally)
 }
 
-fn package(context: &Context, tally: &mut Tally) -> Result<()> {
+fn node_tests(context: &Context, script: &str, tally: &mut Tally) -> Result<()> {
     let host = native_host(context)?;
     artefacts(context)?;
     npm::install(context, npm::TESTS)?;
     let chromium = setup::chromium(context)?;
     let mut command = context.tool("npm", npm::TESTS);
-    command.args(["test", "--silent"]).env("CHROMIUM", chromium);
+    command
+        .args(["run", "--silent", script])
+        .env("CHROMIUM", chromium);
     environment(context, &mut command, &host);
     let (said, outcome) = run_kept(&mut command);
     let counted = count_node(&said);
@@ -308,6 +318,8 @@ fn environment(context: &Context, command: &mut std::process::Command, host: &st
         .env("SHELFEDGE_ROOT", &context.root)
         .env("SHELFEDGE_BIN", host)
         .env("SHELFEDGE_EDGE_WASM", context.edge_wasm())
+        .env("SHELFEDGE_ECHO_WASM", wasm::guest(context, "echo"))
+        .env("SHELFEDGE_UNRULY_WASM", wasm::guest(context, "unruly"))
         .env("SHELFEDGE_REQUIRED", "1");
     // Node's test runner prints its plain report for a reader of logs.
     if env::var_os("NO_COLOR").is_none() {

@@ -23,7 +23,9 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
         // features it used; `strip = true` would remove it, so names are
         // removed by wasm-bindgen instead.
         let mut command = build(context, "shelfedge-browser", "wasm32-unknown-unknown");
-        command.args(["--config", "profile.wasm.strip=\"debuginfo\""]);
+        command
+            .arg("--lib")
+            .args(["--config", "profile.wasm.strip=\"debuginfo\""]);
         run(&mut command)?;
         let built = context
             .target
@@ -62,7 +64,7 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
 /// Builds `crates/edge` as a WASI 0.2 component into `target/edge.wasm`.
 pub(crate) fn edge(context: &Context) -> Result<()> {
     step("edge component", || {
-        run(&mut build(context, "shelfedge-edge", "wasm32-wasip2"))?;
+        run(build(context, "shelfedge-edge", "wasm32-wasip2").arg("--lib"))?;
         let built = context
             .target
             .join("wasm32-wasip2/wasm/shelfedge_edge.wasm");
@@ -77,12 +79,27 @@ pub(crate) fn edge(context: &Context) -> Result<()> {
     })
 }
 
+/// Builds the guests that the host's tests and the benchmark run beside the
+/// component: one that only echoes, one that misbehaves.
+pub(crate) fn guests(context: &Context) -> Result<()> {
+    step("test guests", || {
+        run(build(context, "shelfedge-edge", "wasm32-wasip2").arg("--examples"))
+    })
+}
+
+/// Where a test guest lies.
+pub(crate) fn guest(context: &Context, name: &str) -> std::path::PathBuf {
+    context
+        .target
+        .join("wasm32-wasip2/wasm/examples")
+        .join(format!("{name}.wasm"))
+}
+
 fn build(context: &Context, package: &str, target: &str) -> Command {
     let mut command = context.cargo();
     command.args([
         "build",
         "--locked",
-        "--lib",
         "--profile",
         "wasm",
         "--package",

@@ -219,14 +219,7 @@ pub(crate) const CLOSURES: &[Closure] = &[
     },
     Closure {
         room: "shelfedge-edge",
-        without: &[
-            "tract*",
-            "burn*",
-            "wasmtime*",
-            "tokio",
-            "wasm-bindgen",
-            "shelfedge-onnx",
-        ],
+        without: &["tract*", "burn*", "wasmtime*", "tokio", "shelfedge-onnx"],
     },
     // The demo builds the host; it must not wait for the learners.
     Closure {

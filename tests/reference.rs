@@ -1,0 +1,129 @@
+//! The golden cases in tract: the ONNX that travels with the bundle says what
+//! the learner said, and what the compiled model says.
+
+use shelfedge_onnx::reference::{Reference, Tensor};
+use shelfedge_ranking::{Input, Ranker, Workspace};
+use shelfedge_tests::{Case, cases, model, skip};
+
+/// How far an f32 score may lie from the learner's own.
+const TOLERANCE: f32 = 1e-4;
+
+/// The widths of the ONNX's inputs follow from the lists and the rows: an
+/// input is shared by all rows, or has one row a candidate.
+fn tensor(case: &Case, name: &str, shared: bool) -> Tensor {
+    let list = &case.inputs[name];
+    let rows = if shared { 1 } else { case.rows };
+    let dims = vec![rows, list.len() / rows];
+    if ["product", "title", "wide", "session"].contains(&name) {
+        Tensor::I64 {
+            dims,
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the file holds indices, exact in f64"
+            )]
+            data: list.iter().map(|number| *number as i64).collect(),
+        }
+    } else {
+        Tensor::F32 {
+            dims,
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the file holds f32 values; the cast gives them back exactly"
+            )]
+            data: list.iter().map(|number| *number as f32).collect(),
+        }
+    }
+}
+
+fn shared(name: &str) -> bool {
+    ["context", "session"].contains(&name)
+}
+
+fn compare(case: &Case, who: &str, scores: &[f32]) {
+    assert_eq!(scores.len(), case.scores.len(), "{}", case.name);
+    for (row, (score, expected)) in scores.iter().zip(&case.scores).enumerate() {
+        assert!(
+            (score - expected).abs() <= TOLERANCE,
+            "{}: row {row} scores {score} in {who}, the learner said {expected}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn tract_says_what_the_learner_said() {
+    let (Some(cases), Some(onnx)) = (cases(), model("model.onnx")) else {
+        skip("models/ranking holds no bundle");
+        return;
+    };
+    let reference = Reference::load(&onnx).expect("tract loads the ONNX");
+    for case in &cases {
+        let inputs: Vec<(&str, Tensor)> = reference
+            .inputs()
+            .iter()
+            .map(|name| (name.as_str(), tensor(case, name, shared(name))))
+            .collect();
+        let outputs = reference
+            .run(&inputs)
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let [(name, Tensor::F32 { data, .. })] = outputs.as_slice() else {
+            panic!("one f32 output");
+        };
+        assert_eq!(name, "score");
+        compare(case, "tract", data);
+    }
+}
+
+#[test]
+fn the_compiled_model_says_what_the_learner_said() {
+    let (Some(cases), Some(shelf)) = (cases(), model("model.shelf")) else {
+        skip("models/ranking holds no bundle");
+        return;
+    };
+    let ranker = Ranker::open(shelf).expect("the model opens");
+    let mut workspace = Workspace::default();
+    for case in &cases {
+        let ports = ranker.inputs();
+        let tensors: Vec<Vec<i32>> = ports
+            .iter()
+            .map(|port| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the file holds indices, exact in f64"
+                )]
+                case.inputs[&*port.name]
+                    .iter()
+                    .map(|number| *number as i32)
+                    .collect()
+            })
+            .collect();
+        let floats: Vec<Vec<f32>> = ports
+            .iter()
+            .map(|port| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the file holds f32 values; the cast gives them back exactly"
+                )]
+                case.inputs[&*port.name]
+                    .iter()
+                    .map(|number| *number as f32)
+                    .collect()
+            })
+            .collect();
+        let inputs: Vec<Input<'_>> = ports
+            .iter()
+            .zip(floats.iter().zip(&tensors))
+            .map(|(port, (floats, indices))| {
+                if ["product", "title", "wide", "session"].contains(&&*port.name) {
+                    Input::I32(indices)
+                } else {
+                    Input::F32(floats)
+                }
+            })
+            .collect();
+        let scores = ranker
+            .score(case.rows, &inputs, &mut workspace)
+            .unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+        compare(case, "the engine", &scores);
+    }
+}
