@@ -1,0 +1,284 @@
+//! Fitting: from orders to tables, and from examples to a scaled spec. Used by
+//! the trainer; the runtime never calls it.
+
+use std::collections::BTreeMap;
+
+use shelfedge_commerce::{Order, Timestamp, time};
+
+use crate::encode::Encoded;
+use crate::spec::{Numeric, Spec};
+use crate::tables::{ProductRow, Stats};
+
+/// How tables are fitted.
+#[derive(Clone, Copy, Debug)]
+pub struct TableOptions {
+    /// Neighbours kept a product.
+    pub neighbours: usize,
+    /// Length of the popular list.
+    pub popular: usize,
+    /// Orders in common at which a similarity counts half.
+    pub shrinkage: f32,
+    /// Orders with more lines than this don't count for similarity: they are
+    /// stock-ups, and cost the square of their size.
+    pub largest_order: usize,
+}
+
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self {
+            neighbours: 14,
+            popular: 200,
+            shrinkage: 6.0,
+            largest_order: 150,
+        }
+    }
+}
+
+/// Tables before they are written.
+#[derive(Clone, Debug, Default)]
+pub struct FittedTables {
+    /// Sorted by id.
+    pub rows: Vec<ProductRow>,
+    /// Indices of rows, most popular first.
+    pub popular: Vec<u32>,
+}
+
+/// Fits the tables on all orders before `as_of`. `titles` names every product
+/// that may appear (others are left out); `slots` gives embeddings' indices
+/// (from 1) to the products that have one.
+///
+/// Similarity of two products is the cosine of their orders, each order
+/// weighing 1 / ln(e + lines), times n / (n + shrinkage) for n common orders
+/// (Sarwar et al. 2001 with the damping of Deshpande and Karypis 2004).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of orders as weights")]
+pub fn tables(
+    orders: &[Order],
+    as_of: Timestamp,
+    titles: &BTreeMap<String, String>,
+    slots: &BTreeMap<String, u32>,
+    options: TableOptions,
+) -> FittedTables {
+    // Products that were sold before, by id.
+    let mut index: BTreeMap<&str, u32> = BTreeMap::new();
+    for order in orders.iter().filter(|o| o.time < as_of) {
+        for line in &order.lines {
+            if let Some((id, _)) = titles.get_key_value(line.product.as_str()) {
+                index.insert(id, 0);
+            }
+        }
+    }
+    for (i, slot) in (0u32..).zip(index.values_mut()) {
+        *slot = i;
+    }
+    let n = index.len();
+
+    #[derive(Clone, Default)]
+    struct Sums {
+        // (buyer, last time seen) pairs, compacted below.
+        purchases: Vec<(u64, i64)>,
+        price: u32,
+        price_time: i64,
+        first: i64,
+        last: i64,
+        orders: Vec<u32>,
+    }
+    let mut sums = vec![
+        Sums {
+            first: i64::MAX,
+            ..Sums::default()
+        };
+        n
+    ];
+    let mut baskets: Vec<(Vec<u32>, f32)> = Vec::new();
+    let mut buyers: BTreeMap<&str, u64> = BTreeMap::new();
+    for (guest, order) in (1u64 << 32..).zip(orders.iter().filter(|o| o.time < as_of)) {
+        // An order without a customer is a buyer of its own.
+        let next = buyers.len() as u64;
+        let buyer = order
+            .customer
+            .as_ref()
+            .map_or(guest, |c| *buyers.entry(c.as_str()).or_insert(next));
+        let mut basket: Vec<u32> = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            let Some(product) = index.get(line.product.as_str()) else {
+                continue;
+            };
+            let sum = &mut sums[*product as usize];
+            let t = order.time.millis();
+            if order.customer.is_some() {
+                sum.purchases.push((buyer, t));
+            }
+            // The price last paid: what the shop asks now.
+            if t >= sum.price_time && line.unit_price.minor > 0 {
+                sum.price_time = t;
+                sum.price = u32::try_from(line.unit_price.minor).unwrap_or(u32::MAX);
+            }
+            sum.first = sum.first.min(t);
+            sum.last = sum.last.max(t);
+            basket.push(*product);
+        }
+        basket.sort_unstable();
+        basket.dedup();
+        if basket.len() > 1 && basket.len() <= options.largest_order {
+            let number = u32::try_from(baskets.len()).unwrap_or(u32::MAX);
+            for product in &basket {
+                sums[*product as usize].orders.push(number);
+            }
+            let weight =
+                1.0 / shelfedge_engine::math::ln(core::f32::consts::E + basket.len() as f32);
+            baskets.push((basket, weight));
+        }
+    }
+
+    let day = |millis: i64| u32::try_from(millis.div_euclid(time::DAY)).unwrap_or(0);
+    let mut rows: Vec<ProductRow> = Vec::with_capacity(n);
+    for (id, product) in &index {
+        let sum = &mut sums[*product as usize];
+        sum.purchases.sort_unstable();
+        let mut distinct = [0u32; 4];
+        let mut again = 0u32;
+        for purchases in sum.purchases.chunk_by(|a, b| a.0 == b.0) {
+            let last = purchases.last().map_or(0, |p| p.1);
+            for (count, window) in distinct.iter_mut().zip([14, 30, 90, i64::MAX / time::DAY]) {
+                *count += u32::from(as_of.millis() - last < window * time::DAY);
+            }
+            again += u32::from(purchases.len() > 1);
+        }
+        rows.push(ProductRow {
+            id: (*id).to_owned(),
+            title: titles.get(*id).cloned().unwrap_or_default(),
+            stats: Stats {
+                slot: slots.get(*id).copied().unwrap_or(0),
+                price: sum.price,
+                buyers: distinct,
+                first_day: day(sum.first),
+                last_day: day(sum.last),
+                // Five imaginary buyers who never came back keep small counts
+                // modest.
+                repeat: again * 1000 / (distinct[3] + 5),
+            },
+            similar: Vec::new(),
+        });
+    }
+
+    // One product at a time: memory grows with the catalogue, not its square.
+    let norms: Vec<f32> = sums
+        .iter()
+        .map(|s| s.orders.iter().map(|o| baskets[*o as usize].1).sum::<f32>())
+        .collect();
+    let mut weight = vec![0.0f32; n];
+    let mut common = vec![0.0f32; n];
+    let mut touched: Vec<u32> = Vec::new();
+    for product in 0..n {
+        for order in &sums[product].orders {
+            let (basket, w) = &baskets[*order as usize];
+            for other in basket {
+                if weight[*other as usize] == 0.0 {
+                    touched.push(*other);
+                }
+                weight[*other as usize] += w;
+                common[*other as usize] += 1.0;
+            }
+        }
+        let mut list: Vec<(u32, f32)> = touched
+            .iter()
+            .filter(|other| **other as usize != product)
+            .map(|other| {
+                let o = *other as usize;
+                let cosine = weight[o] / (norms[product] * norms[o]).sqrt();
+                (*other, cosine * common[o] / (common[o] + options.shrinkage))
+            })
+            .collect();
+        list.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        list.truncate(options.neighbours);
+        rows[product].similar = list;
+        for other in touched.drain(..) {
+            weight[other as usize] = 0.0;
+            common[other as usize] = 0.0;
+        }
+    }
+
+    let mut popular: Vec<u32> = (0..u32::try_from(n).unwrap_or(0)).collect();
+    popular.sort_by_key(|i| {
+        let [b14, b30, b90, ever] = rows[*i as usize].stats.buyers;
+        (core::cmp::Reverse((b14, b30, b90, ever)), *i)
+    });
+    popular.truncate(options.popular);
+    FittedTables { rows, popular }
+}
+
+/// Sums of raw features, to fit their scaling.
+#[derive(Clone, Debug)]
+pub struct Fitter {
+    spec: Spec,
+    context: Vec<(f64, f64)>,
+    candidate: Vec<(f64, f64)>,
+    context_rows: f64,
+    candidate_rows: f64,
+}
+
+impl Fitter {
+    /// For examples encoded with [`Spec::unfitted`].
+    #[must_use]
+    pub fn new(spec: Spec) -> Self {
+        let (c, f) = (spec.context.len(), spec.candidate.len());
+        Self {
+            spec,
+            context: vec![(0.0, 0.0); c],
+            candidate: vec![(0.0, 0.0); f],
+            context_rows: 0.0,
+            candidate_rows: 0.0,
+        }
+    }
+
+    /// Adds an encoded example.
+    pub fn add(&mut self, encoded: &Encoded) {
+        fn sum(sums: &mut [(f64, f64)], values: &[f32]) {
+            for row in values.chunks_exact(sums.len()) {
+                for (s, x) in sums.iter_mut().zip(row) {
+                    s.0 += f64::from(*x);
+                    s.1 += f64::from(*x) * f64::from(*x);
+                }
+            }
+        }
+        sum(&mut self.context, &encoded.context);
+        sum(&mut self.candidate, &encoded.candidate);
+        self.context_rows += 1.0;
+        #[expect(clippy::cast_precision_loss, reason = "a count")]
+        let rows = encoded.rows as f64;
+        self.candidate_rows += rows;
+    }
+
+    /// The spec with each number scaled to mean 0 and deviation 1, and limited
+    /// to five deviations.
+    #[must_use]
+    pub fn finish(mut self) -> Spec {
+        fn scale(features: &mut [Numeric], sums: &[(f64, f64)], rows: f64) {
+            for (n, (sum, squares)) in features.iter_mut().zip(sums) {
+                let rows = rows.max(1.0);
+                let mean = sum / rows;
+                let variance = (squares / rows - mean * mean).max(0.0);
+                #[expect(clippy::cast_possible_truncation, reason = "features are f32")]
+                let (m, s) = (
+                    mean as f32,
+                    if variance > 1e-8 {
+                        (1.0 / variance.sqrt()) as f32
+                    } else {
+                        0.0
+                    },
+                );
+                n.mean = m;
+                n.scale = s;
+                n.limit = 5.0;
+            }
+        }
+        scale(&mut self.spec.context, &self.context, self.context_rows);
+        scale(
+            &mut self.spec.candidate,
+            &self.candidate,
+            self.candidate_rows,
+        );
+        self.spec
+    }
+}

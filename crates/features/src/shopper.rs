@@ -1,0 +1,227 @@
+//! What a shopper's events add up to at a moment.
+
+use shelfedge_commerce::{Event, EventKind, Timestamp, time};
+
+use crate::tables::Tables;
+
+/// A session ends after half an hour without an event, as in GA4.
+pub const SESSION_GAP: i64 = 30 * time::MINUTE;
+/// Products of a session that are remembered, most recent first.
+pub const SESSION_PRODUCTS: usize = 20;
+
+/// A product that a shopper has bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bought {
+    /// Its index in the tables.
+    pub product: u32,
+    /// In how many orders.
+    pub times: u32,
+    /// How many pieces in all.
+    pub quantity: u32,
+    /// When last.
+    pub last: Timestamp,
+}
+
+/// The sum of a shopper's events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shopper {
+    /// By product index.
+    pub bought: Vec<Bought>,
+    /// Orders placed.
+    pub orders: u32,
+    /// Time of the first order.
+    pub first_order: Option<Timestamp>,
+    /// Time of the last order.
+    pub last_order: Option<Timestamp>,
+    /// Minor units spent.
+    pub spend: i64,
+    /// Pieces bought.
+    pub pieces: i64,
+    /// Distinct products of the running session, most recent first.
+    pub session: Vec<u32>,
+    /// Products in the cart, sorted by index.
+    pub cart: Vec<u32>,
+    /// Items that are not in the tables.
+    pub unknown_items: u32,
+    /// Events later than the moment, which are ignored.
+    pub future_events: u32,
+}
+
+impl Shopper {
+    /// Adds up events as of `now`.
+    ///
+    /// Events may come in any order. An event whose id has been seen counts
+    /// once, and so does an order (GA4 `transaction_id`), so that a replay
+    /// changes nothing. Events after `now` are counted and ignored. An item
+    /// without a price counts at the tables' price, and so does a price in
+    /// another currency. Refunds change nothing: what was bought was wanted.
+    #[must_use]
+    pub fn fold(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
+        let mut shopper = Self::default();
+        let mut order: Vec<&Event> = Vec::with_capacity(events.len());
+        for event in events {
+            if event.time > now {
+                shopper.future_events += 1;
+            } else {
+                order.push(event);
+            }
+        }
+        order.sort_by_key(|e| e.time);
+        let mut seen: Vec<(&str, usize)> = order
+            .iter()
+            .enumerate()
+            .filter_map(|(i, e)| e.id.as_ref().map(|id| (id.as_str(), i)))
+            .collect();
+        let mut repeated = vec![false; order.len()];
+        mark_repeats(&mut seen, &mut repeated);
+        let mut orders: Vec<(&str, usize)> = order
+            .iter()
+            .enumerate()
+            .filter(|(i, e)| e.kind == EventKind::Purchase && !repeated[*i])
+            .filter_map(|(i, e)| e.transaction.as_deref().map(|t| (t, i)))
+            .collect();
+        mark_repeats(&mut orders, &mut repeated);
+
+        for (event, _) in order
+            .iter()
+            .zip(&repeated)
+            .filter(|(_, repeated)| !**repeated)
+        {
+            shopper.apply(tables, event);
+        }
+        shopper.bought.sort_by_key(|b| b.product);
+        shopper.session(tables, &order, now);
+        shopper
+    }
+
+    fn apply(&mut self, tables: &Tables<'_>, event: &Event) {
+        match event.kind {
+            EventKind::Purchase => self.purchase(tables, event),
+            EventKind::AddToCart => {
+                for product in self.known(tables, event) {
+                    if let Err(at) = self.cart.binary_search(&product) {
+                        self.cart.insert(at, product);
+                    }
+                }
+            }
+            EventKind::RemoveFromCart => {
+                for product in self.known(tables, event) {
+                    if let Ok(at) = self.cart.binary_search(&product) {
+                        self.cart.remove(at);
+                    }
+                }
+            }
+            EventKind::ViewItem | EventKind::SelectItem | EventKind::AddToWishlist => {
+                self.known(tables, event);
+            }
+            _ => {}
+        }
+    }
+
+    fn known(&mut self, tables: &Tables<'_>, event: &Event) -> Vec<u32> {
+        event
+            .items
+            .iter()
+            .filter_map(|item| {
+                let found = tables.find(item.product.as_str());
+                self.unknown_items += u32::from(found.is_none());
+                found
+            })
+            .collect()
+    }
+
+    fn purchase(&mut self, tables: &Tables<'_>, event: &Event) {
+        self.orders += 1;
+        self.first_order = self.first_order.or(Some(event.time));
+        self.last_order = Some(event.time);
+        let currency = tables.meta().currency;
+        let mut here: Vec<u32> = Vec::with_capacity(event.items.len());
+        for item in &event.items {
+            let Some(product) = tables.find(item.product.as_str()) else {
+                self.unknown_items += 1;
+                continue;
+            };
+            let price = match item.price {
+                Some(price) if price.currency == currency => price.minor,
+                _ => i64::from(tables.stats(product).price),
+            };
+            self.spend = self
+                .spend
+                .saturating_add(price.saturating_mul(i64::from(item.quantity)));
+            self.pieces = self.pieces.saturating_add(i64::from(item.quantity));
+            // `bought` is in order of first purchase here; a shopper's list is
+            // short enough for a scan to be quicker than a map.
+            let at = self
+                .bought
+                .iter()
+                .position(|b| b.product == product)
+                .unwrap_or_else(|| {
+                    self.bought.push(Bought {
+                        product,
+                        times: 0,
+                        quantity: 0,
+                        last: event.time,
+                    });
+                    self.bought.len() - 1
+                });
+            let bought = &mut self.bought[at];
+            bought.quantity = bought.quantity.saturating_add(item.quantity);
+            bought.last = event.time;
+            if !here.contains(&product) {
+                here.push(product);
+                bought.times += 1;
+            }
+        }
+        // What was bought has left the cart.
+        self.cart.retain(|p| !here.contains(p));
+    }
+
+    fn session(&mut self, tables: &Tables<'_>, order: &[&Event], now: Timestamp) {
+        let mut end = now;
+        for event in order.iter().rev() {
+            if end.since(event.time) > SESSION_GAP {
+                break;
+            }
+            end = event.time;
+            let interest = matches!(
+                event.kind,
+                EventKind::ViewItem
+                    | EventKind::SelectItem
+                    | EventKind::AddToCart
+                    | EventKind::AddToWishlist
+            );
+            if !interest {
+                continue;
+            }
+            for item in event.items.iter().rev() {
+                if let Some(product) = tables.find(item.product.as_str())
+                    && !self.session.contains(&product)
+                {
+                    self.session.push(product);
+                    if self.session.len() == SESSION_PRODUCTS {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the shopper bought of a product.
+    #[must_use]
+    pub fn of(&self, product: u32) -> Option<&Bought> {
+        self.bought
+            .binary_search_by_key(&product, |b| b.product)
+            .ok()
+            .map(|i| &self.bought[i])
+    }
+}
+
+/// Marks all but the earliest of equal keys.
+fn mark_repeats(keys: &mut [(&str, usize)], repeated: &mut [bool]) {
+    keys.sort_unstable();
+    for pair in keys.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            repeated[pair[1].1] = true;
+        }
+    }
+}
