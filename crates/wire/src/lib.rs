@@ -1,1 +1,13 @@
-//! wire
+//! What crosses the boundaries of the shop's browser, edge and host: requests,
+//! responses, events, problems, the bundle's manifest and the shopper's profile,
+//! as versioned JSON; the one path from a request's bytes to a response's; and
+//! the description of the HTTP interface.
+//!
+//! What this crate does **not** do: it opens no socket or file, knows no clock
+//! (a request without `now` can't be answered here), holds no state between two
+//! calls, computes no feature or score (that is `ranking`), and names no HTTP
+//! library, JavaScript or WIT. It reads and writes JSON by itself: see
+//! `src/json/mod.rs` for the reasons.
+
+pub mod codes;
+mod json;

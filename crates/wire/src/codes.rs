@@ -1,0 +1,56 @@
+//! Every code with which a request, an event or a file is refused: this crate's
+//! and those of `commerce`. One table, published in OpenAPI.
+
+use shelfedge_commerce::codes::{self as commerce, Code};
+
+macro_rules! codes {
+    ($($name:ident = $id:literal, $meaning:literal, $action:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $name: Code = Code { id: $id, meaning: $meaning, action: $action };
+        )*
+        static OWN: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    MALFORMED_JSON = "malformed_json", "The text isn't JSON in UTF-8.", "Build the text with a JSON library and send it as UTF-8.";
+    TOO_DEEP = "too_deep", "Lists and objects are nested too deeply.", "Flatten the value.";
+    BODY_TOO_LARGE = "body_too_large", "The body is larger than the limit.", "Send fewer events or candidates in one request.";
+    WRONG_TYPE = "wrong_type", "A value has another type than its field.", "Send the type that the description of the field names.";
+    FIELD_MISSING = "field_missing", "A required field is missing or null.", "Add the field.";
+    FIELD_REPEATED = "field_repeated", "A field occurs twice in one object.", "Send each field once.";
+    FIELD_UNKNOWN = "field_unknown", "A field isn't known here.", "Remove it, or correct its spelling.";
+    FIELDS_CONTRADICT = "fields_contradict", "Two fields say different things about the same.", "Send one of them, or make them agree.";
+    TOO_MANY = "too_many", "A list has more entries than the limit.", "Split the list over several requests, or send the most recent entries.";
+    OUT_OF_RANGE = "out_of_range", "A number isn't whole or lies outside its bounds.", "Send a whole number within the bounds.";
+    DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
+    NOW_MISSING = "now_missing", "The ranking has no time to rank at.", "Set now to the current time.";
+    CLOUDEVENT_VERSION = "cloudevent_version", "An event isn't a CloudEvent of version 1.0.", "Set specversion to 1.0.";
+    CLOUDEVENT_TYPE = "cloudevent_type", "A CloudEvent has a type that isn't received here.", "Set type to shelfedge.event.v1.";
+    CLOUDEVENT_DATA = "cloudevent_data", "A CloudEvent's data isn't a JSON object.", "Send the event as an object in data, not as data_base64.";
+    FORMAT_UNKNOWN = "format_unknown", "A file has a format or version that this program doesn't know.", "Use a program and a file of the same version.";
+    DIGEST_MALFORMED = "digest_malformed", "A digest isn't 64 lower-case hexadecimal digits.", "Write the bundle again with the trainer.";
+    DIGESTS_DISAGREE = "digests_disagree", "Two digests of the same thing in one manifest differ.", "Take all parts of the bundle from one run of the trainer.";
+    PART_MISSING = "part_missing", "A part of the bundle isn't in its manifest, or isn't there.", "Copy the whole bundle.";
+    PART_SWAPPED = "part_swapped", "A part of the bundle isn't the one its manifest names.", "Take all parts of the bundle from one run of the trainer.";
+}
+
+/// The whole table, sorted by code.
+pub fn all() -> Vec<&'static Code> {
+    let mut all: Vec<_> = OWN.iter().chain(commerce::ALL).copied().collect();
+    all.sort_by_key(|code| code.id);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_across_both_tables() {
+        let all = all();
+        assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(all.len(), OWN.len() + commerce::ALL.len());
+    }
+}

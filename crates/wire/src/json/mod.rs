@@ -1,0 +1,18 @@
+//! JSON (RFC 8259), read and written by hand.
+//!
+//! Why not serde: a request's validation has to name every fault with its path,
+//! tell a repeated field from a single one, keep a number's text, know `NaN`
+//! from nonsense, and count past a cap without storing; and the same code is
+//! shipped to every shopper, where it must be small. The reader pulls values
+//! off the text without building a tree. Property tests hold it to serde_json's
+//! verdict and values.
+
+mod decode;
+mod float;
+mod read;
+mod write;
+
+pub(crate) use decode::{Decoder, Path};
+pub(crate) use float::push_f32;
+pub(crate) use read::Malformed;
+pub(crate) use write::Writer;
