@@ -42,11 +42,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a host on a free port and waits until it says where it is.
     pub(crate) fn start(context: &Context, host: &Path) -> Result<Self> {
-        let state = context.artefacts.join("xtask/state");
-        if state.exists() {
-            std::fs::remove_dir_all(&state)?;
-        }
-        std::fs::create_dir_all(&state)?;
+        // Profiles of an earlier run are forgotten, compiled code is kept.
+        let state = context.stamps().join("state");
+        let _ = std::fs::remove_file(state.join("key-value.redb"));
         let mut child = command(context, host, "127.0.0.1:0", &state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

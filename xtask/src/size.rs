@@ -67,12 +67,31 @@ struct Ratchet {
     sizes: BTreeMap<String, Size>,
 }
 
+fn recorded(context: &Context) -> Result<Ratchet> {
+    let text = fs::read(context.path(RATCHET)).with_context(|| format!("reading {RATCHET}"))?;
+    serde_json::from_slice(&text).with_context(|| format!("{RATCHET} is not as expected"))
+}
+
+/// What has a cap: its name, its size and the cap.
+pub(crate) fn rows(context: &Context) -> Result<Vec<(String, u64, u64)>> {
+    let sizes = measure(context)?;
+    recorded(context)?
+        .caps
+        .iter()
+        .map(|cap| {
+            let size = sizes
+                .get(&cap.of)
+                .with_context(|| format!("{} has a cap but was not measured", cap.of))?;
+            let name = format!("{} ({})", cap.of, name(cap.measure));
+            Ok((name, pick(*size, cap.measure), cap.bytes))
+        })
+        .collect()
+}
+
 pub(crate) fn run(context: &Context, options: &Options) -> Result<()> {
     let sizes = measure(context)?;
     println!("{}", serde_json::to_string_pretty(&sizes)?);
-    let text = fs::read(context.path(RATCHET)).with_context(|| format!("reading {RATCHET}"))?;
-    let mut ratchet: Ratchet =
-        serde_json::from_slice(&text).with_context(|| format!("{RATCHET} is not as expected"))?;
+    let mut ratchet = recorded(context)?;
     let over = past_caps(&ratchet, &sizes);
     if options.update {
         if !over.is_empty() {
