@@ -1,1 +1,567 @@
-//! ranking
+//! A ranking request, from raw events to a list.
+//!
+//! Recall finds candidates, `features` encodes them, the engine scores them; the
+//! list is sorted, cut and explained here. A request and a model decide the
+//! answer alone: no clock, no randomness, ties by product id.
+//!
+//! This crate does not read JSON or HTTP (that is `wire` and the boundary
+//! crates), does not train, does no I/O and keeps nothing between calls but
+//! buffers.
+
+pub mod explain;
+pub mod recall;
+
+use core::fmt;
+
+use shelfedge_commerce::{Event, ProductId, Timestamp};
+use shelfedge_engine::program::{Kind, Rows};
+pub use shelfedge_engine::{Input, PortInfo};
+use shelfedge_engine::{LoadError, Model, RunError};
+use shelfedge_features::{Affinity, Moment, Shopper, Spec, TableError, Tables, encode};
+pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
+
+pub use explain::{Detail, Reason};
+pub use recall::{Candidate, RECALL, Sources};
+
+/// Candidates of a request, at most.
+pub const MAX_CANDIDATES: usize = 2_000;
+/// Events of a request, at most.
+pub const MAX_EVENTS: usize = 5_000;
+/// Length of a list, at most.
+pub const MAX_LIMIT: usize = 200;
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The device.
+    pub device: Device,
+    /// The shopper's distance from UTC, in minutes.
+    pub utc_offset_minutes: i32,
+}
+
+/// A ranking request.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The time of the request.
+    pub now: Timestamp,
+    /// What the shopper did, in any order.
+    pub events: &'a [Event],
+    /// What to rank; `None` ranks what recall finds.
+    pub candidates: Option<&'a [ProductId]>,
+    /// Length of the list, at most.
+    pub limit: usize,
+    /// Where the request comes from.
+    pub context: Context,
+    /// Whether to give reasons.
+    pub explain: bool,
+}
+
+/// One place of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankedItem {
+    /// Index in the product table.
+    pub product: u32,
+    /// The model's score; only its order has a meaning.
+    pub score: f32,
+    /// How the product became a candidate.
+    pub sources: Sources,
+    /// Why it stands here, the largest contribution first; empty unless asked
+    /// for.
+    pub reasons: Vec<Reason>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// The list, best first.
+    pub items: Vec<RankedItem>,
+    /// Candidates of the request that the model doesn't know, in its order,
+    /// each once.
+    pub unknown: Vec<ProductId>,
+    /// Items of events that the model doesn't know, and events later than `now`.
+    pub ignored_events: u32,
+    /// How many candidates were scored.
+    pub candidates: u32,
+}
+
+/// Why a model can't be used for ranking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file is no compiled model.
+    Load(LoadError),
+    /// A table is missing or contradicts itself.
+    Table(TableError),
+    /// The model's inputs or output are not what its feature spec says.
+    Port {
+        /// Which.
+        name: String,
+    },
+}
+
+impl OpenError {
+    /// A stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Load(error) => error.code(),
+            Self::Table(_) => "model_table",
+            Self::Port { .. } => "model_ports",
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(error) => error.fmt(f),
+            Self::Table(error) => error.fmt(f),
+            Self::Port { name } => write!(
+                f,
+                "the model's port {name} is not what its feature spec says"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+impl From<LoadError> for OpenError {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+impl From<TableError> for OpenError {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RankError {
+    /// More than [`MAX_CANDIDATES`].
+    TooManyCandidates {
+        /// In the request.
+        found: usize,
+    },
+    /// More than [`MAX_EVENTS`].
+    TooManyEvents {
+        /// In the request.
+        found: usize,
+    },
+    /// Not in `1..=`[`MAX_LIMIT`].
+    Limit {
+        /// In the request.
+        found: usize,
+    },
+    /// The engine refused; only a damaged model does that.
+    Run(RunError),
+    /// The model gave a score that is not a number.
+    Score {
+        /// For which product (index).
+        product: u32,
+    },
+}
+
+impl RankError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooManyCandidates { .. } => "too_many_candidates",
+            Self::TooManyEvents { .. } => "too_many_events",
+            Self::Limit { .. } => "limit_out_of_range",
+            Self::Run(_) => "model_run",
+            Self::Score { .. } => "score_not_finite",
+        }
+    }
+}
+
+impl fmt::Display for RankError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyCandidates { found } => {
+                write!(
+                    f,
+                    "{found} candidates; at most {MAX_CANDIDATES} are ranked at once"
+                )
+            }
+            Self::TooManyEvents { found } => {
+                write!(f, "{found} events; at most {MAX_EVENTS} are read")
+            }
+            Self::Limit { found } => write!(
+                f,
+                "a list has between 1 and {MAX_LIMIT} places, not {found}"
+            ),
+            Self::Run(error) => error.fmt(f),
+            Self::Score { product } => write!(f, "the score of product {product} is not a number"),
+        }
+    }
+}
+
+impl core::error::Error for RankError {}
+
+impl From<RunError> for RankError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+/// Buffers that are kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    engine: shelfedge_engine::Workspace,
+    affinity: Affinity,
+    encoded: Encoded,
+    occluded: Encoded,
+    products: Vec<u32>,
+}
+
+/// A request after recall and encoding, before scoring.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The candidates, sorted by product: one row each.
+    pub candidates: Vec<Candidate>,
+    /// Candidates that the model doesn't know.
+    pub unknown: Vec<ProductId>,
+    /// The sum of the shopper's events.
+    pub shopper: Shopper,
+}
+
+/// An input that the encoder fills.
+#[derive(Clone, Copy, Debug)]
+enum Feed {
+    Context,
+    Candidate,
+    Product,
+    Title,
+    Wide,
+    Session,
+}
+
+/// A compiled ranking model with its tables.
+#[derive(Clone, Debug)]
+pub struct Ranker<B> {
+    model: Model<B>,
+    spec: Spec,
+    feeds: Vec<Feed>,
+}
+
+impl<B: AsRef<[u8]>> Ranker<B> {
+    /// Opens a compiled model: checks offsets and sizes, copies nothing.
+    ///
+    /// # Errors
+    /// A file that isn't one, lacks a table, or whose ports don't fit its spec.
+    pub fn open(bytes: B) -> Result<Self, OpenError> {
+        let model = Model::open(bytes)?;
+        let spec = Spec::read(model.section("spec").ok_or(TableError {
+            section: "spec",
+            missing: true,
+        })?)?;
+        Tables::open(|name| model.section(name))?;
+        let mut feeds = Vec::new();
+        for port in model.inputs() {
+            let (feed, kind, rows, width) = match port.name {
+                "context" => (Feed::Context, Kind::F32, Rows::Shared, spec.context.len()),
+                "candidate" => (
+                    Feed::Candidate,
+                    Kind::F32,
+                    Rows::PerRow,
+                    spec.candidate.len(),
+                ),
+                "product" => (Feed::Product, Kind::I32, Rows::PerRow, 1),
+                "title" => (
+                    Feed::Title,
+                    Kind::I32,
+                    Rows::PerRow,
+                    spec.title_tokens as usize,
+                ),
+                "wide" => (Feed::Wide, Kind::I32, Rows::PerRow, spec.wide.len()),
+                "session" => (
+                    Feed::Session,
+                    Kind::I32,
+                    Rows::Shared,
+                    spec.session_products as usize,
+                ),
+                name => {
+                    return Err(OpenError::Port {
+                        name: name.to_owned(),
+                    });
+                }
+            };
+            let shape = port.shape;
+            let elements = shape.len as usize * shape.width as usize;
+            if port.kind != kind || shape.rows != rows || elements != width {
+                return Err(OpenError::Port {
+                    name: port.name.to_owned(),
+                });
+            }
+            feeds.push(feed);
+        }
+        match model.outputs().next() {
+            Some(PortInfo {
+                kind: Kind::F32,
+                shape,
+                ..
+            }) if shape.rows == Rows::PerRow && shape.len == 1 && shape.width == 1 => {}
+            _ => {
+                return Err(OpenError::Port {
+                    name: "score".to_owned(),
+                });
+            }
+        }
+        Ok(Self { model, spec, feeds })
+    }
+
+    /// What the model says of itself: digests, date of its tables, currency.
+    #[must_use]
+    pub fn info(&self) -> Meta {
+        self.tables().meta()
+    }
+
+    /// The feature spec.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The compiled model's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.model.bytes()
+    }
+
+    /// The shop's tables.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "open has opened the same bytes")]
+    pub fn tables(&self) -> Tables<'_> {
+        Tables::open(|name| self.model.section(name)).expect("the tables were opened before")
+    }
+
+    /// Number of products.
+    #[must_use]
+    pub fn product_count(&self) -> u32 {
+        u32::try_from(self.tables().len()).unwrap_or(u32::MAX)
+    }
+
+    /// A product by its index.
+    #[must_use]
+    pub fn product(&self, index: u32) -> Option<ProductRef<'_>> {
+        self.tables().product(index)
+    }
+
+    /// The index of a product.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<u32> {
+        self.tables().find(id)
+    }
+
+    /// The model's inputs, in the order in which [`Ranker::score`] takes them.
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = PortInfo<'_>> {
+        self.model.inputs()
+    }
+
+    /// Runs the model on raw inputs. The scores are in the workspace until its
+    /// next use.
+    ///
+    /// # Errors
+    /// Inputs that don't fit.
+    pub fn score<'w>(
+        &self,
+        rows: usize,
+        inputs: &[Input<'_>],
+        workspace: &'w mut Workspace,
+    ) -> Result<&'w [f32], RunError> {
+        self.model.run(&mut workspace.engine, rows, inputs)?;
+        Ok(workspace.engine.output(0))
+    }
+
+    /// Recall and encoding alone: what [`Ranker::rank`] gives to the model.
+    ///
+    /// # Errors
+    /// A request beyond the limits.
+    pub fn prepare(
+        &self,
+        query: &Query<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<Prepared, RankError> {
+        if query.events.len() > MAX_EVENTS {
+            return Err(RankError::TooManyEvents {
+                found: query.events.len(),
+            });
+        }
+        if query.limit == 0 || query.limit > MAX_LIMIT {
+            return Err(RankError::Limit { found: query.limit });
+        }
+        let tables = self.tables();
+        let mut unknown: Vec<ProductId> = Vec::new();
+        let mut given = None;
+        if let Some(ids) = query.candidates {
+            if ids.len() > MAX_CANDIDATES {
+                return Err(RankError::TooManyCandidates { found: ids.len() });
+            }
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                match tables.find(id.as_str()) {
+                    Some(product) => found.push(Candidate {
+                        product,
+                        sources: Sources::GIVEN,
+                    }),
+                    None if !unknown.contains(id) => unknown.push(id.clone()),
+                    None => {}
+                }
+            }
+            given = Some(recall::merge(found));
+        }
+        let shopper = Shopper::fold(&tables, query.events, query.now);
+        workspace.affinity.fill(&tables, &shopper);
+        let candidates =
+            given.unwrap_or_else(|| recall::recall(&tables, &shopper, &workspace.affinity, RECALL));
+        workspace.products.clear();
+        workspace
+            .products
+            .extend(candidates.iter().map(|c| c.product));
+        self.encode(&tables, &shopper, query, workspace);
+        Ok(Prepared {
+            candidates,
+            unknown,
+            shopper,
+        })
+    }
+
+    fn encode(
+        &self,
+        tables: &Tables<'_>,
+        shopper: &Shopper,
+        query: &Query<'_>,
+        workspace: &mut Workspace,
+    ) {
+        let moment = Moment {
+            now: query.now,
+            utc_offset_minutes: query.context.utc_offset_minutes,
+            device: query.context.device,
+        };
+        let Workspace {
+            affinity,
+            encoded,
+            products,
+            ..
+        } = workspace;
+        encode(
+            &self.spec, tables, shopper, affinity, moment, products, encoded,
+        );
+    }
+
+    /// The inputs that the last [`Ranker::prepare`] or [`Ranker::rank`] encoded.
+    #[must_use]
+    pub fn encoded<'w>(&self, workspace: &'w Workspace) -> &'w Encoded {
+        &workspace.encoded
+    }
+
+    fn run(
+        &self,
+        encoded: &Encoded,
+        engine: &mut shelfedge_engine::Workspace,
+    ) -> Result<(), RunError> {
+        let inputs: Vec<Input<'_>> = self
+            .feeds
+            .iter()
+            .map(|feed| match feed {
+                Feed::Context => Input::F32(&encoded.context),
+                Feed::Candidate => Input::F32(&encoded.candidate),
+                Feed::Product => Input::I32(&encoded.product),
+                Feed::Title => Input::I32(&encoded.title),
+                Feed::Wide => Input::I32(&encoded.wide),
+                Feed::Session => Input::I32(&encoded.session),
+            })
+            .collect();
+        self.model.run(engine, encoded.rows, &inputs)
+    }
+
+    /// Answers a request. Scores descend; equal scores are ordered by product
+    /// id. A candidate named twice counts once.
+    ///
+    /// # Errors
+    /// A request beyond the limits, or a damaged model.
+    pub fn rank(&self, query: &Query<'_>, workspace: &mut Workspace) -> Result<Ranked, RankError> {
+        let Prepared {
+            candidates,
+            unknown,
+            shopper,
+        } = self.prepare(query, workspace)?;
+        self.run(&workspace.encoded, &mut workspace.engine)?;
+        let scores = workspace.engine.output(0);
+        if let Some((candidate, _)) = candidates.iter().zip(scores).find(|(_, s)| !s.is_finite()) {
+            return Err(RankError::Score {
+                product: candidate.product,
+            });
+        }
+        let mut order: Vec<(f32, Candidate)> = scores
+            .iter()
+            .copied()
+            .zip(candidates.iter().copied())
+            .collect();
+        // Products are sorted by id, so the index breaks ties by id.
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.product.cmp(&b.1.product)));
+        order.truncate(query.limit);
+        let mut items: Vec<RankedItem> = order
+            .into_iter()
+            .map(|(score, c)| RankedItem {
+                product: c.product,
+                score,
+                sources: c.sources,
+                reasons: Vec::new(),
+            })
+            .collect();
+        if query.explain && !items.is_empty() {
+            self.explain(query, &shopper, &mut items, workspace)?;
+        }
+        Ok(Ranked {
+            items,
+            unknown,
+            ignored_events: shopper.unknown_items.saturating_add(shopper.future_events),
+            candidates: u32::try_from(candidates.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn explain(
+        &self,
+        query: &Query<'_>,
+        shopper: &Shopper,
+        items: &mut [RankedItem],
+        workspace: &mut Workspace,
+    ) -> Result<(), RankError> {
+        let tables = self.tables();
+        workspace.products.clear();
+        workspace.products.extend(items.iter().map(|i| i.product));
+        self.encode(&tables, shopper, query, workspace);
+        for group in Group::EXPLAINING {
+            workspace.occluded.clone_from(&workspace.encoded);
+            explain::occlude(&self.spec, &mut workspace.occluded, group);
+            if workspace.occluded == workspace.encoded {
+                continue;
+            }
+            self.run(&workspace.occluded, &mut workspace.engine)?;
+            for (item, without) in items.iter_mut().zip(workspace.engine.output(0)) {
+                let contribution = item.score - without;
+                if contribution.is_finite() && contribution != 0.0 {
+                    let detail = explain::detail(&tables, shopper, item.product, group);
+                    item.reasons.push(Reason {
+                        group,
+                        contribution,
+                        detail,
+                    });
+                }
+            }
+        }
+        for item in items {
+            // Stable, so that equal contributions keep the order of the groups.
+            item.reasons
+                .sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Why a product stands where it stands.
+//!
+//! The contribution of a group of features is what the score loses when the
+//! group is set to its mean over the training data (occlusion, Zeiler and Fergus
+//! 2014, applied to inputs). It is exact for what it says, works for any model,
+//! and does not add up to the score: groups that act together are each given
+//! their joint effect.
+
+use shelfedge_features::{Encoded, Group, Shopper, Spec, Tables};
+
+/// What makes a reason concrete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing more to say.
+    None,
+    /// In how many orders the shopper bought it.
+    Times(u32),
+    /// The product (index) of the session or history that it goes with most.
+    GoesWith(u32),
+    /// Buyers in the last 30 days of the tables.
+    Buyers(u32),
+}
+
+/// A group's part in a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reason {
+    /// Which features.
+    pub group: Group,
+    /// What the score loses without them; negative when they lower it.
+    pub contribution: f32,
+    /// What makes it concrete.
+    pub detail: Detail,
+}
+
+/// Sets a group of features to what the model knows as nothing: the mean, or
+/// padding.
+pub(crate) fn occlude(spec: &Spec, encoded: &mut Encoded, group: Group) {
+    let width = spec.candidate.len();
+    for (i, feature) in spec.candidate.iter().enumerate() {
+        if feature.source.group() == group {
+            for row in encoded.candidate.chunks_exact_mut(width) {
+                row[i] = 0.0;
+            }
+        }
+    }
+    let width = spec.wide.len();
+    for (i, cross) in spec.wide.iter().enumerate() {
+        if cross.group() == group {
+            for row in encoded.wide.chunks_exact_mut(width) {
+                row[i] = 0;
+            }
+        }
+    }
+    match group {
+        Group::Session => encoded.session.fill(0),
+        Group::Product => {
+            encoded.product.fill(0);
+            encoded.title.fill(0);
+        }
+        _ => {}
+    }
+}
+
+/// The fact behind a reason.
+pub(crate) fn detail(tables: &Tables<'_>, shopper: &Shopper, product: u32, group: Group) -> Detail {
+    let strongest = |of: &mut dyn Iterator<Item = u32>| {
+        let mut best: Option<(f32, u32)> = None;
+        for from in of {
+            for (other, similarity) in tables.similar(from) {
+                if other == product && best.is_none_or(|(s, _)| similarity > s) {
+                    best = Some((similarity, from));
+                }
+            }
+        }
+        best.map_or(Detail::None, |(_, from)| Detail::GoesWith(from))
+    };
+    match group {
+        Group::BoughtBefore => Detail::Times(shopper.of(product).map_or(0, |b| b.times)),
+        Group::Session => strongest(&mut shopper.session.iter().copied()),
+        Group::History => strongest(&mut shopper.bought.iter().map(|b| b.product)),
+        Group::Popularity => Detail::Buyers(tables.stats(product).buyers[1]),
+        _ => Detail::None,
+    }
+}
