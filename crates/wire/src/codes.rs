@@ -17,6 +17,7 @@ codes! {
     MALFORMED_JSON = "malformed_json", "The text isn't JSON in UTF-8.", "Build the text with a JSON library and send it as UTF-8.";
     TOO_DEEP = "too_deep", "Lists and objects are nested too deeply.", "Flatten the value.";
     BODY_TOO_LARGE = "body_too_large", "The body is larger than the limit.", "Send fewer events or candidates in one request.";
+    MEDIA_TYPE = "media_type", "A body has a media type that isn't read here.", "Set Content-Type to application/cloudevents+json, application/cloudevents-batch+json or application/json.";
     WRONG_TYPE = "wrong_type", "A value has another type than its field.", "Send the type that the description of the field names.";
     FIELD_MISSING = "field_missing", "A required field is missing or null.", "Add the field.";
     FIELD_REPEATED = "field_repeated", "A field occurs twice in one object.", "Send each field once.";
@@ -32,6 +33,7 @@ codes! {
     FORMAT_UNKNOWN = "format_unknown", "A file has a format or version that this program doesn't know.", "Use a program and a file of the same version.";
     DIGEST_MALFORMED = "digest_malformed", "A digest isn't 64 lower-case hexadecimal digits.", "Write the bundle again with the trainer.";
     DIGESTS_DISAGREE = "digests_disagree", "Two digests of the same thing in one manifest differ.", "Take all parts of the bundle from one run of the trainer.";
+    PART_NAME = "part_name", "A part's name isn't the name of a file in the bundle's folder.", "Name parts by plain file names.";
     PART_MISSING = "part_missing", "A part of the bundle isn't in its manifest, or isn't there.", "Copy the whole bundle.";
     PART_SWAPPED = "part_swapped", "A part of the bundle isn't the one its manifest names.", "Take all parts of the bundle from one run of the trainer.";
 }

@@ -11,3 +11,13 @@
 
 pub mod codes;
 mod json;
+
+pub mod events;
+pub mod limits;
+pub mod manifest;
+pub mod models;
+pub mod problem;
+pub mod profile;
+
+pub use limits::Limits;
+pub use problem::Problem;

@@ -12,7 +12,6 @@ mod float;
 mod read;
 mod write;
 
-pub(crate) use decode::{Decoder, Path};
-pub(crate) use float::push_f32;
-pub(crate) use read::Malformed;
+pub(crate) use decode::{Decoder, Path, Unknown};
+pub(crate) use read::{Kind, Malformed};
 pub(crate) use write::Writer;

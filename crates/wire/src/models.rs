@@ -1,0 +1,75 @@
+//! What `GET /v1/models` and `GET /healthz` answer.
+
+use shelfedge_commerce::{Currency, Timestamp};
+
+use crate::json::Writer;
+
+/// A model that is being served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What it does, such as `ranking`.
+    pub task: String,
+    /// `sha256:` and the digest of `model.shelf`.
+    pub digest: String,
+    /// How many products it knows.
+    pub products: u32,
+    /// The currency of its prices.
+    pub currency: Currency,
+    /// The end of the data it was trained on.
+    pub data_end: Timestamp,
+    /// The size of `model.shelf`.
+    pub bytes: u64,
+}
+
+/// The body of `GET /v1/models`.
+pub fn write(models: &[Model]) -> Vec<u8> {
+    let mut json = Writer::with_capacity(256 * (1 + models.len()));
+    json.open(b'{');
+    json.key("models");
+    json.open(b'[');
+    for model in models {
+        json.open(b'{');
+        json.key("task");
+        json.string(&model.task);
+        json.key("digest");
+        json.string(&model.digest);
+        json.key("products");
+        json.unsigned(model.products.into());
+        json.key("currency");
+        json.string(model.currency.code());
+        json.key("data_end");
+        json.string(&model.data_end.to_string());
+        json.key("bytes");
+        json.unsigned(model.bytes);
+        json.close(b'}');
+    }
+    json.close(b']');
+    json.close(b'}');
+    json.finish()
+}
+
+/// The body of `GET /healthz` of a service that can answer, with the program's
+/// version and the digest of the model it serves.
+pub fn health(version: &str, model: &str) -> Vec<u8> {
+    let mut json = Writer::with_capacity(128);
+    json.open(b'{');
+    for (name, value) in [("status", "ok"), ("version", version), ("model", model)] {
+        json.key(name);
+        json.string(value);
+    }
+    json.close(b'}');
+    json.finish()
+}
+
+/// The body of a `POST /v1/events` that was accepted: how many events were new
+/// and how many had been received before.
+pub fn accepted(new: usize, repeated: usize) -> Vec<u8> {
+    let mut json = Writer::with_capacity(64);
+    json.open(b'{');
+    json.key("accepted");
+    json.unsigned(new as u64);
+    json.key("repeated");
+    json.unsigned(repeated as u64);
+    json.close(b'}');
+    json.finish()
+}
