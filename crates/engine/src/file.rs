@@ -66,7 +66,6 @@ pub fn write(sections: &[(&str, &[u8])]) -> Result<Vec<u8>, BuildError> {
     let mut out = Vec::new();
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
-    #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
     out.extend_from_slice(&(sections.len() as u32).to_le_bytes());
     let mut at = (HEADER + ENTRY * sections.len()).next_multiple_of(16);
     let mut directory = Vec::new();

@@ -101,7 +101,6 @@ impl Context<'_> {
     }
 
     /// The result of an operation.
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     pub(crate) fn infer(&self, op: &Op) -> Inferred {
         match op {
             Op::Constant { tensor } => {

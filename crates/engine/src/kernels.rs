@@ -64,29 +64,26 @@ fn fold(out: &mut [f32], a: &[f32], f: impl Fn(f32, f32) -> f32) {
 }
 
 pub(crate) fn unary(f: Unary, x: &mut [f32]) {
-    macro_rules! each {
-        ($f:expr) => {
-            for x in x.iter_mut() {
-                let f = $f;
-                *x = f(*x);
-            }
-        };
+    fn each(x: &mut [f32], f: impl Fn(f32) -> f32) {
+        for x in x {
+            *x = f(*x);
+        }
     }
     match f {
         Unary::Identity => {}
         // A comparison, not `max`: NaN must stay NaN.
-        Unary::Relu => each!(|x: f32| if x < 0.0 { 0.0 } else { x }),
-        Unary::LeakyRelu(alpha) => each!(|x: f32| if x < 0.0 { alpha * x } else { x }),
-        Unary::Sigmoid => each!(math::sigmoid),
-        Unary::Tanh => each!(math::tanh),
-        Unary::Exp => each!(math::exp),
-        Unary::Ln => each!(math::ln),
-        Unary::Sqrt => each!(f32::sqrt),
-        Unary::Reciprocal => each!(|x: f32| 1.0 / x),
-        Unary::Abs => each!(f32::abs),
-        Unary::Neg => each!(|x: f32| -x),
-        Unary::Erf => each!(math::erf),
-        Unary::Clip(low, high) => each!(|x: f32| {
+        Unary::Relu => each(x, |x| if x < 0.0 { 0.0 } else { x }),
+        Unary::LeakyRelu(alpha) => each(x, |x| if x < 0.0 { alpha * x } else { x }),
+        Unary::Sigmoid => each(x, math::sigmoid),
+        Unary::Tanh => each(x, math::tanh),
+        Unary::Exp => each(x, math::exp),
+        Unary::Ln => each(x, math::ln),
+        Unary::Sqrt => each(x, f32::sqrt),
+        Unary::Reciprocal => each(x, |x| 1.0 / x),
+        Unary::Abs => each(x, f32::abs),
+        Unary::Neg => each(x, |x| -x),
+        Unary::Erf => each(x, math::erf),
+        Unary::Clip(low, high) => each(x, |x| {
             let x = if x < low { low } else { x };
             if x > high { high } else { x }
         }),
@@ -422,7 +419,6 @@ pub(crate) fn attention(
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "widths are small")]
 pub(crate) fn layer_norm(
     x: &mut [f32],
     shape: Shape,
@@ -454,7 +450,6 @@ pub(crate) fn layer_norm(
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "lengths are small")]
 pub(crate) fn reduce(
     out: &mut [f32],
     lanes: usize,

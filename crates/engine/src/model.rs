@@ -522,7 +522,6 @@ impl<B: AsRef<[u8]>> Model<B> {
 
     /// Runs one step. `lanes` is the block's, `count` how many of them are rows
     /// of the call; both are 1 for a shared step.
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     fn step(
         &self,
         workspace: &mut Workspace,
@@ -871,10 +870,6 @@ impl<B: AsRef<[u8]>> Model<B> {
                     for (i, (o, x)) in integers[..size].iter_mut().zip(x.data).enumerate() {
                         // 2^31 is the first f32 that no i32 holds.
                         if x.abs() < 2_147_483_648.0 {
-                            #[expect(
-                                clippy::cast_possible_truncation,
-                                reason = "truncation is the meaning"
-                            )]
                             let whole = *x as i32;
                             *o = whole;
                         } else if i % lanes < count {
@@ -887,7 +882,6 @@ impl<B: AsRef<[u8]>> Model<B> {
                 Op::Cast { x, to: Kind::F32 } => {
                     let (x, _) = ids(*x);
                     for (o, x) in floats[..size].iter_mut().zip(x) {
-                        #[expect(clippy::cast_precision_loss, reason = "rounding is the meaning")]
                         let nearest = *x as f32;
                         *o = nearest;
                     }

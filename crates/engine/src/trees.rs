@@ -46,7 +46,6 @@ pub(crate) fn run(
                 *seen = 1.0;
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^24 trees")]
         let trees = forest.trees as f32;
         for (t, s) in score.iter_mut().enumerate() {
             if forest.aggregate == Aggregate::Average && forest.trees > 0 {

@@ -1,4 +1,5 @@
 //! The engine against plain arithmetic, on every operation and precision.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use proptest::prelude::*;
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16};

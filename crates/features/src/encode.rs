@@ -53,7 +53,6 @@ struct Cell {
     history_best: f32,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "positions are small")]
 impl Affinity {
     /// Computes the affinities for a shopper. The buffers are kept for the next
     /// call; only what the last call touched is cleared.
@@ -141,19 +140,16 @@ struct View<'a> {
     interval: f32,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "features are f32 by design")]
 fn days(from: Timestamp, to: Timestamp) -> f32 {
     // A clock that went backwards gives 0, not a negative age.
     (to.since(from).max(0) as f64 / time::DAY as f64) as f32
 }
 
-#[expect(clippy::cast_precision_loss, reason = "features are f32 by design")]
 fn count(n: u32) -> f32 {
     n as f32
 }
 
 impl<'a> View<'a> {
-    #[expect(clippy::cast_precision_loss, reason = "features are f32 by design")]
     fn new(tables: &Tables<'_>, shopper: &'a Shopper, moment: Moment) -> Self {
         let unit = 10u32.pow(tables.meta().currency.exponent().min(6)) as f32;
         let mean_price = if shopper.pieces > 0 && shopper.spend > 0 {
@@ -176,7 +172,6 @@ impl<'a> View<'a> {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "features are f32 by design")]
     fn shared(&self, source: Source) -> f32 {
         let s = self.shopper;
         let flag = |yes: bool| if yes { 1.0 } else { 0.0 };
@@ -286,15 +281,7 @@ impl Candidate<'_> {
 
     fn cross(&self, cross: Cross, buckets: u32) -> i32 {
         let hash = Hash::new(cross.id());
-        let step = |x: f32, per_unit: f32| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "clamped to 0..=31"
-            )]
-            let step = (x * per_unit).clamp(0.0, 31.0) as u32;
-            step
-        };
+        let step = |x: f32, per_unit: f32| (x * per_unit).clamp(0.0, 31.0) as u32;
         let shopper = self.view.shopper;
         let hash = match cross {
             Cross::Product => hash.number(self.stats.slot),

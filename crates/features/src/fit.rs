@@ -51,7 +51,6 @@ pub struct FittedTables {
 /// weighing 1 / ln(e + lines), times n / (n + shrinkage) for n common orders
 /// (Sarwar et al. 2001 with the damping of Deshpande and Karypis 2004).
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of orders as weights")]
 pub fn tables(
     orders: &[Order],
     as_of: Timestamp,
@@ -245,7 +244,6 @@ impl Fitter {
         sum(&mut self.context, &encoded.context);
         sum(&mut self.candidate, &encoded.candidate);
         self.context_rows += 1.0;
-        #[expect(clippy::cast_precision_loss, reason = "a count")]
         let rows = encoded.rows as f64;
         self.candidate_rows += rows;
     }
@@ -259,7 +257,6 @@ impl Fitter {
                 let rows = rows.max(1.0);
                 let mean = sum / rows;
                 let variance = (squares / rows - mean * mean).max(0.0);
-                #[expect(clippy::cast_possible_truncation, reason = "features are f32")]
                 let (m, s) = (
                     mean as f32,
                     if variance > 1e-8 {

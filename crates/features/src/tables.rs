@@ -455,10 +455,6 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
             if wide {
                 out.similar.extend_from_slice(&other.to_le_bytes());
             } else {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "there are at most 65,535 products"
-                )]
                 out.similar.extend_from_slice(&(other as u16).to_le_bytes());
             }
         }
@@ -471,11 +467,6 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
             } else {
                 0.0
             };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "clamped to 0..=255"
-            )]
             out.similar.push(q as u8);
         }
     }

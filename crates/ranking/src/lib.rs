@@ -336,7 +336,6 @@ impl<B: AsRef<[u8]>> Ranker<B> {
 
     /// The shop's tables.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "open has opened the same bytes")]
     pub fn tables(&self) -> Tables<'_> {
         Tables::open(|name| self.model.section(name)).expect("the tables were opened before")
     }
