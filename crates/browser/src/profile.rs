@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shelfedge_commerce::event::Event;
-use shelfedge_commerce::id::EventId;
+use shelfedge_commerce::{Event, EventId};
 use shelfedge_ranking::MAX_EVENTS;
 
 /// Events in the order of their times, each id once, at most [`MAX_EVENTS`]:

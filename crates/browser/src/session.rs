@@ -1,28 +1,23 @@
 //! What the class does, without JavaScript, so that it can be tested natively.
 
 use shelfedge_commerce::codes::Code as FaultCode;
-use shelfedge_commerce::fault::{Fault, Faults};
-use shelfedge_commerce::id::ProductId;
+use shelfedge_commerce::{EventId, Fault, Faults, Money, ProductId};
+use shelfedge_engine::RunError;
 use shelfedge_engine::program::{Kind, Rows};
-use shelfedge_engine::{Input, RunError};
-use shelfedge_ranking::{MAX_CANDIDATES, Ranker, Workspace};
+use shelfedge_ranking::{Input, MAX_CANDIDATES, RankError, Ranker, Workspace};
 use shelfedge_wire::json::Writer;
-use shelfedge_wire::manifest::Manifest;
-use shelfedge_wire::problem::{Code, Problem};
+use shelfedge_wire::manifest::{Digests, Manifest, PartError};
+use shelfedge_wire::models::{self, Model};
+use shelfedge_wire::problem::Code;
 use shelfedge_wire::rank::{self, Request};
-use shelfedge_wire::{Limits, events};
+use shelfedge_wire::{Limits, Problem, codes, events};
 
 use crate::profile::Profile;
 
-static UNKNOWN_INDEX: FaultCode = FaultCode {
+static INDEX_UNKNOWN: FaultCode = FaultCode {
     id: "product_index_unknown",
     meaning: "A candidate's index is no product's.",
     action: "Use indices into the list that products() returns.",
-};
-static TOO_MANY: FaultCode = FaultCode {
-    id: "candidates_too_many",
-    meaning: "More candidates than a ranking may have.",
-    action: "Send at most 2,000 candidates, or none and let the model recall its own.",
 };
 static INPUT_MISSING: FaultCode = FaultCode {
     id: "input_missing",
@@ -39,14 +34,18 @@ static INPUT_KIND: FaultCode = FaultCode {
     meaning: "An input is of the wrong array type.",
     action: "Give a Float32Array where inputs() says f32 and an Int32Array where it says i32.",
 };
+static INPUT_SIZE: FaultCode = FaultCode {
+    id: "input_size",
+    meaning: "An input has another number of elements than its shape.",
+    action: "Give len x width elements for a shared input and rows x len x width for one per row.",
+};
 static INPUT_VALUE: FaultCode = FaultCode {
     id: "input_value",
-    meaning: "The model can't run on these inputs.",
-    action: "Give rows times len times width elements as inputs() describes them, and indices within the model's tables.",
+    meaning: "The model can't run on these values.",
+    action: "Give indices within the model's tables.",
 };
 
 /// One raw input in the engine's memory.
-#[derive(Debug)]
 pub(crate) enum Raw {
     F32(Vec<f32>),
     I32(Vec<i32>),
@@ -59,7 +58,6 @@ pub(crate) struct Session {
     profile: Profile,
     workspace: Workspace,
     raw: Vec<Raw>,
-    scores: Vec<f32>,
 }
 
 type Result<T> = core::result::Result<T, Problem>;
@@ -67,27 +65,247 @@ type Result<T> = core::result::Result<T, Problem>;
 impl Session {
     /// Checks that the parts belong together and opens the model.
     pub(crate) fn open(manifest: &[u8], shelf: Vec<u8>) -> Result<Self> {
-        let manifest = Manifest::parse(manifest).map_err(|faults| Problem::from(faults).with_code(Code::BundleInvalid))?;
-        manifest.check_part("model.shelf", &shelf).map_err(|error| mismatch(&error))?;
+        let manifest = Manifest::parse(manifest).map_err(|faults| {
+            Problem { faults, ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used") }
+        })?;
+        manifest.check_part("model.shelf", &shelf).map_err(|error| unusable(&error))?;
         let digest = manifest.model_digest();
-        let ranker = Ranker::open(shelf)
-            .map_err(|error| Problem::new(Code::BundleInvalid).with_detail(format!("model.shelf: {error}")))?;
-        manifest.check_shelf(&ranker.info()).map_err(|error| mismatch(&error))?;
+        let ranker = Ranker::open(shelf).map_err(|error| {
+            Problem::new(Code::ModelUnusable).with_detail(["model.shelf: ", &error.to_string()].concat())
+        })?;
+        let info = ranker.info();
+        let inside = Digests { spec: info.spec, onnx: info.onnx, data: info.data };
+        manifest.check_digests(&inside).map_err(|error| unusable(&error))?;
         let raw = ranker
             .inputs()
-            .iter()
             .map(|port| match port.kind {
                 Kind::F32 => Raw::F32(Vec::new()),
                 Kind::I32 => Raw::I32(Vec::new()),
             })
             .collect();
-        Ok(Self {
-            ranker,
-            digest,
-            profile: Profile::default(),
-            workspace: Workspace::default(),
-            raw,
-            scores: Vec::new(),
+        Ok(Self { ranker, digest, profile: Profile::default(), workspace: Workspace::default(), raw })
+    }
+
+    /// `{"models":[..]}` with the one that is open.
+    pub(crate) fn info(&self) -> Vec<u8> {
+        let info = self.ranker.info();
+        models::write(&[Model {
+            task: "ranking".into(),
+            digest: self.digest.clone(),
+            products: self.ranker.product_count(),
+            currency: info.currency,
+            data_end: info.as_of,
+            bytes: self.ranker.bytes().len() as u64,
+        }])
+    }
+
+    /// Adds events to the profile: all, or none when one is faulty.
+    pub(crate) fn observe(&mut self, json: &[u8]) -> Result<Vec<u8>> {
+        let change = self.profile.add(events::decode(json, &Limits::DEFAULT)?);
+        let mut out = Writer::with_capacity(256);
+        out.open(b'{');
+        out.key("added");
+        out.raw(&crate::text(events::encode(&change.added)));
+        out.key("evicted");
+        out.open(b'[');
+        for id in change.evicted.iter().map(EventId::as_str) {
+            out.string(id);
+        }
+        out.close(b']');
+        out.close(b'}');
+        Ok(out.finish())
+    }
+
+    /// The profile's events.
+    pub(crate) fn events(&self) -> Vec<u8> {
+        events::encode(self.profile.events())
+    }
+
+    /// Forgets the profile.
+    pub(crate) fn erase(&mut self) {
+        self.profile.erase();
+    }
+
+    /// Ranks for the profile.
+    pub(crate) fn rank(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u8>> {
+        self.asked(json, candidates, |session, request| session.respond(request))
+    }
+
+    /// The same ranking as indices and scores.
+    pub(crate) fn rank_bulk(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<(Vec<u32>, Vec<f32>)> {
+        self.asked(json, candidates, |session, request| {
+            let query = request.query()?;
+            let ranked = session.ranker.rank(&query, &mut session.workspace).map_err(refused)?;
+            Ok(ranked.items.iter().map(|item| (item.product, item.score)).unzip())
         })
     }
+
+    /// The request with the profile in it.
+    pub(crate) fn request(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u8>> {
+        self.asked(json, candidates, |_, request| Ok(rank::write_request(request)))
+    }
+
+    /// Answers a request that brings its own events.
+    pub(crate) fn answer(&mut self, json: &[u8]) -> Result<Vec<u8>> {
+        let request = rank::parse(json, &Limits::DEFAULT)?;
+        self.respond(&request)
+    }
+
+    fn respond(&mut self, request: &Request) -> Result<Vec<u8>> {
+        rank::respond(&self.ranker, request, &self.digest, &mut self.workspace)
+    }
+
+    /// Completes a request with the profile's events, which are lent to it and
+    /// not copied, and with candidates that are given by index.
+    fn asked<T>(
+        &mut self,
+        json: &[u8],
+        candidates: Option<&[u32]>,
+        run: impl FnOnce(&mut Self, &Request) -> Result<T>,
+    ) -> Result<T> {
+        let mut request = rank::parse(json, &Limits::DEFAULT)?;
+        if let Some(indices) = candidates {
+            request.candidates = Some(self.ids(indices)?);
+        }
+        request.events = self.profile.take();
+        let answer = run(self, &request);
+        self.profile.put_back(request.events);
+        answer
+    }
+
+    fn ids(&self, indices: &[u32]) -> Result<Vec<ProductId>> {
+        let mut faults = Faults::default();
+        if indices.len() > MAX_CANDIDATES {
+            let cause = [&indices.len().to_string(), " candidates are more than ", &MAX_CANDIDATES.to_string()].concat();
+            return Err(Faults::from(Fault::new(&codes::TOO_MANY, "candidates", cause)).into());
+        }
+        let tables = self.ranker.tables();
+        let mut ids = Vec::with_capacity(indices.len());
+        for (at, index) in indices.iter().enumerate() {
+            match tables.product(*index).map(|product| ProductId::new(product.id)) {
+                Some(Ok(id)) => ids.push(id),
+                _ => faults.push(Fault::new(
+                    &INDEX_UNKNOWN,
+                    ["candidates[", &at.to_string(), "]"].concat(),
+                    ["there is no product ", &index.to_string()].concat(),
+                )),
+            }
+        }
+        faults.into_result(ids).map_err(Problem::from)
+    }
+
+    /// The products, in the order of their indices.
+    pub(crate) fn products(&self) -> Vec<u8> {
+        let tables = self.ranker.tables();
+        let currency = self.ranker.info().currency;
+        let count = self.ranker.product_count();
+        let mut out = Writer::with_capacity(96 * count as usize);
+        out.open(b'[');
+        for product in (0..count).filter_map(|index| tables.product(index)) {
+            out.open(b'{');
+            out.key("item_id");
+            out.string(product.id);
+            out.key("title");
+            out.string(product.title);
+            out.key("price");
+            out.raw(&Money::new(product.price_minor, currency).to_decimal());
+            out.key("currency");
+            out.string(currency.code());
+            out.close(b'}');
+        }
+        out.close(b']');
+        out.finish()
+    }
+
+    /// The model's raw inputs.
+    pub(crate) fn inputs(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(512);
+        out.open(b'[');
+        for port in self.ranker.inputs() {
+            out.open(b'{');
+            out.key("name");
+            out.string(port.name);
+            out.key("kind");
+            out.string(match port.kind {
+                Kind::F32 => "f32",
+                Kind::I32 => "i32",
+            });
+            out.key("rows");
+            out.string(match port.shape.rows {
+                Rows::Shared => "shared",
+                Rows::PerRow => "per_row",
+            });
+            out.key("len");
+            out.unsigned(port.shape.len.into());
+            out.key("width");
+            out.unsigned(port.shape.width.into());
+            out.close(b'}');
+        }
+        out.close(b']');
+        out.finish()
+    }
+
+    /// Runs the model on raw inputs. `copy` puts the array at a position into
+    /// the engine's memory, or says that it is of another type.
+    pub(crate) fn score(
+        &mut self,
+        rows: f64,
+        names: &[String],
+        copy: impl Fn(u32, &mut Raw) -> bool,
+    ) -> Result<&[f32]> {
+        let mut faults = Faults::default();
+        for name in names {
+            if !self.ranker.inputs().any(|port| port.name == name) {
+                faults.push(Fault::new(&INPUT_UNKNOWN, input_path(name), "the model has no such input"));
+            }
+        }
+        for (port, raw) in self.ranker.inputs().zip(&mut self.raw) {
+            let Some(at) = names.iter().position(|name| name == port.name) else {
+                faults.push(Fault::new(&INPUT_MISSING, input_path(port.name), "the input is missing"));
+                continue;
+            };
+            if !copy(u32::try_from(at).unwrap_or(u32::MAX), raw) {
+                faults.push(Fault::new(&INPUT_KIND, input_path(port.name), "the array is of another type"));
+            }
+        }
+        let count = rows as usize;
+        if !(rows >= 0.0 && rows <= f64::from(u32::MAX) && count as f64 == rows) {
+            faults.push(Fault::new(&codes::OUT_OF_RANGE, "rows", "the number of rows isn't a whole number"));
+        }
+        faults.into_result(())?;
+        let inputs: Vec<Input<'_>> = self
+            .raw
+            .iter()
+            .map(|raw| match raw {
+                Raw::F32(values) => Input::F32(values),
+                Raw::I32(values) => Input::I32(values),
+            })
+            .collect();
+        // Asked for before the call: its result borrows the workspace.
+        let names: Vec<&str> = self.ranker.inputs().map(|port| port.name).collect();
+        self.ranker.score(count, &inputs, &mut self.workspace).map_err(|error| {
+            let (code, path) = match error {
+                RunError::InputLength { input, .. } => (&INPUT_SIZE, input_path(names.get(input).copied().unwrap_or_default())),
+                RunError::TooManyRows { .. } => (&codes::OUT_OF_RANGE, "rows".to_owned()),
+                _ => (&INPUT_VALUE, "inputs".to_owned()),
+            };
+            Problem::from(Faults::from(Fault::new(code, path, error.to_string())))
+        })
+    }
+}
+
+fn input_path(name: &str) -> String {
+    ["inputs.", name].concat()
+}
+
+/// A part that isn't the bundle's.
+fn unusable(error: &PartError) -> Problem {
+    let fault = error.to_fault();
+    let detail = fault.cause.clone();
+    Problem { faults: fault.into(), ..Problem::new(Code::ModelUnusable).with_detail(detail) }
+}
+
+/// A ranking without words fails as one with words does.
+fn refused(error: RankError) -> Problem {
+    Problem::from(error)
 }

@@ -11,7 +11,7 @@ const item = (more) => ({ items: [{ item_id: "85123A", ...more }] });
 export const trials = [
   {
     name: "a bundle with a swapped part",
-    code: "bundle_mismatch",
+    code: "model_unusable",
     mentions: "model.shelf",
     run: ({ load, options, parts }) => {
       const shelf = parts.shelf.slice();
@@ -21,26 +21,26 @@ export const trials = [
   },
   {
     name: "a truncated model",
-    code: "bundle_mismatch",
+    code: "model_unusable",
     mentions: "model.shelf",
     run: ({ load, options, parts }) => load({ ...options, model: { manifest: parts.manifest, shelf: parts.shelf.slice(0, 4096) } }),
   },
   {
     name: "a manifest that is no JSON",
-    code: "bundle_invalid",
+    code: "model_unusable",
     mentions: "manifest",
     run: ({ load, options, parts }) => load({ ...options, model: { manifest: new TextEncoder().encode("<html>"), shelf: parts.shelf } }),
   },
   {
     name: "a price that is no number",
     code: "invalid_argument",
-    mentions: "$[0].params.items[0].price",
+    mentions: "[0].params.items[0].price",
     run: ({ shop }) => shop.observe({ name: "view_item", params: { currency: "GBP", ...item({ price: NaN }) } }),
   },
   {
     name: "two infinite prices, both reported",
     code: "invalid_argument",
-    mentions: "$[1].params.items[0].price",
+    mentions: "[1].params.items[0].price",
     faults: 2,
     run: ({ shop }) =>
       shop.observe([
@@ -87,7 +87,7 @@ export const trials = [
       return shop.observe({ name: "view_item", params });
     },
   },
-  { name: "a big integer", code: "invalid_argument", mentions: "$.limit", run: ({ shop, now }) => shop.rank({ now, limit: 10n }) },
+  { name: "a big integer", code: "invalid_argument", mentions: "limit", run: ({ shop, now }) => shop.rank({ now, limit: 10n }) },
   {
     name: "an unknown product is named, and the rest is ranked",
     run: async ({ shop, now }) => {
@@ -119,31 +119,31 @@ export const trials = [
   { name: "a time that is none", code: "invalid_request", mentions: "now", run: ({ shop }) => shop.rank({ now: "soon" }) },
   { name: "a body that is no JSON", code: "malformed_json", run: ({ shop }) => shop.answer("{") },
   { name: "half a surrogate pair in an id", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }).then(() => "answered"), passes: "answered" },
-  { name: "raw inputs that are missing", code: "invalid_input", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
+  { name: "raw inputs that are missing", code: "invalid_request", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
   {
     name: "a raw input that no port takes",
-    code: "invalid_input",
+    code: "invalid_request",
     mentions: "colour",
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), colour: new Float32Array(1) } }),
   },
   {
     name: "a raw input of the wrong length",
-    code: "invalid_input",
+    code: "invalid_request",
     mentions: "candidate",
     run: async ({ shop }) => shop.score({ rows: 2, inputs: await zeros(shop, 1) }),
   },
   {
     name: "a raw input of the wrong kind",
-    code: "invalid_input",
+    code: "invalid_request",
     mentions: "context",
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), context: new Int32Array(4) } }),
   },
   {
     name: "an index outside an embedding table",
-    code: "invalid_input",
+    code: "invalid_request",
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), product: Int32Array.of(2_000_000_000) } }),
   },
-  { name: "rows that are no number", code: "invalid_input", run: async ({ shop }) => shop.score({ rows: NaN, inputs: await zeros(shop, 1) }) },
+  { name: "rows that are no number", code: "invalid_request", run: async ({ shop }) => shop.score({ rows: NaN, inputs: await zeros(shop, 1) }) },
   {
     name: "two loads at once, each with its own profile",
     run: async ({ load, options, now }) => {

@@ -2,7 +2,7 @@
 export interface Fault {
   /** Stable name of the kind of fault. */
   readonly code: string;
-  /** Where in the input, as a JSON path (`$.events[0].params.items[2].price`). */
+  /** Where in the input, such as `[0].params.items[2].price`; empty for the input as a whole. */
   readonly path: string;
   /** What is wrong there. */
   readonly cause: string;
@@ -78,9 +78,11 @@ export function asShelfedgeError(error: unknown): ShelfedgeError {
   if (error instanceof ShelfedgeError) return error;
   if (typeof error === "string") {
     try {
-      const problem = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };
-      const message = [problem.title, problem.detail].filter(Boolean).join(": ");
-      return new ShelfedgeError(problem.code ?? "internal", message, problem.faults ?? []);
+      const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };
+      // The first few in the message, for whoever reads a console; all of them in `faults`.
+      const details = faults.length > 0 ? faults.slice(0, 5).map(({ path, cause }) => (path ? `${path}: ${cause}.` : `${cause}.`)) : [detail];
+      const message = [...new Set([title, ...details])].filter(Boolean).join(" ");
+      return new ShelfedgeError(code ?? "internal", message, faults);
     } catch {
       return new ShelfedgeError("internal", error);
     }

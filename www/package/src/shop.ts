@@ -134,7 +134,7 @@ export class Shop {
 
   /** @internal Use `load`. */
   constructor(link: Link, options: LoadOptions) {
-    this.model = JSON.parse(link.info) as ModelInfo;
+    this.model = (JSON.parse(link.info) as { models: [ModelInfo] }).models[0];
     this.#link = link;
     this.#options = options;
     this.profile = new Profile(link, options.shopper);
@@ -499,12 +499,12 @@ function stringify(value: unknown): string {
       if (depth > 32) refuse(path, "nested too deeply, or within itself");
       else if (Array.isArray(node)) node.forEach((item, index) => visit(item, `${path}[${index}]`, depth + 1));
       else if (node instanceof Date) Number.isNaN(node.getTime()) && refuse(path, "not a valid date");
-      else for (const [key, item] of Object.entries(node)) visit(item, `${path}.${key}`, depth + 1);
+      else for (const [key, item] of Object.entries(node)) visit(item, path ? `${path}.${key}` : key, depth + 1);
     }
   };
-  visit(value, "$", 0);
+  visit(value, "", 0);
   if (faults.length > 0) {
-    const all = faults.map(({ path, cause }) => `${path}: ${cause}`).join("; ");
+    const all = faults.map(({ path, cause }) => `${path || "the value"}: ${cause}`).join("; ");
     throw new ShelfedgeError("invalid_argument", all, faults);
   }
   return JSON.stringify(value);
