@@ -56,10 +56,12 @@ pub struct Candidate {
 /// Candidates without a list from the request, at most.
 pub const RECALL: usize = 200;
 
-/// The candidates for a shopper, sorted by product, at most `limit`: what they
-/// bought before (up to two fifths of the list), what is similar to this session
-/// (three tenths) and to their purchases (three tenths), filled up with popular
-/// products.
+/// The candidates for a shopper, sorted by product, at most `limit`.
+///
+/// In order of worth, until the list is full: the products of this session, what
+/// the shopper bought before (up to two fifths of the list), what is similar to
+/// the session (a quarter) and to the purchases (a fifth), and popular products
+/// for all the rest.
 #[must_use]
 pub fn recall(
     tables: &Tables<'_>,
@@ -67,14 +69,28 @@ pub fn recall(
     affinity: &Affinity,
     limit: usize,
 ) -> Vec<Candidate> {
+    // In order of worth; `merge` joins the repeats.
     let mut found: Vec<Candidate> = Vec::with_capacity(limit * 2);
-    let mut take = |list: &[u32], quota: usize, source: Sources| {
-        found.extend(list.iter().take(quota).map(|p| Candidate {
-            product: *p,
-            sources: source,
-        }));
+    let mut distinct: Vec<u32> = Vec::with_capacity(limit);
+    let mut take = |list: &mut dyn Iterator<Item = u32>, quota: usize, source: Sources| {
+        for product in list.take(quota) {
+            match distinct.binary_search(&product) {
+                Ok(_) => {}
+                Err(_) if distinct.len() == limit => continue,
+                Err(at) => distinct.insert(at, product),
+            }
+            found.push(Candidate {
+                product,
+                sources: source,
+            });
+        }
     };
 
+    take(
+        &mut shopper.session.iter().copied(),
+        limit,
+        Sources::SIMILAR,
+    );
     let mut bought: Vec<_> = shopper.bought.iter().collect();
     bought.sort_unstable_by(|a, b| {
         b.times
@@ -82,42 +98,31 @@ pub fn recall(
             .then(b.last.cmp(&a.last))
             .then(a.product.cmp(&b.product))
     });
-    let bought: Vec<u32> = bought.iter().map(|b| b.product).collect();
-    take(&bought, limit * 2 / 5, Sources::BOUGHT_AGAIN);
-
-    for by_session in [true, false] {
-        let mut similar: Vec<(f32, u32)> = affinity
-            .products()
-            .map(|(product, session, history)| {
-                (if by_session { session } else { history }, product)
-            })
-            .filter(|(strength, _)| *strength > 0.0)
-            .collect();
+    take(
+        &mut bought.iter().map(|b| b.product),
+        limit * 2 / 5,
+        Sources::BOUGHT_AGAIN,
+    );
+    let mut similar: Vec<(f32, u32)> = Vec::new();
+    for (by_session, quota) in [(true, limit / 4), (false, limit / 5)] {
+        similar.clear();
+        similar.extend(
+            affinity
+                .products()
+                .map(|(product, session, history)| {
+                    (if by_session { session } else { history }, product)
+                })
+                .filter(|(strength, _)| *strength > 0.0),
+        );
         similar.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let similar: Vec<u32> = similar.iter().map(|(_, p)| *p).collect();
-        take(&similar, limit * 3 / 10, Sources::SIMILAR);
+        take(
+            &mut similar.iter().map(|(_, p)| *p),
+            quota,
+            Sources::SIMILAR,
+        );
     }
-    // What the shopper looks at is a candidate too.
-    take(&shopper.session, limit, Sources::SIMILAR);
-
-    let mut candidates = merge(found);
-    candidates.truncate(limit);
-    for product in tables.popular() {
-        match candidates.binary_search_by_key(&product, |c| c.product) {
-            Ok(at) => candidates[at].sources = candidates[at].sources.with(Sources::POPULAR),
-            Err(at) if candidates.len() < limit => {
-                candidates.insert(
-                    at,
-                    Candidate {
-                        product,
-                        sources: Sources::POPULAR,
-                    },
-                );
-            }
-            Err(_) => {}
-        }
-    }
-    candidates
+    take(&mut tables.popular(), usize::MAX, Sources::POPULAR);
+    merge(found)
 }
 
 /// Joins equal products and sorts by product.
