@@ -10,14 +10,16 @@
 //! `src/json/mod.rs` for the reasons.
 
 pub mod codes;
-mod json;
-
 pub mod events;
+pub mod explain;
+mod hash;
+pub mod json;
 pub mod limits;
 pub mod manifest;
 pub mod models;
 pub mod problem;
 pub mod profile;
+pub mod rank;
 
 pub use limits::Limits;
 pub use problem::Problem;

@@ -23,8 +23,8 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         body_bytes: 2 * 1024 * 1024,
         depth: 32,
-        candidates: 2_000,
-        events: 5_000,
+        candidates: shelfedge_ranking::MAX_CANDIDATES,
+        events: shelfedge_ranking::MAX_EVENTS,
         items: 200,
         batch: 500,
     };

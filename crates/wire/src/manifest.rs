@@ -290,6 +290,18 @@ impl Manifest {
         Ok(())
     }
 
+    /// The same for an opened model.
+    ///
+    /// # Errors
+    /// The same as [`Manifest::check_digests`].
+    pub fn check_shelf(&self, meta: &shelfedge_ranking::Meta) -> Result<(), PartError> {
+        self.check_digests(&Digests {
+            spec: meta.spec,
+            onnx: meta.onnx,
+            data: meta.data,
+        })
+    }
+
     /// The digest by which responses and exposures name the model:
     /// `sha256:` and the digest of `model.shelf`.
     pub fn model_digest(&self) -> String {

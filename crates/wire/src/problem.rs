@@ -48,14 +48,17 @@ macro_rules! problems {
 problems! {
     MalformedJson = "malformed_json", 400, "The body isn't JSON in UTF-8.", "Build the body with a JSON library.";
     TooDeep = "too_deep", 400, "The body is nested too deeply.", "Flatten the body.";
+    BodyIncomplete = "body_incomplete", 400, "The body broke off.", "Send the whole body again.";
     Unauthorized = "unauthorized", 401, "The request carries no valid key.", "Send the shop's key in the Authorization header.";
     OriginNotAllowed = "origin_not_allowed", 403, "The page's origin may not call this shop.", "Add the origin to the application's allowed origins.";
+    ProfilesOff = "profiles_off", 403, "This shop stores no profiles.", "Send the events with the ranking request.";
     NotFound = "not_found", 404, "There is nothing at this path.", "See /openapi.json for the paths.";
     MethodNotAllowed = "method_not_allowed", 405, "This path doesn't answer this method.", "Use a method that the Allow header names.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the limit.", "Send fewer events or candidates in one request.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body has a media type that isn't read here.", "Set Content-Type to the type that /openapi.json names.";
     InvalidRequest = "invalid_request", 422, "The request has faults.", "Correct every fault in the list.";
     Internal = "internal", 500, "The service failed; the request may be right.", "Try again; if it stays, report the detail.";
+    Misconfigured = "misconfigured", 500, "A setting of the service can't be used.", "Correct the setting that the detail names.";
     ComponentFailed = "component_failed", 500, "The component stopped without an answer.", "Try again; if it stays, see the host's log.";
     OutOfMemory = "out_of_memory", 500, "The component needed more memory than it may have.", "Send a smaller request, or raise the memory limit.";
     ModelUnusable = "model_unusable", 500, "The model can't be used.", "Deploy a whole bundle from one run of the trainer.";

@@ -14,4 +14,4 @@ mod write;
 
 pub(crate) use decode::{Decoder, Path, Unknown};
 pub(crate) use read::{Kind, Malformed};
-pub(crate) use write::Writer;
+pub use write::Writer;

@@ -5,19 +5,21 @@ use super::float::push_f32;
 
 /// Writes one JSON value from front to back. The caller keeps the grammar; a
 /// comma is put where the last byte calls for one.
-#[derive(Default)]
-pub(crate) struct Writer {
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+    /// An empty text with room for some bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// The text so far.
+    pub fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
@@ -29,41 +31,47 @@ impl Writer {
         }
     }
 
-    pub(crate) fn open(&mut self, bracket: u8) {
+    /// An opening bracket, `{` or `[`.
+    pub fn open(&mut self, bracket: u8) {
         self.separate();
         self.bytes.push(bracket);
     }
 
-    pub(crate) fn close(&mut self, bracket: u8) {
+    /// A closing bracket, `}` or `]`.
+    pub fn close(&mut self, bracket: u8) {
         self.bytes.push(bracket);
     }
 
     /// A field's name; its value is to follow.
-    pub(crate) fn key(&mut self, name: &str) {
+    pub fn key(&mut self, name: &str) {
         self.string(name);
         self.bytes.push(b':');
     }
 
-    pub(crate) fn null(&mut self) {
+    /// `null`.
+    pub fn null(&mut self) {
         self.raw("null");
     }
 
-    pub(crate) fn boolean(&mut self, value: bool) {
+    /// `true` or `false`.
+    pub fn boolean(&mut self, value: bool) {
         self.raw(if value { "true" } else { "false" });
     }
 
     /// Text that is JSON already, such as a decimal amount.
-    pub(crate) fn raw(&mut self, text: &str) {
+    pub fn raw(&mut self, text: &str) {
         self.separate();
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    pub(crate) fn unsigned(&mut self, value: u64) {
+    /// A whole number.
+    pub fn unsigned(&mut self, value: u64) {
         self.separate();
         push_unsigned(&mut self.bytes, value);
     }
 
-    pub(crate) fn signed(&mut self, value: i64) {
+    /// A whole number.
+    pub fn signed(&mut self, value: i64) {
         self.separate();
         if value < 0 {
             self.bytes.push(b'-');
@@ -73,12 +81,13 @@ impl Writer {
 
     /// The shortest text that reads back as the same `f32`; `null` when it isn't
     /// finite.
-    pub(crate) fn float(&mut self, value: f32) {
+    pub fn float(&mut self, value: f32) {
         self.separate();
         push_f32(&mut self.bytes, value);
     }
 
-    pub(crate) fn string(&mut self, text: &str) {
+    /// Text, escaped.
+    pub fn string(&mut self, text: &str) {
         self.separate();
         self.bytes.push(b'"');
         let mut start = 0;

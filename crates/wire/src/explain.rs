@@ -1,0 +1,151 @@
+//! The sentences that explain a place in a list, in English and Chinese.
+//!
+//! A sentence states a fact that the ranking found ("You bought this 4 times")
+//! and, when the fact lowers the score, says so. It claims nothing about other
+//! shoppers beyond what the tables hold.
+
+use shelfedge_ranking::{Detail, Group, ProductRef, Reason};
+
+/// One sentence in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
+}
+
+/// The sentence of a reason. `product` finds the product that a detail names.
+pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<'a>>) -> Sentence {
+    let helps = reason.contribution > 0.0;
+    let title = |index| product(index).map_or("", |product| product.title);
+    let sentence = match (reason.group, reason.detail) {
+        (Group::BoughtBefore, Detail::Times(0)) => {
+            both("You have not bought this yet", "您还没有买过")
+        }
+        (Group::BoughtBefore, Detail::Times(times)) => Sentence {
+            en: match times {
+                1 => "You bought this once".to_owned(),
+                2 => "You bought this twice".to_owned(),
+                _ => format!("You bought this {times} times"),
+            },
+            zh: format!("您买过 {times} 次"),
+        },
+        (Group::Session, Detail::GoesWith(other)) => Sentence {
+            en: format!("Goes with {}, which you looked at", title(other)),
+            zh: format!("与您看过的“{}”相配", title(other)),
+        },
+        (Group::History, Detail::GoesWith(other)) => Sentence {
+            en: format!("Goes with {}, which you bought", title(other)),
+            zh: format!("与您买过的“{}”相配", title(other)),
+        },
+        (Group::Popularity, Detail::Buyers(0)) => both(
+            "Nobody bought this in the last 30 days",
+            "最近 30 天没有人购买",
+        ),
+        (Group::Popularity, Detail::Buyers(1)) => both(
+            "One customer bought this in the last 30 days",
+            "最近 30 天有 1 位顾客购买",
+        ),
+        (Group::Popularity, Detail::Buyers(buyers)) => Sentence {
+            en: format!("{buyers} customers bought this in the last 30 days"),
+            zh: format!("最近 30 天有 {buyers} 位顾客购买"),
+        },
+        // Without a fact there is only the direction, which is said at once.
+        (group, _) => return direction(group, helps),
+    };
+    if helps {
+        sentence
+    } else {
+        Sentence {
+            en: sentence.en + "; this counts against it",
+            zh: sentence.zh + "(减分)",
+        }
+    }
+}
+
+fn both(en: &str, zh: &str) -> Sentence {
+    Sentence {
+        en: en.to_owned(),
+        zh: zh.to_owned(),
+    }
+}
+
+fn direction(group: Group, helps: bool) -> Sentence {
+    match (group, helps) {
+        (Group::Session, true) => both("Fits what you are looking at", "符合您正在看的商品"),
+        (Group::Session, false) => both(
+            "Seldom bought with what you are looking at",
+            "很少与您正在看的商品一起购买",
+        ),
+        (Group::History, true) => both("Fits what you bought before", "符合您以往的购买"),
+        (Group::History, false) => both(
+            "Seldom bought with what you bought before",
+            "很少与您以往购买的商品一起购买",
+        ),
+        (Group::BoughtBefore, true) => both("Your earlier orders speak for it", "您以往的订单加分"),
+        (Group::BoughtBefore, false) => {
+            both("Your earlier orders speak against it", "您以往的订单减分")
+        }
+        (Group::Popularity, true) => both("Many buy it now", "近来购买的人多"),
+        (Group::Popularity, false) => both("Few buy it now", "近来购买的人少"),
+        (Group::Price, true) => both("Its price speaks for it", "价格加分"),
+        (Group::Price, false) => both("Its price speaks against it", "价格减分"),
+        (Group::Age, true) => both("How long it has been on sale speaks for it", "上架时间加分"),
+        (Group::Age, false) => both(
+            "How long it has been on sale speaks against it",
+            "上架时间减分",
+        ),
+        (Group::Product, true) => both(
+            "What was learned about this product speaks for it",
+            "商品本身的特点加分",
+        ),
+        (Group::Product, false) => both(
+            "What was learned about this product speaks against it",
+            "商品本身的特点减分",
+        ),
+        (_, true) => both("The moment speaks for it", "此时此地加分"),
+        (_, false) => both("The moment speaks against it", "此时此地减分"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn every_sentence() {
+        let titles = |index: u32| {
+            (index == 7).then_some(ProductRef {
+                id: "85123A",
+                title: "WHITE HANGING HEART",
+                price_minor: 255,
+            })
+        };
+        let mut text = String::new();
+        let mut add = |group, detail| {
+            for contribution in [0.5, -0.5] {
+                let reason = Reason {
+                    group,
+                    contribution,
+                    detail,
+                };
+                let Sentence { en, zh } = sentence(&reason, titles);
+                text += &format!("{en} | {zh}\n");
+            }
+        };
+        for times in [0, 1, 2, 4] {
+            add(Group::BoughtBefore, Detail::Times(times));
+        }
+        add(Group::Session, Detail::GoesWith(7));
+        add(Group::History, Detail::GoesWith(7));
+        for buyers in [0, 1, 132] {
+            add(Group::Popularity, Detail::Buyers(buyers));
+        }
+        for group in Group::EXPLAINING {
+            add(group, Detail::None);
+        }
+        expect![[r#""#]].assert_eq(&text);
+    }
+}
