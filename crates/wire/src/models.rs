@@ -48,12 +48,12 @@ pub fn write(models: &[Model]) -> Vec<u8> {
     json.finish()
 }
 
-/// The body of `GET /healthz` of a service that can answer, with the digest of
-/// the model it serves.
-pub fn health(model: &str) -> Vec<u8> {
+/// The body of `GET /healthz` of a service that can answer, with the program's
+/// version and the digest of the model it serves.
+pub fn health(version: &str, model: &str) -> Vec<u8> {
     let mut json = Writer::with_capacity(128);
     json.open(b'{');
-    for (name, value) in [("status", "ok"), ("model", model)] {
+    for (name, value) in [("status", "ok"), ("version", version), ("model", model)] {
         json.key(name);
         json.string(value);
     }
@@ -61,37 +61,15 @@ pub fn health(model: &str) -> Vec<u8> {
     json.finish()
 }
 
-/// What became of a batch of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Events in the request.
-    pub received: u64,
-    /// Events that were stored.
-    pub stored: u64,
-    /// Events that had been stored before.
-    pub known: u64,
-    /// Events that were left out, by the rule for a full profile.
-    pub dropped: u64,
-    /// Shoppers concerned.
-    pub shoppers: u64,
-}
-
-impl Receipt {
-    /// The body of `POST /v1/events`.
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut json = Writer::with_capacity(128);
-        json.open(b'{');
-        for (name, count) in [
-            ("received", self.received),
-            ("stored", self.stored),
-            ("known", self.known),
-            ("dropped", self.dropped),
-            ("shoppers", self.shoppers),
-        ] {
-            json.key(name);
-            json.unsigned(count);
-        }
-        json.close(b'}');
-        json.finish()
-    }
+/// The body of a `POST /v1/events` that was accepted: how many events were new
+/// and how many had been received before.
+pub fn accepted(new: usize, repeated: usize) -> Vec<u8> {
+    let mut json = Writer::with_capacity(64);
+    json.open(b'{');
+    json.key("accepted");
+    json.unsigned(new as u64);
+    json.key("repeated");
+    json.unsigned(repeated as u64);
+    json.close(b'}');
+    json.finish()
 }
