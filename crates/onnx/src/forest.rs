@@ -1,0 +1,422 @@
+//! Tree ensembles: from the flat lists of ONNX-ML to the engine's trees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shelfedge_engine::program::{
+    Aggregate, Axis, Binary, Forest, Kind, Node as TreeNode, Op, PostTransform, Test, Unary,
+};
+
+use crate::constant::Constant;
+use crate::draft::shape;
+use crate::error::{LowerError, fault, refuse};
+use crate::graph::{Dim, Node};
+use crate::lower::{Item, Lowering, View, show};
+
+type Lowered = Result<Vec<Item>, LowerError>;
+
+/// An ensemble as the file describes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ensemble {
+    pub(crate) trees: Vec<Vec<TreeNode>>,
+    /// (target or class, weight)
+    pub(crate) leaf_weights: Vec<(u32, f32)>,
+    /// Targets or classes.
+    pub(crate) targets: usize,
+    pub(crate) base: Vec<f32>,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) post: PostTransform,
+    /// Of a classifier; empty where the labels are texts.
+    pub(crate) labels: Vec<i64>,
+    /// One more than the largest feature that a node reads.
+    pub(crate) features: usize,
+}
+
+/// Beyond this the engine's offsets would not fit.
+const MAX_TARGETS: usize = 1 << 16;
+
+fn same_length(name: &str, found: usize, expected: usize) -> Result<(), LowerError> {
+    if found != expected {
+        refuse!(Malformed, "`{name}` has {found} entries, the others have {expected}");
+    }
+    Ok(())
+}
+
+impl Ensemble {
+    pub(crate) fn parse(node: &Node, classifier: bool) -> Result<Self, LowerError> {
+        let need = |name: &str| fault!(Malformed, "the attribute `{name}` is missing");
+        let ints = |name: &str| node.ints(name)?.ok_or_else(|| need(name));
+        let nodeids = ints("nodes_nodeids")?;
+        let count = nodeids.len();
+        let list = |name: &str| -> Result<&[i64], LowerError> {
+            let list = ints(name)?;
+            same_length(name, list.len(), count)?;
+            Ok(list)
+        };
+        let (treeids, featureids) = (list("nodes_treeids")?, list("nodes_featureids")?);
+        let (if_true, if_false) = (list("nodes_truenodeids")?, list("nodes_falsenodeids")?);
+        let modes = node.texts("nodes_modes")?.ok_or_else(|| need("nodes_modes"))?;
+        same_length("nodes_modes", modes.len(), count)?;
+        let values = node.floats("nodes_values")?.ok_or_else(|| need("nodes_values"))?;
+        same_length("nodes_values", values.len(), count)?;
+        let missing = match node.ints("nodes_missing_value_tracks_true")? {
+            None | Some([]) => None,
+            Some(list) => {
+                same_length("nodes_missing_value_tracks_true", list.len(), count)?;
+                Some(list)
+            }
+        };
+        let (labels, targets) = if classifier {
+            match (node.ints("classlabels_int64s")?, node.texts("classlabels_strings")?) {
+                (Some(labels), None | Some(_)) if !labels.is_empty() => (labels.to_vec(), labels.len()),
+                (_, Some(labels)) if !labels.is_empty() => (Vec::new(), labels.len()),
+                _ => refuse!(Malformed, "the class labels are missing"),
+            }
+        } else {
+            let targets = node.int("n_targets")?.ok_or_else(|| need("n_targets"))?;
+            (Vec::new(), usize::try_from(targets).unwrap_or(0))
+        };
+        if targets == 0 || targets > MAX_TARGETS {
+            refuse!(TooLarge, "{targets} targets or classes; 1 to {MAX_TARGETS} are possible");
+        }
+
+        // What each leaf adds.
+        let prefix = if classifier { "class" } else { "target" };
+        let (ids, of_node, of_tree) = (
+            ints(&format!("{prefix}_ids"))?,
+            ints(&format!("{prefix}_nodeids"))?,
+            ints(&format!("{prefix}_treeids"))?,
+        );
+        let weights_name = format!("{prefix}_weights");
+        let weights = node.floats(&weights_name)?.ok_or_else(|| need(&weights_name))?;
+        same_length(&format!("{prefix}_nodeids"), of_node.len(), ids.len())?;
+        same_length(&format!("{prefix}_treeids"), of_tree.len(), ids.len())?;
+        same_length(&weights_name, weights.len(), ids.len())?;
+        let mut leaves: BTreeMap<(i64, i64), Vec<(u32, f32)>> = BTreeMap::new();
+        for (i, id) in ids.iter().enumerate() {
+            let target = usize::try_from(*id).ok().filter(|t| *t < targets);
+            let Some(target) = target else { refuse!(Malformed, "target or class {id} of {targets}") };
+            leaves.entry((of_tree[i], of_node[i])).or_default().push((target as u32, weights[i]));
+        }
+
+        let mut order: Vec<i64> = Vec::new();
+        let mut members: BTreeMap<i64, BTreeMap<i64, usize>> = BTreeMap::new();
+        for i in 0..count {
+            let tree = members.entry(treeids[i]).or_insert_with(|| {
+                order.push(treeids[i]);
+                BTreeMap::new()
+            });
+            if tree.insert(nodeids[i], i).is_some() {
+                refuse!(Malformed, "tree {} has two nodes numbered {}", treeids[i], nodeids[i]);
+            }
+        }
+        if order.is_empty() {
+            refuse!(Malformed, "the ensemble has no tree");
+        }
+        for (tree, leaf) in leaves.keys() {
+            let at = members.get(tree).and_then(|t| t.get(leaf));
+            if at.is_none_or(|i| modes[*i] != "LEAF") {
+                refuse!(Malformed, "a weight is given for node {leaf} of tree {tree}, which isn't a leaf");
+            }
+        }
+
+        let mut this = Self {
+            trees: Vec::with_capacity(order.len()),
+            leaf_weights: Vec::with_capacity(ids.len()),
+            targets,
+            base: node.floats("base_values")?.unwrap_or_default().to_vec(),
+            aggregate: aggregate(node)?,
+            post: post(node)?,
+            labels,
+            features: 0,
+        };
+        for tree in order {
+            let nodes = &members[&tree];
+            let sorted = sort(tree, nodes, |i| match modes[i] {
+                "LEAF" => None,
+                _ => Some((if_true[i], if_false[i])),
+            })?;
+            let place: BTreeMap<i64, u32> = sorted.iter().enumerate().map(|(at, id)| (*id, at as u32)).collect();
+            let mut out = Vec::with_capacity(sorted.len());
+            for id in &sorted {
+                let i = nodes[id];
+                if modes[i] == "LEAF" {
+                    let own = leaves.get(&(tree, *id)).map_or(&[][..], Vec::as_slice);
+                    out.push(TreeNode::Leaf { first: this.leaf_weights.len() as u32, count: own.len() as u32 });
+                    this.leaf_weights.extend_from_slice(own);
+                    continue;
+                }
+                let Ok(feature) = u32::try_from(featureids[i]) else {
+                    refuse!(Malformed, "node {id} of tree {tree} reads feature {}", featureids[i])
+                };
+                this.features = this.features.max(feature as usize + 1);
+                out.push(TreeNode::Branch {
+                    feature,
+                    test: test(modes[i])?,
+                    threshold: values[i],
+                    // `sort` has seen that both exist.
+                    if_true: place[&if_true[i]],
+                    if_false: place[&if_false[i]],
+                    missing_is_true: missing.is_some_and(|m| m[i] != 0),
+                });
+            }
+            this.trees.push(out);
+        }
+        Ok(this)
+    }
+}
+
+fn test(mode: &str) -> Result<Test, LowerError> {
+    Ok(match mode {
+        "BRANCH_LEQ" => Test::Leq,
+        "BRANCH_LT" => Test::Lt,
+        "BRANCH_GTE" => Test::Gte,
+        "BRANCH_GT" => Test::Gt,
+        "BRANCH_EQ" => Test::Eq,
+        "BRANCH_NEQ" => Test::Neq,
+        other => refuse!(UnsupportedUse, "the node mode {} is unknown", crate::error::printable(other)),
+    })
+}
+
+fn aggregate(node: &Node) -> Result<Aggregate, LowerError> {
+    Ok(match node.text("aggregate_function")?.unwrap_or("SUM") {
+        "SUM" => Aggregate::Sum,
+        "AVERAGE" => Aggregate::Average,
+        "MIN" => Aggregate::Min,
+        "MAX" => Aggregate::Max,
+        other => refuse!(UnsupportedUse, "the aggregate function {} is unknown", crate::error::printable(other)),
+    })
+}
+
+fn post(node: &Node) -> Result<PostTransform, LowerError> {
+    Ok(match node.text("post_transform")?.unwrap_or("NONE") {
+        "NONE" => PostTransform::None,
+        "SOFTMAX" => PostTransform::Softmax,
+        "SOFTMAX_ZERO" => PostTransform::SoftmaxZero,
+        "LOGISTIC" => PostTransform::Logistic,
+        "PROBIT" => PostTransform::Probit,
+        other => refuse!(UnsupportedUse, "the post transform {} is unknown", crate::error::printable(other)),
+    })
+}
+
+/// The nodes' numbers with the root first and children after all their parents,
+/// whatever the file's order.
+fn sort(
+    tree: i64,
+    nodes: &BTreeMap<i64, usize>,
+    children: impl Fn(usize) -> Option<(i64, i64)>,
+) -> Result<Vec<i64>, LowerError> {
+    let mut parents: BTreeMap<i64, usize> = nodes.keys().map(|id| (*id, 0)).collect();
+    for (id, i) in nodes {
+        let Some((a, b)) = children(*i) else { continue };
+        for child in [a, b] {
+            match parents.get_mut(&child) {
+                Some(count) => *count += 1,
+                None => refuse!(Malformed, "node {id} of tree {tree} has the child {child}, which doesn't exist"),
+            }
+        }
+    }
+    let mut roots = parents.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id);
+    let (root, second) = (roots.next(), roots.next());
+    let Some(root) = root else { refuse!(Cycle, "tree {tree} has no root: its nodes form a cycle") };
+    if second.is_some() {
+        refuse!(Malformed, "tree {tree} has more than one root");
+    }
+    // A node comes once all its parents have, the true branch first.
+    let mut ready = vec![root];
+    let mut sorted = Vec::with_capacity(nodes.len());
+    while let Some(id) = ready.pop() {
+        sorted.push(id);
+        let Some((a, b)) = children(nodes[&id]) else { continue };
+        for child in [b, a] {
+            if let Some(count) = parents.get_mut(&child) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(child);
+                }
+            }
+        }
+    }
+    if sorted.len() != nodes.len() {
+        refuse!(Cycle, "the nodes of tree {tree} form a cycle");
+    }
+    Ok(sorted)
+}
+
+fn input(l: &mut Lowering<'_>, node: &Node, ensemble: &Ensemble) -> Result<(View, u32), LowerError> {
+    let x = l.floats(node, 0)?;
+    let (&[_, Dim::Fixed(width)] | &[Dim::Fixed(width)]) = x.dims.as_slice() else {
+        refuse!(Shape, "the features {} must be a row of numbers for each row", show(&x.dims))
+    };
+    if matches!(x.dims.as_slice(), [Dim::Fixed(rows), _] if *rows != 1) {
+        refuse!(UnsupportedUse, "an ensemble over {} constant rows", show(&x.dims));
+    }
+    if ensemble.features > width {
+        refuse!(Shape, "a node reads feature {} of {width}", ensemble.features - 1);
+    }
+    let value = l.shaped(&x, 1, width);
+    Ok((View { value, dims: x.dims }, width as u32))
+}
+
+fn result_dims(x: &View, targets: usize) -> Vec<Dim> {
+    let rows = if x.dims.len() == 2 { x.dims[0] } else { Dim::Fixed(1) };
+    vec![rows, Dim::Fixed(targets)]
+}
+
+fn trees(l: &mut Lowering<'_>, x: &View, forest: Forest) -> View {
+    let targets = forest.targets as usize;
+    let rows = l.draft.shape(x.value).rows;
+    let forest = l.draft.forest(forest);
+    let op = Op::Trees { x: x.value, forest };
+    let value = l.draft.push(op, shape(rows, 1, targets as u32), Kind::F32);
+    View { value, dims: result_dims(x, targets) }
+}
+
+pub(crate) fn regressor(l: &mut Lowering<'_>, node: &Node) -> Lowered {
+    let ensemble = Ensemble::parse(node, false)?;
+    let (x, features) = input(l, node, &ensemble)?;
+    if !ensemble.base.is_empty() && ensemble.base.len() != ensemble.targets {
+        refuse!(Malformed, "{} base values for {} targets", ensemble.base.len(), ensemble.targets);
+    }
+    let forest = Forest {
+        features,
+        targets: ensemble.targets as u32,
+        base: ensemble.base,
+        aggregate: ensemble.aggregate,
+        post: ensemble.post,
+        binary: false,
+        trees: ensemble.trees,
+        leaf_weights: ensemble.leaf_weights,
+    };
+    Ok(vec![Item::View(trees(l, &x, forest))])
+}
+
+/// How onnxruntime reads two classes whose leaves weigh only one of them: the
+/// ONNX specification leaves it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BinaryCase {
+    /// All weights are positive, so they are probabilities: `[1 - s, s]`, and
+    /// the second label wins above one half.
+    Probability,
+    /// They are margins: `[-s, s]`, or with LOGISTIC the logistic function of
+    /// both, and the second label wins above zero.
+    Margin,
+}
+
+impl Ensemble {
+    pub(crate) fn binary_case(&self) -> Option<BinaryCase> {
+        let weighed: BTreeSet<u32> = self.leaf_weights.iter().map(|(target, _)| *target).collect();
+        (self.targets == 2 && weighed.len() == 1).then(|| {
+            match self.leaf_weights.iter().any(|(_, w)| *w < 0.0) {
+                true => BinaryCase::Margin,
+                false => BinaryCase::Probability,
+            }
+        })
+    }
+
+    /// What can't be read in one way only.
+    pub(crate) fn check_classifier(&self) -> Result<(), LowerError> {
+        match self.binary_case() {
+            Some(_) if self.base.len() > 1 => {
+                refuse!(UnsupportedUse, "two base values for two classes of which only one is weighed")
+            }
+            Some(_) if !matches!(self.post, PostTransform::None | PostTransform::Logistic) => {
+                refuse!(UnsupportedUse, "for two classes of which only one is weighed, only LOGISTIC is defined")
+            }
+            None if !self.base.is_empty() && self.base.len() != self.targets => {
+                refuse!(Malformed, "{} base values for {} classes", self.base.len(), self.targets)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
+    let ensemble = Ensemble::parse(node, true)?;
+    ensemble.check_classifier()?;
+    let (x, features) = input(l, node, &ensemble)?;
+    let case = ensemble.binary_case();
+    let mut forest = Forest {
+        features,
+        targets: ensemble.targets as u32,
+        base: ensemble.base.clone(),
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        binary: false,
+        trees: ensemble.trees.clone(),
+        leaf_weights: ensemble.leaf_weights.clone(),
+    };
+    // Scores that decide the label, and scores that are given out.
+    let (raw, scores) = match case {
+        Some(case) => {
+            forest.targets = 1;
+            forest.leaf_weights.iter_mut().for_each(|w| w.0 = 0);
+            let s = trees(l, &x, forest);
+            let raw = match case {
+                BinaryCase::Probability => {
+                    let unit = l.scalar(1.0);
+                    l.binary(Binary::Sub, &unit, &s)?
+                }
+                BinaryCase::Margin => l.unary(&s, Unary::Neg),
+            };
+            let rows = l.draft.shape(s.value).rows;
+            let op = Op::Concat { parts: vec![raw.value, s.value], axis: Axis::Width };
+            let value = l.draft.push(op, shape(rows, 1, 2), Kind::F32);
+            let raw = View { value, dims: result_dims(&x, 2) };
+            let logistic = ensemble.post == PostTransform::Logistic && case == BinaryCase::Margin;
+            let scores = if logistic { l.unary(&raw, Unary::Sigmoid) } else { raw.clone() };
+            (raw, scores)
+        }
+        None => match ensemble.post {
+            PostTransform::None => {
+                let raw = trees(l, &x, forest);
+                (raw.clone(), raw)
+            }
+            PostTransform::Logistic => {
+                let raw = trees(l, &x, forest);
+                let scores = l.unary(&raw, Unary::Sigmoid);
+                (raw, scores)
+            }
+            PostTransform::Softmax => {
+                let raw = trees(l, &x, forest);
+                let s = l.draft.shape(raw.value);
+                let value = l.draft.push(Op::Softmax { x: raw.value, axis: Axis::Width }, s, Kind::F32);
+                (raw.clone(), View { value, dims: raw.dims })
+            }
+            // The label is that of the raw scores; whichever isn't used is
+            // removed afterwards.
+            post => {
+                let raw = trees(l, &x, forest.clone());
+                (raw, trees(l, &x, Forest { post, ..forest }))
+            }
+        },
+    };
+    if ensemble.labels.is_empty() {
+        if node.outputs.first().is_some_and(|o| !o.is_empty() && l.is_used(o)) {
+            refuse!(UnsupportedUse, "the labels are texts; use the scores, or integers as labels");
+        }
+        return Ok(vec![Item::View(scores.clone()), Item::View(scores)]);
+    }
+    let label = label(l, &raw, &ensemble.labels)?;
+    Ok(vec![Item::View(label), Item::View(scores)])
+}
+
+/// The label of the largest score.
+fn label(l: &mut Lowering<'_>, raw: &View, labels: &[i64]) -> Result<View, LowerError> {
+    let rows = l.draft.shape(raw.value).rows;
+    let index = l.draft.push(Op::ArgMax { x: raw.value }, shape(rows, 1, 1), Kind::I32);
+    let dims = vec![raw.dims[0]];
+    if labels.iter().copied().eq(0..labels.len() as i64) {
+        return Ok(View { value: index, dims });
+    }
+    // Other labels come from a table, which holds whole numbers up to 2^24
+    // exactly.
+    if labels.iter().any(|l| l.unsigned_abs() > 1 << 24) {
+        refuse!(UnsupportedUse, "a label beyond 16777216");
+    }
+    let table = Constant::f32(&[labels.len(), 1], labels.iter().map(|l| *l as f32).collect());
+    let table = l.draft.tensor(labels.len() as u32, 1, table.floats()?.to_vec(), None);
+    l.draft.exact.insert(table);
+    let found = l.draft.push(Op::Gather { table, ids: index }, shape(rows, 1, 1), Kind::F32);
+    let value = l.draft.push(Op::Cast { x: found, to: Kind::I32 }, shape(rows, 1, 1), Kind::I32);
+    Ok(View { value, dims })
+}
