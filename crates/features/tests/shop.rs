@@ -1,0 +1,421 @@
+//! A small shop from orders to the model's inputs.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+
+use shelfedge_commerce::{
+    Currency, Event, EventId, EventItem, EventKind, Money, Order, OrderId, OrderLine, ProductId,
+    ShopperId, Timestamp, time,
+};
+use shelfedge_features::fit::{Fitter, TableOptions, tables};
+use shelfedge_features::tables::write;
+use shelfedge_features::{
+    Affinity, Device, Encoded, Meta, Moment, Shopper, Source, Spec, Tables, encode,
+};
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
+}
+
+fn gbp(minor: i64) -> Money {
+    Money::new(minor, Currency::parse("GBP").unwrap())
+}
+
+fn order(id: &str, customer: Option<&str>, time: &str, products: &[&str]) -> Order {
+    Order {
+        id: OrderId::new(id).unwrap(),
+        customer: customer.map(|c| ShopperId::new(c).unwrap()),
+        time: at(time),
+        lines: products
+            .iter()
+            .map(|p| OrderLine {
+                product: ProductId::new(*p).unwrap(),
+                quantity: 2,
+                unit_price: gbp(150),
+            })
+            .collect(),
+    }
+}
+
+fn orders() -> Vec<Order> {
+    let mut list = Vec::new();
+    for (i, day) in (1..10).enumerate() {
+        let customer = format!("c{}", i % 3);
+        list.push(order(
+            &format!("o{i}"),
+            Some(&customer),
+            &format!("2011-11-{day:02}T10:00:00Z"),
+            if i % 2 == 0 {
+                &["cup", "saucer"]
+            } else {
+                &["lamp", "bulb", "cup"]
+            },
+        ));
+    }
+    list.push(order(
+        "guest",
+        None,
+        "2011-11-10T10:00:00Z",
+        &["cup", "saucer", "rare"],
+    ));
+    list.push(order(
+        "later",
+        Some("c9"),
+        "2011-12-01T10:00:00Z",
+        &["future"],
+    ));
+    list
+}
+
+struct Shop {
+    meta: Vec<u8>,
+    sections: shelfedge_features::tables::Written,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let titles: BTreeMap<String, String> = ["cup", "saucer", "lamp", "bulb", "rare", "future"]
+            .iter()
+            .map(|id| ((*id).to_owned(), format!("The {id}")))
+            .collect();
+        let slots: BTreeMap<String, u32> = [("cup", 1), ("saucer", 2), ("lamp", 3), ("bulb", 4)]
+            .iter()
+            .map(|(id, s)| ((*id).to_owned(), *s))
+            .collect();
+        let as_of = at("2011-11-15T00:00:00Z");
+        let fitted = tables(&orders(), as_of, &titles, &slots, TableOptions::default());
+        let meta = Meta {
+            spec: [1; 32],
+            onnx: [2; 32],
+            data: [3; 32],
+            as_of,
+            currency: Currency::parse("GBP").unwrap(),
+        };
+        Self {
+            meta: meta.write(),
+            sections: write(&fitted.rows, 14, &fitted.popular),
+        }
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        Tables::open(|name| match name {
+            "meta" => Some(self.meta.as_slice()),
+            "products" => Some(&self.sections.products),
+            "similar" => Some(&self.sections.similar),
+            "popular" => Some(&self.sections.popular),
+            _ => None,
+        })
+        .unwrap()
+    }
+}
+
+fn event(kind: EventKind, time: &str, id: Option<&str>, products: &[&str]) -> Event {
+    Event {
+        id: id.map(|id| EventId::new(id).unwrap()),
+        time: at(time),
+        kind,
+        transaction: None,
+        currency: None,
+        list: None,
+        items: products
+            .iter()
+            .map(|p| EventItem {
+                product: ProductId::new(*p).unwrap(),
+                quantity: 1,
+                price: None,
+                index: None,
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn tables_hold_what_was_sold_before_their_date() {
+    let shop = Shop::new();
+    let t = shop.tables();
+    assert_eq!(t.len(), 5);
+    assert!(t.find("future").is_none(), "a later sale is unknown");
+    let cup = t.find("cup").unwrap();
+    let p = t.product(cup).unwrap();
+    assert_eq!((p.id, p.title, p.price_minor), ("cup", "The cup", 150));
+    let stats = t.stats(cup);
+    assert_eq!(
+        stats.buyers,
+        [3, 3, 3, 3],
+        "the guest's order has no buyer to come back"
+    );
+    assert_eq!(stats.slot, 1);
+    assert_eq!(
+        stats.last_day,
+        at("2011-11-10T00:00:00Z").day() as u32,
+        "but it is a sale"
+    );
+    let popular: Vec<&str> = t.popular().map(|i| t.product(i).unwrap().id).collect();
+    assert_eq!(popular, ["bulb", "cup", "lamp", "saucer", "rare"], "ties go by id");
+    let neighbours: Vec<&str> = t
+        .similar(t.find("lamp").unwrap())
+        .map(|(i, _)| t.product(i).unwrap().id)
+        .collect();
+    assert_eq!(neighbours[0], "bulb");
+    assert!(t.similar(cup).all(|(i, s)| i != cup && s > 0.0 && s <= 1.0));
+    assert!(t.product(99).is_none());
+    assert_eq!(t.similar(99).count(), 0);
+}
+
+#[test]
+fn a_damaged_table_is_an_error_or_reads_as_empty() {
+    let shop = Shop::new();
+    let open = |products: &[u8], similar: &[u8], popular: &[u8]| {
+        let read = |t: Tables<'_>| {
+            for i in 0..8 {
+                let _ = (t.product(i), t.stats(i), t.similar(i).count());
+            }
+            let _ = (t.find("cup"), t.popular().count());
+        };
+        let t = Tables::open(|name| match name {
+            "meta" => Some(shop.meta.as_slice()),
+            "products" => Some(products),
+            "similar" => Some(similar),
+            "popular" => Some(popular),
+            _ => None,
+        });
+        if let Ok(t) = t {
+            read(t);
+            true
+        } else {
+            false
+        }
+    };
+    let s = &shop.sections;
+    for n in 0..s.products.len() {
+        assert!(!open(&s.products[..n], &s.similar, &s.popular));
+    }
+    for n in 0..s.similar.len() {
+        assert!(!open(&s.products, &s.similar[..n], &s.popular));
+    }
+    for byte in 0..s.products.len() {
+        for bit in [0, 3, 7] {
+            let mut bad = s.products.clone();
+            bad[byte] ^= 1 << bit;
+            open(&bad, &s.similar, &s.popular);
+        }
+    }
+}
+
+#[test]
+fn events_add_up_in_any_order_and_once() {
+    let shop = Shop::new();
+    let t = shop.tables();
+    let now = at("2011-11-20T12:00:00Z");
+    let mut events = vec![
+        event(
+            EventKind::Purchase,
+            "2011-11-01T10:00:00Z",
+            Some("e1"),
+            &["cup", "saucer", "cup"],
+        ),
+        event(
+            EventKind::Purchase,
+            "2011-11-05T10:00:00Z",
+            Some("e2"),
+            &["cup", "nothing"],
+        ),
+        event(
+            EventKind::ViewItem,
+            "2011-11-20T11:50:00Z",
+            Some("e3"),
+            &["lamp"],
+        ),
+        event(
+            EventKind::AddToCart,
+            "2011-11-20T11:55:00Z",
+            Some("e4"),
+            &["bulb", "saucer"],
+        ),
+        event(
+            EventKind::RemoveFromCart,
+            "2011-11-20T11:56:00Z",
+            Some("e5"),
+            &["saucer"],
+        ),
+        event(
+            EventKind::ViewItem,
+            "2011-11-20T12:30:00Z",
+            Some("e6"),
+            &["cup"],
+        ),
+        event(
+            EventKind::ViewItem,
+            "2011-11-20T09:00:00Z",
+            Some("e7"),
+            &["rare"],
+        ),
+    ];
+    let shopper = Shopper::fold(&t, &events, now);
+    let cup = shopper.of(t.find("cup").unwrap()).unwrap();
+    assert_eq!((cup.times, cup.quantity), (2, 3));
+    assert_eq!((shopper.orders, shopper.spend, shopper.pieces), (2, 600, 4));
+    assert_eq!((shopper.unknown_items, shopper.future_events), (1, 1));
+    let ids = |list: &[u32]| {
+        list.iter()
+            .map(|i| t.product(*i).unwrap().id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(&shopper.session),
+        ["saucer", "bulb", "lamp"],
+        "half an hour ends a session"
+    );
+    assert_eq!(ids(&shopper.cart), ["bulb"]);
+
+    events.reverse();
+    let again: Vec<Event> = events.iter().chain(&events).cloned().collect();
+    let twice = Shopper::fold(&t, &again, now);
+    assert_eq!(
+        (&twice.bought, twice.orders, &twice.cart),
+        (&shopper.bought, 2, &shopper.cart)
+    );
+
+    // The same order under two event ids counts once.
+    let mut a = event(
+        EventKind::Purchase,
+        "2011-11-01T10:00:00Z",
+        Some("x"),
+        &["cup"],
+    );
+    a.transaction = Some("t1".to_owned());
+    let mut b = a.clone();
+    b.id = Some(EventId::new("y").unwrap());
+    assert_eq!(Shopper::fold(&t, &[a, b], now).orders, 1);
+}
+
+#[test]
+fn a_clock_that_went_backwards_ages_nothing() {
+    let shop = Shop::new();
+    let t = shop.tables();
+    let events = [event(
+        EventKind::Purchase,
+        "2011-11-01T10:00:00Z",
+        None,
+        &["cup"],
+    )];
+    let shopper = Shopper::fold(&t, &events, at("1990-01-01T00:00:00Z"));
+    assert_eq!((shopper.orders, shopper.future_events), (0, 1));
+}
+
+fn encoded(spec: &Spec, t: &Tables<'_>, events: &[Event], now: Timestamp) -> Encoded {
+    let shopper = Shopper::fold(t, events, now);
+    let mut affinity = Affinity::default();
+    affinity.fill(t, &shopper);
+    let mut out = Encoded::default();
+    let moment = Moment {
+        now,
+        utc_offset_minutes: 60,
+        device: Device::Mobile,
+    };
+    let candidates: Vec<u32> = (0..5).chain([77]).collect();
+    encode(spec, t, &shopper, &affinity, moment, &candidates, &mut out);
+    out
+}
+
+#[test]
+fn features_mean_what_their_names_say() {
+    let shop = Shop::new();
+    let t = shop.tables();
+    let spec = Spec::unfitted(4);
+    let now = at("2011-11-20T12:00:00Z");
+    let events = [
+        event(EventKind::Purchase, "2011-11-01T12:00:00Z", None, &["cup"]),
+        event(
+            EventKind::Purchase,
+            "2011-11-11T12:00:00Z",
+            None,
+            &["cup", "saucer"],
+        ),
+        event(EventKind::ViewItem, "2011-11-20T11:50:00Z", None, &["lamp"]),
+    ];
+    let e = encoded(&spec, &t, &events, now);
+    assert_eq!(e.rows, 6);
+    assert_eq!(e.candidate.len(), 6 * spec.candidate.len());
+    assert_eq!(e.title.len(), 6 * spec.title_tokens as usize);
+    let context = |s: Source| e.context[spec.context.iter().position(|n| n.source == s).unwrap()];
+    let of = |id: &str, s: Source| {
+        let row = t.find(id).map_or(5, |i| i as usize);
+        e.candidate[row * spec.candidate.len()
+            + spec.candidate.iter().position(|n| n.source == s).unwrap()]
+    };
+    let near = |got: f32, want: f64| assert!((f64::from(got) - want).abs() < 1e-5, "{got} {want}");
+    near(context(Source::Orders), 3f64.ln());
+    near(context(Source::DaysSinceOrder), 10f64.ln());
+    near(context(Source::OrderInterval), 11f64.ln());
+    near(context(Source::HourFromNoon), 1.0 / 12.0);
+    assert_eq!(
+        (
+            context(Source::Sunday),
+            context(Source::Monday),
+            context(Source::Mobile)
+        ),
+        (1.0, 0.0, 1.0)
+    );
+    near(of("cup", Source::TimesBought), 3f64.ln());
+    near(of("cup", Source::DaysSinceBought), 10f64.ln());
+    near(of("lamp", Source::DaysSinceBought), 501f64.ln());
+    assert_eq!(
+        (
+            of("saucer", Source::InLastOrder),
+            of("saucer", Source::TimesPerOrder)
+        ),
+        (1.0, 0.5)
+    );
+    assert_eq!(
+        (of("lamp", Source::InSession), of("cup", Source::InSession)),
+        (1.0, 0.0)
+    );
+    assert!(of("bulb", Source::SessionAffinity) > of("saucer", Source::SessionAffinity));
+    near(of("cup", Source::Price), 2.5f64.ln());
+    near(of("cup", Source::PriceRatio), 0.0);
+    assert_eq!(
+        of("nothing", Source::Buyers14),
+        0.0,
+        "a product outside the tables"
+    );
+    let slots: Vec<i32> = e.product.clone();
+    assert_eq!(slots[t.find("cup").unwrap() as usize], 1);
+    assert_eq!(slots[t.find("rare").unwrap() as usize], 0);
+    assert_eq!(e.session[..2], [3, 0]);
+    assert!(e.wide.iter().all(|w| (1..=4096).contains(w)));
+}
+
+#[test]
+fn scaling_centres_limits_and_silences_constants() {
+    let shop = Shop::new();
+    let t = shop.tables();
+    let raw = Spec::unfitted(4);
+    let now = at("2011-11-20T12:00:00Z");
+    let events = [event(
+        EventKind::Purchase,
+        "2011-11-01T12:00:00Z",
+        None,
+        &["cup"],
+    )];
+    let mut fitter = Fitter::new(raw.clone());
+    fitter.add(&encoded(&raw, &t, &events, now));
+    fitter.add(&encoded(&raw, &t, &[], now));
+    let spec = fitter.finish();
+    assert_eq!(Spec::read(&spec.write()), Ok(spec.clone()));
+    let mobile = spec
+        .context
+        .iter()
+        .position(|n| n.source == Source::Mobile)
+        .unwrap();
+    assert_eq!(spec.context[mobile].scale, 0.0);
+    let e = encoded(&spec, &t, &events, now.plus(400 * time::DAY));
+    assert_eq!(e.context[mobile], 0.0);
+    assert!(e.context.iter().chain(&e.candidate).all(|x| x.abs() <= 5.0));
+    // A broken price in the data can't reach the model.
+    let mut huge = events[0].clone();
+    huge.items[0].price = Some(gbp(i64::MAX));
+    huge.items[0].quantity = u32::MAX;
+    let e = encoded(&spec, &t, &[huge], now);
+    assert!(e.context.iter().chain(&e.candidate).all(|x| x.is_finite()));
+}
