@@ -33,7 +33,7 @@ fn orders() -> Vec<Order> {
             time: at("2011-11-01T00:00:00Z").plus(i as i64 * 3_600_000),
             lines: (0..3)
                 .map(|k| OrderLine {
-                    product: id(&format!("p{:02}", (i * i + k) % 40)),
+                    product: id(&format!("p{:02}", (i * 7 + k) % 40)),
                     quantity: 1,
                     unit_price: Money::new(100 + (i % 7) as i64, gbp),
                 })
@@ -260,8 +260,9 @@ fn limits_are_errors_and_cut_nothing_silently() {
 
 #[test]
 fn a_model_that_gives_infinity_is_an_error() {
-    let ranker = Ranker::open(model(f32::MAX)).unwrap();
-    let events = [event(EventKind::Purchase, "2011-11-05T00:00:00Z", &["p05"])];
+    let ranker = Ranker::open(model(f32::MAX / 2.0)).unwrap();
+    let buy = |time| event(EventKind::Purchase, time, &["p05"]);
+    let events = [buy("2011-11-05T00:00:00Z"), buy("2011-11-06T00:00:00Z")];
     let given = [id("p05")];
     let result = ranker.rank(&query(&events, Some(&given), 10), &mut Workspace::default());
     assert!(matches!(result, Err(RankError::Score { .. })), "{result:?}");
