@@ -2,6 +2,7 @@
 //! the constants that `src/model.rs` includes. A bundle whose parts don't
 //! match is a build error, so a component never checks what it embeds.
 
+use shelfedge_wire::manifest::{Digests, Manifest};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -45,10 +46,20 @@ fn embed(shelf: &Path, manifest: &Path) -> Result<String, String> {
         })
     };
     let bytes = read(shelf)?;
-    let manifest = shelfedge_wire::manifest::Manifest::parse(&read(manifest)?)
+    let manifest = Manifest::parse(&read(manifest)?)
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     manifest
         .check_part("model.shelf", &bytes)
+        .map_err(|error| format!("{}: {error}", shelf.display()))?;
+    let ranker = shelfedge_ranking::Ranker::open(&bytes[..])
+        .map_err(|error| format!("{}: {error}", shelf.display()))?;
+    let info = ranker.info();
+    manifest
+        .check_digests(&Digests {
+            spec: info.spec,
+            onnx: info.onnx,
+            data: info.data,
+        })
         .map_err(|error| format!("{}: {error}", shelf.display()))?;
     let path = shelf
         .canonicalize()

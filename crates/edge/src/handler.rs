@@ -10,11 +10,12 @@ use crate::model::EmbeddedModel;
 use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
 use crate::settings::{self, BadVariable, Variables};
 use shelfedge_commerce::event::Event;
+use shelfedge_commerce::fault::{Fault, Faults};
 use shelfedge_commerce::id::ShopperId;
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
-use shelfedge_wire::problem::{Problem, code};
-use shelfedge_wire::{events, rank};
+use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem};
+use shelfedge_wire::{Limits, codes, events, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -49,7 +50,13 @@ pub trait Clock {
 const RETRY_AFTER_SECONDS: &str = "1";
 
 const JSON: &str = "application/json";
-const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What is accepted. The body's size was checked while it was read, against a
+/// variable.
+const LIMITS: Limits = Limits {
+    body_bytes: usize::MAX,
+    ..Limits::DEFAULT
+};
 
 /// The component, with what its host gives it.
 pub struct Edge<'a> {
@@ -101,19 +108,30 @@ impl Route {
     }
 }
 
-/// How long the phases took, in microseconds.
+/// How long the phases took, and whether one of them had to do without the
+/// store.
 #[derive(Debug, Default)]
-struct Phases(Vec<(&'static str, u64)>);
+struct Phases {
+    done: Vec<(&'static str, u64)>,
+    profile_missing: bool,
+}
 
 impl Phases {
+    fn add(&mut self, name: &'static str, us: u64) {
+        self.done.push((name, us));
+    }
+
     fn header(&self, total: u64) -> String {
         let mut text = String::new();
-        for (name, us) in self.0.iter().chain([&("total", total)]) {
+        for (name, us) in self.done.iter().chain([&("total", total)]) {
             if !text.is_empty() {
                 text.push_str(", ");
             }
             // Milliseconds with three decimals, without going through a float.
             let _ = write!(text, "{name};dur={}.{:03}", us / 1_000, us % 1_000);
+            if *name == "store" && self.profile_missing {
+                text.push_str(";desc=\"unavailable\"");
+            }
         }
         text
     }
@@ -136,7 +154,7 @@ impl From<Problem> for Refusal {
 
 impl From<BadVariable> for Refusal {
     fn from(bad: BadVariable) -> Self {
-        Problem::new(&code::MISCONFIGURED, bad.to_string()).into()
+        problem(Code::Misconfigured, bad.to_string()).into()
     }
 }
 
@@ -152,15 +170,19 @@ impl Refusal {
     }
 
     fn response(self) -> Response {
-        let status = self.problem.status();
+        let status = self.problem.status;
         let mut response = Response::new(status, PROBLEM_JSON, self.problem.to_json());
         response.headers.extend(self.headers);
         response
     }
 }
 
+fn problem(code: Code, detail: impl Into<String>) -> Problem {
+    Problem::new(code).with_detail(detail)
+}
+
 fn store_failed(fault: &StoreFault) -> Refusal {
-    Refusal::later(Problem::new(&code::STORE_UNAVAILABLE, fault.0.clone()))
+    Refusal::later(problem(Code::StoreUnavailable, fault.0.clone()))
 }
 
 impl Edge<'_> {
@@ -233,17 +255,15 @@ impl Edge<'_> {
     ) -> Result<Response, Refusal> {
         let Some(route) = Route::find(&head.path) else {
             let path: String = head.path.chars().take(100).collect();
-            return Err(
-                Problem::new(&code::NOT_FOUND, format!("there is nothing at {path:?}")).into(),
-            );
+            return Err(problem(Code::NotFound, format!("there is nothing at {path:?}")).into());
         };
         match (head.method.as_str(), route.is_post()) {
             ("OPTIONS", _) => return preflight(head, route, allowed),
             ("POST", true) | ("GET" | "HEAD", false) => {}
             _ => {
                 let method: String = head.method.chars().take(20).collect();
-                return Err(Refusal::from(Problem::new(
-                    &code::METHOD_NOT_ALLOWED,
+                return Err(Refusal::from(problem(
+                    Code::MethodNotAllowed,
                     format!("{} does not take {method:?}", head.path),
                 ))
                 .with("allow", route.methods()));
@@ -252,8 +272,8 @@ impl Edge<'_> {
         if route.needs_token() {
             let token = settings::API_TOKEN.text(self.variables)?;
             if !is_authorized(head.header("authorization"), &token) {
-                return Err(Refusal::from(Problem::new(
-                    &code::UNAUTHORIZED,
+                return Err(Refusal::from(problem(
+                    Code::Unauthorized,
                     "the request has no valid bearer token",
                 ))
                 .with("www-authenticate", "Bearer realm=\"shelfedge\""));
@@ -264,8 +284,10 @@ impl Edge<'_> {
             Route::Events => self.events(head, body, profiles, phases),
             Route::Models => self.models(),
             Route::Health => self.health(),
-            Route::OpenApi => Ok(Response::new(200, JSON, shelfedge_wire::openapi())
-                .with("cache-control", "public, max-age=300")),
+            Route::OpenApi => Ok(
+                Response::new(200, JSON, shelfedge_wire::openapi().as_bytes())
+                    .with("cache-control", "public, max-age=300"),
+            ),
         }
     }
 
@@ -274,8 +296,8 @@ impl Edge<'_> {
         let media_type = given.split(';').next().unwrap_or("").trim();
         if !types.iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
             let given: String = given.chars().take(100).collect();
-            return Err(Refusal::from(Problem::new(
-                &code::UNSUPPORTED_MEDIA_TYPE,
+            return Err(Refusal::from(problem(
+                Code::UnsupportedMediaType,
                 format!(
                     "the content-type is {given:?} and must be one of: {}",
                     types.join(", ")
@@ -286,21 +308,21 @@ impl Edge<'_> {
         if let Some(coding) = head.header("content-encoding")
             && !coding.eq_ignore_ascii_case("identity")
         {
-            return Err(Problem::new(
-                &code::UNSUPPORTED_MEDIA_TYPE,
+            return Err(problem(
+                Code::UnsupportedMediaType,
                 "bodies are taken without a content-encoding",
             )
             .into());
         }
         let most = settings::MAX_BODY_BYTES.number(self.variables, 1, 16 << 20)? as usize;
         read_body(head, body, most).map_err(|error| match error {
-            BodyError::TooLarge => Problem::new(
-                &code::BODY_TOO_LARGE,
+            BodyError::TooLarge => problem(
+                Code::BodyTooLarge,
                 format!("the body may have at most {most} bytes"),
             )
             .into(),
             BodyError::Broken(why) => {
-                Problem::new(&code::BODY_INCOMPLETE, format!("the body broke off: {why}")).into()
+                problem(Code::BodyIncomplete, format!("the body broke off: {why}")).into()
             }
         })
     }
@@ -310,8 +332,8 @@ impl Edge<'_> {
         if self.clock.elapsed_us() / 1_000 < deadline_ms {
             return Ok(());
         }
-        Err(Refusal::later(Problem::new(
-            &code::DEADLINE_EXCEEDED,
+        Err(Refusal::later(problem(
+            Code::DeadlineExceeded,
             format!("the deadline of {deadline_ms} ms passed before: {next}"),
         )))
     }
@@ -322,13 +344,13 @@ impl Edge<'_> {
 
     fn open(&self) -> Result<(Ranker<&'static [u8]>, EmbeddedModel), Refusal> {
         let model = self.model.ok_or_else(|| {
-            Problem::new(
-                &code::MODEL_UNAVAILABLE,
+            problem(
+                Code::ModelUnusable,
                 "the component was built without a model",
             )
         })?;
         let ranker = Ranker::open(model.bytes)
-            .map_err(|error| Problem::new(&code::MODEL_UNAVAILABLE, error.to_string()))?;
+            .map_err(|error| problem(Code::ModelUnusable, error.to_string()))?;
         Ok((ranker, model))
     }
 
@@ -343,21 +365,24 @@ impl Edge<'_> {
         let bytes = self.body(head, body, &[JSON])?;
         self.in_time(deadline, "reading the request")?;
         let begun = self.clock.elapsed_us();
-        let mut request =
-            rank::parse(&bytes, &rank::Limits::default()).map_err(Problem::invalid_request)?;
+        let mut request = rank::parse(&bytes, &LIMITS).map_err(Problem::from)?;
         if request.now.is_none() {
             request.now = Some(Timestamp(self.clock.unix_ms()));
         }
         let parsed = self.clock.elapsed_us();
-        phases.0.push(("parse", parsed - begun));
+        phases.add("parse", parsed - begun);
 
         if let Some(shopper) = request.shopper.clone()
             && settings::STORE_PROFILES.switch(self.variables)?
         {
             self.in_time(deadline, "reading the stored profile")?;
-            let stored = load(profiles, &shopper)?;
-            add_stored(&mut request.events, stored.events);
-            phases.0.push(("store", self.clock.elapsed_us() - parsed));
+            // A shop shows a ranking without the stored events rather than none;
+            // the answer's headers tell that they are missing.
+            match load(profiles, &shopper) {
+                Ok(stored) => add_stored(&mut request.events, stored.events),
+                Err(_) => phases.profile_missing = true,
+            }
+            phases.add("store", self.clock.elapsed_us() - parsed);
         }
 
         self.in_time(deadline, "ranking")?;
@@ -365,7 +390,7 @@ impl Edge<'_> {
         let (ranker, model) = self.open()?;
         let mut workspace = Workspace::default();
         let answer = rank::respond(&ranker, &request, model.digest, &mut workspace)?;
-        phases.0.push(("rank", self.clock.elapsed_us() - begun));
+        phases.add("rank", self.clock.elapsed_us() - begun);
         self.in_time(deadline, "answering")?;
         Ok(Response::new(200, JSON, answer))
     }
@@ -388,29 +413,19 @@ impl Edge<'_> {
             ],
         )?;
         if !settings::STORE_PROFILES.switch(self.variables)? {
-            return Err(
-                Problem::new(&code::PROFILES_OFF, "the variable store_profiles is false").into(),
-            );
+            return Err(problem(Code::ProfilesOff, "the variable store_profiles is false").into());
         }
         self.in_time(deadline, "reading the events")?;
         let begun = self.clock.elapsed_us();
-        let media_type = head.header("content-type").unwrap_or(JSON);
-        let received = events::parse(&bytes, media_type).map_err(Problem::invalid_request)?;
+        let received =
+            events::parse(&bytes, head.header("content-type"), &LIMITS).map_err(Problem::from)?;
         let parsed = self.clock.elapsed_us();
-        phases.0.push(("parse", parsed - begun));
-
-        let mut by_shopper: BTreeMap<ShopperId, Vec<Event>> = BTreeMap::new();
-        let count = received.len();
-        for item in received {
-            by_shopper.entry(item.shopper).or_default().push(item.event);
-        }
+        phases.add("parse", parsed - begun);
+        let by_shopper = by_shopper(received).map_err(Problem::from)?;
         let receipt = self.store(deadline, by_shopper, profiles)?;
-        phases.0.push(("store", self.clock.elapsed_us() - parsed));
-        let body = format!(
-            "{{\"received\":{count},\"stored\":{},\"known\":{},\"dropped\":{},\"shoppers\":{}}}",
-            receipt.new, receipt.known, receipt.dropped, receipt.shoppers
-        );
-        Ok(Response::new(202, JSON, body.into_bytes()))
+        phases.add("store", self.clock.elapsed_us() - parsed);
+        let body = models::accepted(receipt.new, receipt.known);
+        Ok(Response::new(202, JSON, body))
     }
 
     /// Adds events to profiles: one read and at most one write per shopper. The
@@ -426,13 +441,10 @@ impl Edge<'_> {
         let interval = settings::MIN_WRITE_INTERVAL_MS.number(self.variables, 0, 3_600_000)?;
         let most = settings::MAX_STORED_EVENTS.number(self.variables, 1, 5_000)? as usize;
         let now = self.clock.unix_ms();
-        let mut receipt = Receipt {
-            shoppers: by_shopper.len(),
-            ..Receipt::default()
-        };
+        let mut receipt = Receipt::default();
         if by_shopper.len() as u64 > writes {
-            return Err(Refusal::later(Problem::new(
-                &code::WRITE_BUDGET_EXCEEDED,
+            return Err(Refusal::later(problem(
+                Code::WriteBudgetExceeded,
                 format!(
                     "the batch is for {} shoppers, each a write, and may be for {writes}",
                     by_shopper.len()
@@ -442,20 +454,19 @@ impl Edge<'_> {
         let mut changed = Vec::new();
         for (shopper, events) in by_shopper {
             self.in_time(deadline, "reading stored profiles")?;
-            let mut profile = load(profiles, &shopper)?;
+            let mut profile = load(profiles, &shopper).map_err(|f| store_failed(&f))?;
             let since = now.saturating_sub(profile.written_ms);
             let added = profile.add(events, most);
             receipt.new += added.new;
             receipt.known += added.known;
-            receipt.dropped += added.dropped;
             if added.new == 0 {
                 // All known: sent again. Nothing to write.
                 continue;
             }
             // A clock that went back must not shut a shopper out.
             if (0..i64::try_from(interval).unwrap_or(i64::MAX)).contains(&since) {
-                return Err(Refusal::later(Problem::new(
-                    &code::WRITE_BUDGET_EXCEEDED,
+                return Err(Refusal::later(problem(
+                    Code::WriteBudgetExceeded,
                     format!(
                         "the shopper's profile was written {since} ms ago and is written at most \
                          every {interval} ms"
@@ -463,9 +474,7 @@ impl Edge<'_> {
                 )));
             }
             profile.written_ms = now;
-            let (bytes, dropped) = profile.encode_within(MAX_PROFILE_BYTES);
-            receipt.dropped += dropped;
-            changed.push((key(&shopper), bytes));
+            changed.push((key(&shopper), profile.encode_within(MAX_PROFILE_BYTES)));
         }
         self.in_time(deadline, "writing stored profiles")?;
         for (key, bytes) in changed {
@@ -477,24 +486,22 @@ impl Edge<'_> {
     fn models(&self) -> Result<Response, Refusal> {
         let (ranker, model) = self.open()?;
         let info = ranker.info();
-        let body = serde_json::json!({
-            "models": [{
-                "task": "ranking",
-                "digest": model.digest,
-                "bytes": model.bytes.len(),
-                "products": ranker.products().count(),
-                "currency": info.currency.to_string(),
-                "data_end": info.data_end.to_string(),
-            }]
-        });
-        Ok(Response::new(200, JSON, body.to_string().into_bytes()))
+        let body = models::write(&[models::Model {
+            task: "ranking".to_owned(),
+            digest: model.digest.to_owned(),
+            products: ranker.product_count(),
+            currency: info.currency,
+            data_end: info.as_of,
+            bytes: model.bytes.len() as u64,
+        }]);
+        Ok(Response::new(200, JSON, body))
     }
 
     /// Healthy means that the embedded model opens.
     fn health(&self) -> Result<Response, Refusal> {
         let (_, model) = self.open()?;
-        let body = format!("{{\"status\":\"ok\",\"model\":\"{}\"}}", model.digest);
-        Ok(Response::new(200, JSON, body.into_bytes()))
+        let body = models::health(env!("CARGO_PKG_VERSION"), model.digest);
+        Ok(Response::new(200, JSON, body))
     }
 }
 
@@ -502,15 +509,30 @@ impl Edge<'_> {
 struct Receipt {
     new: usize,
     known: usize,
-    dropped: usize,
-    shoppers: usize,
+}
+
+/// Sorts events by shopper; an event at the edge needs one.
+fn by_shopper(received: Vec<events::Received>) -> Result<BTreeMap<ShopperId, Vec<Event>>, Faults> {
+    let mut faults = Faults::default();
+    let mut sorted: BTreeMap<ShopperId, Vec<Event>> = BTreeMap::new();
+    for (index, item) in received.into_iter().enumerate() {
+        match item.shopper {
+            Some(shopper) => sorted.entry(shopper).or_default().push(item.event),
+            None => faults.push(Fault::new(
+                &codes::FIELD_MISSING,
+                format!("[{index}].subject"),
+                "the event names no shopper, and events are stored by shopper",
+            )),
+        }
+    }
+    faults.into_result(sorted)
 }
 
 /// The stored profile, or an empty one. A value that can't be read counts as
 /// none: it is replaced by the next write, and must not cost every later
 /// ranking of this shopper.
-fn load(profiles: &mut dyn Profiles, shopper: &ShopperId) -> Result<Profile, Refusal> {
-    let value = profiles.get(&key(shopper)).map_err(|f| store_failed(&f))?;
+fn load(profiles: &mut dyn Profiles, shopper: &ShopperId) -> Result<Profile, StoreFault> {
+    let value = profiles.get(&key(shopper))?;
     Ok(value
         .and_then(|bytes| Profile::decode(&bytes).ok())
         .unwrap_or_default())
@@ -537,8 +559,8 @@ fn preflight(head: &Head, route: Route, allowed: &Origin) -> Result<Response, Re
                 )
                 .with("access-control-max-age", "600"))
         }
-        Origin::Refused => Err(Problem::new(
-            &code::ORIGIN_NOT_ALLOWED,
+        Origin::Refused => Err(problem(
+            Code::OriginNotAllowed,
             "the variable cors_origins does not name this origin",
         )
         .into()),

@@ -10,6 +10,7 @@ pub struct EmbeddedModel {
 }
 
 /// The compiled format is laid out for aligned reads.
+#[cfg(embedded_model)]
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
 

@@ -14,7 +14,7 @@
 
 use shelfedge_commerce::event::Event;
 use shelfedge_commerce::id::ShopperId;
-use shelfedge_wire::events;
+use shelfedge_wire::{Limits, events};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -58,8 +58,6 @@ pub struct Added {
     pub new: usize,
     /// Events whose id was known.
     pub known: usize,
-    /// Older events that had to go.
-    pub dropped: usize,
 }
 
 impl Profile {
@@ -81,8 +79,8 @@ impl Profile {
             .ok_or_else(|| bad("its first line names another format"))?
             .parse()
             .map_err(|_| bad("its first line has no time"))?;
-        let events =
-            events::decode(&bytes[end + 1..]).map_err(|faults| BadProfile(faults.to_string()))?;
+        let events = events::decode(&bytes[end + 1..], &Limits::default())
+            .map_err(|faults| BadProfile(faults.to_string()))?;
         Ok(Profile { written_ms, events })
     }
 
@@ -109,29 +107,25 @@ impl Profile {
         }
         self.events
             .sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-        added.dropped = self.keep_newest(most);
+        self.keep_newest(most);
         added
     }
 
-    /// Encodes within `most` bytes, letting the oldest events go until they fit;
-    /// with how many went.
+    /// Encodes within `most` bytes, letting the oldest events go until they fit.
     #[must_use]
-    pub fn encode_within(&mut self, most: usize) -> (Vec<u8>, usize) {
-        let mut dropped = 0;
+    pub fn encode_within(&mut self, most: usize) -> Vec<u8> {
         loop {
             let bytes = self.encode();
             if bytes.len() <= most || self.events.is_empty() {
-                return (bytes, dropped);
+                return bytes;
             }
             // An eighth at a time: few rounds, and not much lost too much.
-            let fewer = self.events.len() - self.events.len().div_ceil(8);
-            dropped += self.keep_newest(fewer);
+            self.keep_newest(self.events.len() - self.events.len().div_ceil(8));
         }
     }
 
-    fn keep_newest(&mut self, most: usize) -> usize {
+    fn keep_newest(&mut self, most: usize) {
         let excess = self.events.len().saturating_sub(most);
         self.events.drain(..excess);
-        excess
     }
 }

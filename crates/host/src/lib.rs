@@ -14,6 +14,7 @@
 //! file says what running here proves about Spin and what it does not.
 
 pub mod bench;
+pub mod bundles;
 pub mod guest;
 pub mod key_value;
 pub mod problem;

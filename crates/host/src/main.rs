@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use hyper::body::Bytes;
 use shelfedge_host::bench;
+use shelfedge_host::bundles;
 use shelfedge_host::guest::{Guest, Limits, engine};
 use shelfedge_host::key_value::KeyValue;
 use shelfedge_host::server::{Shop, listen, serve};
@@ -77,10 +78,14 @@ struct GuestOptions {
 #[derive(Debug, Args)]
 struct BenchEdge {
     /// The edge component.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, default_value = "target/edge.wasm", value_name = "FILE")]
     component: PathBuf,
     /// The component that only echoes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "target/wasm32-wasip2/wasm/examples/echo.wasm",
+        value_name = "FILE"
+    )]
     echo: PathBuf,
     /// Measured rounds.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -161,6 +166,8 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
             )
         },
     )?;
+    let variables = options.guest.variables()?;
+    let bundles = bundles::check(&options.models)?;
     // The port first: whether it is free is known at once, compiling takes a while.
     let listener = listen(options.addr).await?;
     let address = listener.local_addr().context("the address is unknown")?;
@@ -175,13 +182,35 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
         &options.component,
         limits,
         Arc::new(store),
-        Arc::new(options.guest.variables()?),
+        Arc::new(variables),
     )?;
+    if let Some(note) = compare_models(&guest, &bundles).await {
+        eprintln!("shelfedge: {note}");
+    }
     let shop = Arc::new(Shop { guest, files });
     println!("http://{address}");
     serve(listener, shop, stop).await;
     eprintln!("shelfedge: stopped");
     Ok(())
+}
+
+/// Whether the component has another model inside than the bundles that pages
+/// load. Both work, so it is no error; but their rankings differ.
+async fn compare_models(guest: &Guest, bundles: &[bundles::Bundle]) -> Option<String> {
+    let mut request = hyper::Request::new(Bytes::new());
+    *request.uri_mut() = hyper::Uri::from_static("/healthz");
+    let answer = guest.handle(request).await.ok()?;
+    let body: serde_json::Value = serde_json::from_slice(answer.response.body()).ok()?;
+    let inside = body.get("model")?.as_str()?;
+    let ranking = bundles.iter().find(|b| b.folder.ends_with("ranking"))?;
+    (ranking.digest != inside).then(|| {
+        format!(
+            "the component has the model {inside} inside and {} holds {}: pages and edge will \
+             rank differently; build the component again",
+            ranking.folder.display(),
+            ranking.digest
+        )
+    })
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {

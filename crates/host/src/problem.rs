@@ -1,5 +1,6 @@
 //! Problems that the host itself answers with (RFC 9457): the component was
-//! not reached, or failed.
+//! not reached, or failed. Those that a client of the component's own interface
+//! can meet have the codes that the interface's description lists.
 
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -81,13 +82,13 @@ impl HostProblem {
         match self {
             HostProblem::DeadlineExceeded => (
                 StatusCode::GATEWAY_TIMEOUT,
-                "component_deadline_exceeded",
+                "host_deadline_exceeded",
                 "The component did not answer in time",
                 "Send fewer candidates or events, or start the host with a longer --deadline-ms.",
             ),
             HostProblem::OutOfMemory => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "component_out_of_memory",
+                "out_of_memory",
                 "The component wanted more memory than it may have",
                 "Send a smaller request, or start the host with a larger --memory-mib.",
             ),
@@ -159,11 +160,11 @@ impl HostProblem {
     pub fn response(self, detail: impl fmt::Display) -> Response<Bytes> {
         let (status, code, title, action) = self.row();
         let body = serde_json::json!({
-            "type": "about:blank",
+            "type": format_args!("urn:shelfedge:problem:{code}").to_string(),
             "title": title,
             "status": status.as_u16(),
-            "code": code,
             "detail": detail.to_string(),
+            "code": code,
             "action": action,
         });
         let mut response = Response::new(Bytes::from(format!("{body}\n")));
@@ -184,5 +185,39 @@ impl HostProblem {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HostProblem;
+    use shelfedge_wire::problem::Code;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_the_published_ones_agree() {
+        let ids: BTreeSet<_> = HostProblem::ALL.iter().map(|p| p.code()).collect();
+        assert_eq!(ids.len(), HostProblem::ALL.len());
+        for (host, published) in [
+            (HostProblem::DeadlineExceeded, Code::HostDeadlineExceeded),
+            (HostProblem::OutOfMemory, Code::OutOfMemory),
+            (HostProblem::ComponentFailed, Code::ComponentFailed),
+        ] {
+            assert_eq!(host.code(), published.id());
+            assert_eq!(host.status().as_u16(), published.status());
+        }
+    }
+
+    #[test]
+    fn a_problem_says_what_to_do() {
+        for problem in HostProblem::ALL {
+            let response = problem.response("it happened");
+            assert_eq!(response.status(), problem.status());
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["code"], problem.code());
+            assert_eq!(body["title"], problem.title());
+            assert_eq!(body["action"], problem.action());
+            assert_eq!(body["detail"], "it happened");
+        }
     }
 }

@@ -1,0 +1,176 @@
+//! A shop's edge with a store, settings and a clock that tests set.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+
+use shelfedge_edge::handler::{Clock, Edge, Profiles, StoreFault};
+use shelfedge_edge::http::{Body, BodyBroken, Head, Response};
+use shelfedge_edge::model::{EMBEDDED, EmbeddedModel};
+use shelfedge_edge::settings::Variables;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// 2011-12-10T10:00:00Z, a day after the demo shop's data ends.
+pub const NOW_MS: i64 = 1_323_511_200_000;
+
+#[derive(Default)]
+pub struct Store {
+    pub values: BTreeMap<String, Vec<u8>>,
+    pub reads: usize,
+    pub writes: usize,
+    pub broken: bool,
+}
+
+impl Profiles for Store {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.reads += 1;
+        if self.broken {
+            return Err(StoreFault("the store is away".to_owned()));
+        }
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), StoreFault> {
+        if self.broken {
+            return Err(StoreFault("the store is away".to_owned()));
+        }
+        self.writes += 1;
+        self.values.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub struct Settings(BTreeMap<String, String>);
+
+impl Variables for Settings {
+    fn get(&self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.0.get(name).cloned())
+    }
+}
+
+/// Every look at the clock costs `step_us`.
+pub struct TestClock {
+    pub unix_ms: Cell<i64>,
+    pub elapsed_us: Cell<u64>,
+    pub step_us: u64,
+}
+
+impl Clock for TestClock {
+    fn unix_ms(&self) -> i64 {
+        self.unix_ms.get()
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        let now = self.elapsed_us.get();
+        self.elapsed_us.set(now + self.step_us);
+        now
+    }
+}
+
+struct Pieces(Vec<Vec<u8>>);
+
+impl Body for Pieces {
+    fn read(&mut self) -> Result<Option<Vec<u8>>, BodyBroken> {
+        Ok(self.0.pop())
+    }
+}
+
+pub struct Shop {
+    pub model: Option<EmbeddedModel>,
+    pub store: Store,
+    pub settings: Settings,
+    pub clock: TestClock,
+}
+
+impl Shop {
+    pub fn new() -> Self {
+        Shop {
+            model: EMBEDDED,
+            store: Store::default(),
+            settings: Settings::default(),
+            clock: TestClock {
+                unix_ms: Cell::new(NOW_MS),
+                elapsed_us: Cell::new(0),
+                step_us: 125,
+            },
+        }
+    }
+
+    /// None, with a message, when no model was embedded.
+    pub fn with_model() -> Option<Self> {
+        let shop = Shop::new();
+        if shop.model.is_none() {
+            println!(
+                "SKIPPED: no model is embedded; models/ranking must hold a bundle when this is \
+                 built (train it with `shelfedge-train ranking`)"
+            );
+            return None;
+        }
+        Some(shop)
+    }
+
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        self.clock.elapsed_us.set(0);
+        let head = Head {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+        };
+        let mut pieces: Vec<Vec<u8>> = body.chunks(50_000).map(<[u8]>::to_vec).collect();
+        pieces.reverse();
+        let edge = Edge {
+            model: self.model,
+            variables: &self.settings,
+            clock: &self.clock,
+        };
+        edge.answer(&head, &mut Pieces(pieces), &mut self.store)
+    }
+
+    pub fn post(&mut self, path: &str, body: &str) -> Response {
+        let kind = [("content-type", "application/json")];
+        self.send("POST", path, &kind, body.as_bytes())
+    }
+}
+
+/// A response as text, for golden exchanges.
+pub fn show(response: &Response) -> String {
+    let mut text = format!("{}\n", response.status);
+    for (name, value) in &response.headers {
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let _ = write!(text, "\n{}", String::from_utf8_lossy(&response.body));
+    text
+}
+
+pub fn json(response: &Response) -> serde_json::Value {
+    serde_json::from_slice(&response.body)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&response.body)))
+}
+
+pub fn code(response: &Response) -> String {
+    json(response)["code"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// One event in a CloudEvents envelope.
+pub fn event(shopper: &str, id: &str, time: &str, name: &str, product: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"/web","type":"shelfedge.event.v1","time":"{time}","subject":"{shopper}","data":{{"name":"{name}","params":{{"items":[{{"item_id":"{product}"}}]}}}}}}"#
+    )
+}

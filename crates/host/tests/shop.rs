@@ -1,0 +1,346 @@
+//! The real component with its embedded model, over HTTP.
+
+mod common;
+
+use common::{Reply, Running, edge, get, post, send, start};
+use shelfedge_host::guest::Limits;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const NOW: &str = "2011-12-10T10:00:00Z";
+
+fn shop(folder: &Path, variables: &[&str]) -> Option<Running> {
+    Some(start(&edge()?, folder, Limits::default(), variables))
+}
+
+fn rank(address: SocketAddr, shopper: &str, events: &str) -> Reply {
+    let body = format!(
+        r#"{{"now":"{NOW}","shopper":"{shopper}","limit":10,"explain":true,"events":[{events}]}}"#
+    );
+    let reply = post(address, "/v1/rank", body.as_bytes());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply
+}
+
+fn items(reply: &Reply) -> serde_json::Value {
+    reply.json()["items"].clone()
+}
+
+const BOUGHT: &str = r#"{"name":"purchase","time":"2011-12-01T10:00:00Z","id":"e1","params":{"transaction_id":"t1","items":[{"item_id":"85123A","quantity":6}]}}"#;
+
+/// The same event for the store.
+fn stored(shopper: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"e1","source":"/web","type":"shelfedge.event.v1","time":"2011-12-01T10:00:00Z","subject":"{shopper}","data":{{"name":"purchase","params":{{"transaction_id":"t1","items":[{{"item_id":"85123A","quantity":6}}]}}}}}}"#
+    )
+}
+
+#[test]
+fn the_routes_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shop) = shop(folder.path(), &[]) else {
+        return;
+    };
+    let health = get(shop.address, "/healthz");
+    assert_eq!(health.status, 200, "{}", health.text());
+    let models = get(shop.address, "/v1/models");
+    assert_eq!(models.json()["models"][0]["digest"], health.json()["model"]);
+    let document = get(shop.address, "/openapi.json").json();
+    assert!(document["paths"]["/v1/rank"].is_object());
+    let reply = rank(shop.address, "anyone", "");
+    let answer = reply.json();
+    assert_eq!(answer["model"], health.json()["model"]);
+    assert_eq!(answer["items"].as_array().unwrap().len(), 10);
+    let timing = reply.header("server-timing").unwrap();
+    assert!(
+        timing.contains("rank;dur=") && timing.contains("total;dur="),
+        "{timing}"
+    );
+    let missing = get(shop.address, "/v1/nothing");
+    assert_eq!(
+        (missing.status, missing.code().as_str()),
+        (404, "not_found")
+    );
+    assert_eq!(
+        missing.header("content-type"),
+        Some("application/problem+json")
+    );
+}
+
+#[test]
+fn the_same_request_is_the_same_bytes_in_every_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shop) = shop(folder.path(), &[]) else {
+        return;
+    };
+    let first = rank(shop.address, "a", BOUGHT);
+    for _ in 0..20 {
+        assert_eq!(rank(shop.address, "a", BOUGHT).body, first.body);
+    }
+    let address = shop.address;
+    let threads: Vec<_> = (0..8)
+        .map(|_| std::thread::spawn(move || rank(address, "a", BOUGHT).body))
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), first.body);
+    }
+}
+
+#[test]
+fn stored_events_outlive_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(running) = shop(folder.path(), &[]) else {
+        return;
+    };
+    let fresh = items(&rank(running.address, "a", ""));
+    let sent = items(&rank(running.address, "a", BOUGHT));
+    assert_ne!(sent, fresh);
+    let receipt = post(running.address, "/v1/events", stored("a").as_bytes());
+    assert_eq!(receipt.status, 202, "{}", receipt.text());
+    assert_eq!(items(&rank(running.address, "a", "")), sent);
+    drop(running);
+
+    let running = shop(folder.path(), &[]).unwrap();
+    assert_eq!(items(&rank(running.address, "a", "")), sent);
+    assert_eq!(items(&rank(running.address, "b", "")), fresh);
+    // Known by its id: nothing is stored twice.
+    let receipt = post(running.address, "/v1/events", stored("a").as_bytes());
+    assert_eq!(receipt.json()["repeated"], 1);
+}
+
+#[test]
+fn bad_input_is_answered_by_the_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shop) = shop(folder.path(), &[]) else {
+        return;
+    };
+    let huge = vec![b' '; 5 << 20];
+    let many: Vec<_> = (0..10_000).map(|n| format!("\"p{n}\"")).collect();
+    let many = format!("{{\"candidates\":[{}]}}", many.join(","));
+    let price = |price: &str| {
+        format!(
+            r#"{{"events":[{{"name":"purchase","time":"{NOW}","id":"e","params":{{"transaction_id":"t","currency":"GBP","items":[{{"item_id":"85123A","price":{price}}}]}}}}]}}"#
+        )
+    };
+    for (body, status, code) in [
+        (&huge[..], 413, "body_too_large"),
+        (b"{", 400, "malformed_json"),
+        (many.as_bytes(), 422, "invalid_request"),
+        (price("NaN").as_bytes(), 422, "invalid_request"),
+        (price("1e999").as_bytes(), 422, "invalid_request"),
+        (price("-1").as_bytes(), 422, "invalid_request"),
+    ] {
+        let reply = post(shop.address, "/v1/rank", body);
+        let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        assert_eq!(reply.status, status, "{start}: {}", reply.text());
+        assert_eq!(reply.code(), code, "{start}");
+    }
+    assert_eq!(rank(shop.address, "a", "").status, 200);
+}
+
+#[test]
+fn variables_reach_the_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shop) = shop(
+        folder.path(),
+        &["api_token=secret", "cors_origins=https://shop.example"],
+    ) else {
+        return;
+    };
+    assert_eq!(post(shop.address, "/v1/rank", b"{}").status, 401);
+    let reply = send(
+        shop.address,
+        "GET",
+        "/v1/models",
+        &[
+            ("authorization", "Bearer secret"),
+            ("origin", "https://shop.example"),
+        ],
+        b"",
+    );
+    assert_eq!(reply.status, 200);
+    assert_eq!(
+        reply.header("access-control-allow-origin"),
+        Some("https://shop.example")
+    );
+}
+
+/// The command itself, so that it can be killed.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+fn spawn(component: &Path, folder: &Path) -> Process {
+    common::site(folder);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
+        .args(["serve", "--addr", "127.0.0.1:0"])
+        .arg("--component")
+        .arg(component)
+        .arg("--www")
+        .arg(folder.join("www"))
+        .arg("--package")
+        .arg(folder.join("package"))
+        .arg("--models")
+        .arg(folder.join("models"))
+        .arg("--state")
+        .arg(folder.join("state"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = line
+        .trim()
+        .strip_prefix("http://")
+        .unwrap_or_else(|| panic!("the first line is {line:?}"))
+        .parse()
+        .unwrap();
+    Process { child, address }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let process = spawn(&component, folder.path());
+        let shopper = format!("s{round}");
+        let receipt = post(process.address, "/v1/events", stored(&shopper).as_bytes());
+        assert_eq!(receipt.status, 202, "{}", receipt.text());
+        // Dropping kills it with SIGKILL, at once.
+        drop(process);
+    }
+    let process = spawn(&component, folder.path());
+    let expected = items(&rank(process.address, "nobody", BOUGHT));
+    for round in 0..3 {
+        let shopper = format!("s{round}");
+        assert_eq!(items(&rank(process.address, &shopper, "")), expected);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_termination_ends_it_in_order() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut process = spawn(&component, folder.path());
+        assert_eq!(get(process.address, "/healthz").status, 200);
+        let killed = Command::new("kill")
+            .args([signal, &process.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        assert_eq!(process.child.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_command_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    common::site(folder.path());
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = refused(&["serve", "--component", &at("none.wasm")]);
+    assert!(text.contains("cargo xtask demo"), "{text}");
+
+    std::fs::write(folder.path().join("bad.wasm"), b"bad").unwrap();
+    let bad = at("bad.wasm");
+    let (www, package, models, state) = (at("www"), at("package"), at("models"), at("state"));
+    let nothing = at("nothing");
+    let mut arguments = vec![
+        "serve",
+        "--component",
+        &bad,
+        "--package",
+        &package,
+        "--models",
+        &models,
+        "--state",
+        &state,
+        "--addr",
+        "127.0.0.1:0",
+        "--www",
+        &nothing,
+    ];
+    let text = refused(&arguments);
+    assert!(text.contains(&nothing), "{text}");
+
+    arguments[12] = &www;
+    let text = refused(&arguments);
+    assert!(text.contains("not a component"), "{text}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    arguments[10] = &address;
+    let text = refused(&arguments);
+    assert!(text.contains("is in use"), "{text}");
+
+    arguments[10] = "127.0.0.1:0";
+    arguments.extend(["--variable", "Bad-Name=1"]);
+    assert!(!refused(&arguments).is_empty());
+}
+
+#[test]
+fn help_and_version() {
+    for (argument, word) in [("--version", "shelfedge 0."), ("--help", "serve")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
+            .arg(argument)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn the_cold_benchmark_runs() {
+    let (Some(component), Some(echo)) = (edge(), common::echo()) else {
+        return;
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
+        .args(["bench-edge", "--json", "--rounds", "5"])
+        .arg("--component")
+        .arg(component)
+        .arg("--echo")
+        .arg(echo)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["rounds"], 5);
+    for figure in [
+        "/ratio",
+        "/echo/total_us",
+        "/edge/total_us",
+        "/rank_compute_us",
+    ] {
+        assert!(
+            report.pointer(figure).unwrap().as_f64().unwrap() > 0.0,
+            "{figure}"
+        );
+    }
+}
