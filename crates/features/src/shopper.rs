@@ -66,7 +66,9 @@ impl Shopper {
                 order.push(event);
             }
         }
-        order.sort_by_key(|e| e.time);
+        // Ids order what happened in the same millisecond, so that the order of
+        // delivery doesn't matter.
+        order.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
         let mut seen: Vec<(&str, usize)> = order
             .iter()
             .enumerate()
