@@ -408,7 +408,9 @@ impl<'a> Params<'a> {
                         let present = decoder.kind()? != Kind::Null;
                         let items = &mut params.items;
                         let is_list =
-                            decoder.array(path, limits.items, &mut |decoder, _, path| {
+                            decoder.array(path, limits.items, &mut |decoder, index, path| {
+                                // A null was passed over; its place counts.
+                                items.resize_with(index, Item::default);
                                 items.push(item(decoder, path, &mut item_list)?);
                                 Ok(())
                             })?;

@@ -18,12 +18,15 @@ pub struct Sentence {
 /// The sentence of a reason. `product` finds the product that a detail names.
 pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<'a>>) -> Sentence {
     let helps = reason.contribution > 0.0;
-    let title = |index| product(index).map_or("", |product| product.title);
-    let sentence = match (reason.group, reason.detail) {
-        (Group::BoughtBefore, Detail::Times(0)) => {
+    let other = match reason.detail {
+        Detail::GoesWith(index) => product(index).map(|product| product.title),
+        _ => None,
+    };
+    let sentence = match (reason.group, reason.detail, other) {
+        (Group::BoughtBefore, Detail::Times(0), _) => {
             both("You have not bought this yet", "您还没有买过")
         }
-        (Group::BoughtBefore, Detail::Times(times)) => Sentence {
+        (Group::BoughtBefore, Detail::Times(times), _) => Sentence {
             en: match times {
                 1 => "You bought this once".to_owned(),
                 2 => "You bought this twice".to_owned(),
@@ -31,28 +34,29 @@ pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<
             },
             zh: format!("您买过 {times} 次"),
         },
-        (Group::Session, Detail::GoesWith(other)) => Sentence {
-            en: format!("Goes with {}, which you looked at", title(other)),
-            zh: format!("与您看过的“{}”相配", title(other)),
+        (Group::Session, _, Some(title)) => Sentence {
+            en: format!("Goes with {title}, which you looked at"),
+            zh: format!("与您看过的“{title}”相配"),
         },
-        (Group::History, Detail::GoesWith(other)) => Sentence {
-            en: format!("Goes with {}, which you bought", title(other)),
-            zh: format!("与您买过的“{}”相配", title(other)),
+        (Group::History, _, Some(title)) => Sentence {
+            en: format!("Goes with {title}, which you bought"),
+            zh: format!("与您买过的“{title}”相配"),
         },
-        (Group::Popularity, Detail::Buyers(0)) => both(
-            "Nobody bought this in the last 30 days",
-            "最近 30 天没有人购买",
+        // The days are those of the model's data, which may be older than today.
+        (Group::Popularity, Detail::Buyers(0), _) => both(
+            "Nobody bought this in the last 30 days on record",
+            "有记录的最近 30 天内没有人购买",
         ),
-        (Group::Popularity, Detail::Buyers(1)) => both(
-            "One customer bought this in the last 30 days",
-            "最近 30 天有 1 位顾客购买",
+        (Group::Popularity, Detail::Buyers(1), _) => both(
+            "One customer bought this in the last 30 days on record",
+            "有记录的最近 30 天内有 1 位顾客购买",
         ),
-        (Group::Popularity, Detail::Buyers(buyers)) => Sentence {
-            en: format!("{buyers} customers bought this in the last 30 days"),
-            zh: format!("最近 30 天有 {buyers} 位顾客购买"),
+        (Group::Popularity, Detail::Buyers(buyers), _) => Sentence {
+            en: format!("{buyers} customers bought this in the last 30 days on record"),
+            zh: format!("有记录的最近 30 天内有 {buyers} 位顾客购买"),
         },
         // Without a fact there is only the direction, which is said at once.
-        (group, _) => return direction(group, helps),
+        (group, _, _) => return direction(group, helps),
     };
     if helps {
         sentence
@@ -140,12 +144,49 @@ mod tests {
         }
         add(Group::Session, Detail::GoesWith(7));
         add(Group::History, Detail::GoesWith(7));
+        // A product that the tables don't hold gives no title.
+        add(Group::History, Detail::GoesWith(8));
         for buyers in [0, 1, 132] {
             add(Group::Popularity, Detail::Buyers(buyers));
         }
         for group in Group::EXPLAINING {
             add(group, Detail::None);
         }
-        expect![[r#""#]].assert_eq(&text);
+        expect![[r#"
+            You have not bought this yet | 您还没有买过
+            You have not bought this yet; this counts against it | 您还没有买过(减分)
+            You bought this once | 您买过 1 次
+            You bought this once; this counts against it | 您买过 1 次(减分)
+            You bought this twice | 您买过 2 次
+            You bought this twice; this counts against it | 您买过 2 次(减分)
+            You bought this 4 times | 您买过 4 次
+            You bought this 4 times; this counts against it | 您买过 4 次(减分)
+            Goes with WHITE HANGING HEART, which you looked at | 与您看过的“WHITE HANGING HEART”相配
+            Goes with WHITE HANGING HEART, which you looked at; this counts against it | 与您看过的“WHITE HANGING HEART”相配(减分)
+            Goes with WHITE HANGING HEART, which you bought | 与您买过的“WHITE HANGING HEART”相配
+            Goes with WHITE HANGING HEART, which you bought; this counts against it | 与您买过的“WHITE HANGING HEART”相配(减分)
+            Fits what you bought before | 符合您以往的购买
+            Seldom bought with what you bought before | 很少与您以往购买的商品一起购买
+            Nobody bought this in the last 30 days on record | 有记录的最近 30 天内没有人购买
+            Nobody bought this in the last 30 days on record; this counts against it | 有记录的最近 30 天内没有人购买(减分)
+            One customer bought this in the last 30 days on record | 有记录的最近 30 天内有 1 位顾客购买
+            One customer bought this in the last 30 days on record; this counts against it | 有记录的最近 30 天内有 1 位顾客购买(减分)
+            132 customers bought this in the last 30 days on record | 有记录的最近 30 天内有 132 位顾客购买
+            132 customers bought this in the last 30 days on record; this counts against it | 有记录的最近 30 天内有 132 位顾客购买(减分)
+            Your earlier orders speak for it | 您以往的订单加分
+            Your earlier orders speak against it | 您以往的订单减分
+            Fits what you are looking at | 符合您正在看的商品
+            Seldom bought with what you are looking at | 很少与您正在看的商品一起购买
+            Fits what you bought before | 符合您以往的购买
+            Seldom bought with what you bought before | 很少与您以往购买的商品一起购买
+            Many buy it now | 近来购买的人多
+            Few buy it now | 近来购买的人少
+            Its price speaks for it | 价格加分
+            Its price speaks against it | 价格减分
+            How long it has been on sale speaks for it | 上架时间加分
+            How long it has been on sale speaks against it | 上架时间减分
+            What was learned about this product speaks for it | 商品本身的特点加分
+            What was learned about this product speaks against it | 商品本身的特点减分
+        "#]].assert_eq(&text);
     }
 }

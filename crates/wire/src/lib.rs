@@ -23,3 +23,11 @@ pub mod rank;
 
 pub use limits::Limits;
 pub use problem::Problem;
+
+/// The OpenAPI 3.1 description of the edge's HTTP interface, in JSON.
+///
+/// The file is written by the test `openapi`, which also holds it to the real
+/// codes, requests and responses.
+pub const fn openapi() -> &'static str {
+    include_str!("../openapi.json")
+}

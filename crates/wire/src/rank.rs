@@ -176,10 +176,6 @@ fn candidates(
 ) -> Result<Option<Vec<ProductId>>, Malformed> {
     let mut candidates = Vec::new();
     let is_list = decoder.array(path, limits.candidates, &mut |decoder, _, path| {
-        if decoder.kind()? == crate::json::Kind::Null {
-            decoder.missing(path);
-            return decoder.skip();
-        }
         candidates.extend(decoder.parsed(path, ProductId::new)?);
         Ok(())
     })?;

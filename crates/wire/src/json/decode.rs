@@ -81,6 +81,10 @@ impl<'a> Decoder<'a> {
             reader: Reader::new(bytes, max_depth).map_err(malformed)?,
             faults: Faults::default(),
         };
+        if decoder.reader.kind().map_err(malformed)? == Kind::Null {
+            let cause = "null stands for the whole input";
+            decoder.fault(&codes::WRONG_TYPE, &Path::Root, cause);
+        }
         let value = read(&mut decoder).map_err(malformed)?;
         decoder.reader.end().map_err(malformed)?;
         decoder.faults.into_result(value)
@@ -186,14 +190,14 @@ impl<'a> Decoder<'a> {
         match parse_whole(text).filter(|value| (least..=most).contains(value)) {
             Some(value) => Ok(Some(value)),
             None => {
-                self.fault(
-                    code,
-                    path,
-                    format!(
-                        "{} isn't a whole number from {least} to {most}",
-                        quote(text)
-                    ),
-                );
+                // A number's text is ASCII; only its length can be hostile.
+                let text = &text[..text.len().min(40)];
+                let cause = if least == most {
+                    format!("{text} was found and {least} expected")
+                } else {
+                    format!("{text} isn't a whole number from {least} to {most}")
+                };
+                self.fault(code, path, cause);
                 Ok(None)
             }
         }
@@ -266,7 +270,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads the elements of a list. Those beyond `most` are counted and not
-    /// read, and their number is a fault. False when it wasn't a list.
+    /// read, and their number is a fault; so is a null in the place of an
+    /// element. False when it wasn't a list.
     pub(crate) fn array(
         &mut self,
         path: &Path<'_>,
@@ -279,10 +284,14 @@ impl<'a> Decoder<'a> {
         self.reader.open(b'[')?;
         let mut count = 0;
         while self.reader.more(count == 0, b']')? {
-            if count < most {
-                element(self, count, &Path::Index(path, count))?;
-            } else {
+            let path = Path::Index(path, count);
+            if count >= most {
                 self.reader.skip()?;
+            } else if self.reader.kind()? == Kind::Null {
+                self.reader.null()?;
+                self.fault(&codes::WRONG_TYPE, &path, "null stands for an element");
+            } else {
+                element(self, count, &path)?;
             }
             count += 1;
         }

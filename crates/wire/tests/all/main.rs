@@ -1,0 +1,9 @@
+//! What crosses the boundary, seen from outside.
+
+mod events;
+mod manifest;
+mod model;
+mod mutations;
+mod openapi;
+mod profile;
+mod rank;

@@ -1,0 +1,132 @@
+//! A ranking model of six products, small enough to check by hand: the score is
+//! a weighted sum of five features.
+
+use shelfedge_commerce::{Currency, Timestamp};
+use shelfedge_engine::program::{
+    Data, Kind, Op, Port, Program, Rows, Shape, Step, Tensor, TensorId, Unary, Value, ValueId,
+};
+use shelfedge_features::tables::{self, ProductRow, Stats};
+use shelfedge_features::{
+    Meta,
+    spec::{Numeric, Source, Spec},
+};
+use shelfedge_ranking::Ranker;
+
+/// What responses call the model.
+pub(crate) const DIGEST: &str =
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+const WEIGHTS: [(Source, f32); 5] = [
+    (Source::TimesBought, 1.0),
+    (Source::SessionBest, 2.0),
+    (Source::HistoryBest, 0.5),
+    (Source::Buyers30, 0.25),
+    (Source::Price, -0.1),
+];
+
+/// Id, title, pence, buyers in 30 days, and the most similar product.
+const PRODUCTS: [(&str, &str, u32, u32, u32); 6] = [
+    ("20725", "LUNCH BAG RED RETROSPOT", 165, 132, 1),
+    ("20727", "LUNCH BAG BLACK SKULL", 165, 90, 0),
+    ("22423", "REGENCY CAKESTAND 3 TIER", 1_275, 60, 4),
+    ("71053", "WHITE METAL LANTERN", 375, 1, 5),
+    ("84879", "ASSORTED COLOUR BIRD ORNAMENT", 169, 75, 2),
+    (
+        "85123A",
+        "WHITE HANGING HEART \"T-LIGHT\" HOLDER",
+        295,
+        0,
+        3,
+    ),
+];
+
+/// The compiled model.
+pub(crate) fn bytes() -> Vec<u8> {
+    let numeric = |(source, _): (Source, f32)| Numeric {
+        source,
+        mean: 0.0,
+        scale: 1.0,
+        limit: 1_000.0,
+    };
+    let spec = Spec {
+        context: Vec::new(),
+        candidate: WEIGHTS.map(numeric).to_vec(),
+        wide: Vec::new(),
+        wide_buckets: 1,
+        title_tokens: 1,
+        title_buckets: 1,
+        session_products: 1,
+        product_slots: 1,
+    };
+    let rows: Vec<ProductRow> = PRODUCTS
+        .into_iter()
+        .map(|(id, title, price, buyers, similar)| ProductRow {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            stats: Stats {
+                slot: 0,
+                price,
+                buyers: [buyers / 2, buyers, 3 * buyers, 9 * buyers],
+                first_day: 14_944,
+                last_day: 15_317,
+                repeat: 0,
+            },
+            similar: vec![(similar, 0.5)],
+        })
+        .collect();
+    let written = tables::write(&rows, 1, &[0, 1, 4, 2, 3, 5]);
+    let meta = Meta {
+        spec: [1; 32],
+        onnx: [2; 32],
+        data: [3; 32],
+        as_of: Timestamp::parse_rfc3339("2011-12-09T12:50:00Z").expect("a time"),
+        currency: Currency::GBP,
+    };
+    let value = |width: usize| Value {
+        shape: Shape {
+            rows: Rows::PerRow,
+            len: 1,
+            width: width as u32,
+        },
+        kind: Kind::F32,
+    };
+    let port = |name: &str, value| Port {
+        name: name.to_owned(),
+        value: ValueId(value),
+    };
+    let program = Program {
+        values: vec![value(WEIGHTS.len()), value(1)],
+        inputs: vec![port("candidate", 0)],
+        outputs: vec![port("score", 1)],
+        steps: vec![Step {
+            op: Op::Dense {
+                x: ValueId(0),
+                weight: TensorId(0),
+                bias: None,
+                addend: None,
+                activation: Unary::Identity,
+            },
+            result: ValueId(1),
+        }],
+        tensors: vec![Tensor {
+            rows: 1,
+            cols: WEIGHTS.len() as u32,
+            data: Data::F32(WEIGHTS.map(|(_, weight)| weight).to_vec()),
+        }],
+        forests: Vec::new(),
+    };
+    program
+        .compile(&[
+            ("meta", meta.write()),
+            ("spec", spec.write()),
+            ("products", written.products),
+            ("similar", written.similar),
+            ("popular", written.popular),
+        ])
+        .expect("a model")
+}
+
+/// The opened model.
+pub(crate) fn ranker() -> Ranker<Vec<u8>> {
+    Ranker::open(bytes()).expect("a ranker")
+}

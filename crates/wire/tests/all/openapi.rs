@@ -1,0 +1,703 @@
+//! The description of the HTTP interface: written from the tables of codes and
+//! names, and held to real requests and responses by a small checker of JSON
+//! Schema that shares nothing with the parsers.
+
+use std::collections::BTreeSet;
+
+use expect_test::expect_file;
+use serde_json::{Map, Value, json};
+use shelfedge_commerce::{Currency, EventKind};
+use shelfedge_ranking::{Group, MAX_LIMIT, Workspace};
+use shelfedge_wire::problem::Code;
+use shelfedge_wire::{Limits, Problem, codes, events, models, rank};
+
+use crate::events::CLOUDEVENT;
+use crate::model::{DIGEST, ranker};
+use crate::rank::REQUEST;
+
+fn text(max: u32, about: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": max, "description": about})
+}
+
+fn whole(least: i64, most: i64, about: &str) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": most, "description": about})
+}
+
+fn optional(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"], "null"]);
+    schema
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
+    let time = json!({"type": "string", "format": "date-time", "description": "RFC 3339."});
+    let micros = whole(
+        0,
+        9_007_199_254_740_991,
+        "Microseconds since 1970 (GA4); instead of time.",
+    );
+    let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+    let currencies: Vec<_> = Currency::all().map(Currency::code).collect();
+    vec![
+        (
+            "EventName",
+            json!({"type": "string", "enum": names, "description": "GA4 e-commerce events."}),
+        ),
+        (
+            "Currency",
+            json!({"type": "string", "enum": currencies, "description": "ISO 4217."}),
+        ),
+        (
+            "Item",
+            json!({
+                "type": "object",
+                "required": ["item_id"],
+                "properties": {
+                    "item_id": text(64, "The product."),
+                    "quantity": optional(whole(1, u32::MAX.into(), "How many; 1 when missing.")),
+                    "price": optional(json!({"type": "number", "minimum": 0, "description":
+                        "The price of one, in major units; no more decimals than the currency has."})),
+                    "index": optional(whole(0, u32::MAX.into(), "Where it stood in its list, from 0.")),
+                    "currency": reference("Currency"),
+                    "item_list_id": optional(text(64, "The list, when the event names none.")),
+                },
+            }),
+        ),
+        (
+            "EventParams",
+            json!({
+                "type": "object",
+                "properties": {
+                    "transaction_id": optional(text(64, "The order.")),
+                    "currency": reference("Currency"),
+                    "item_list_id": optional(text(64, "The list in which it happened.")),
+                    "session_id": optional(text(64, "The visit.")),
+                    "exposure_id": optional(text(64, "The exposure_id of the ranking that led to it.")),
+                    "items": {"type": "array", "maxItems": limits.items, "items": reference("Item")},
+                },
+            }),
+        ),
+        (
+            "Event",
+            json!({
+                "type": "object",
+                "required": ["name"],
+                "anyOf": [{"required": ["time"]}, {"required": ["timestamp_micros"]}],
+                "properties": {
+                    "name": reference("EventName"),
+                    "time": time,
+                    "timestamp_micros": micros,
+                    "id": optional(text(64, "The same id twice is the same event twice.")),
+                    "params": reference("EventParams"),
+                },
+            }),
+        ),
+        (
+            "CloudEvent",
+            json!({
+                "type": "object",
+                "description": "CloudEvents 1.0, JSON format, structured mode. Without a time of its own the data takes the envelope's.",
+                "required": ["specversion", "id", "source", "type", "data"],
+                "properties": {
+                    "specversion": {"type": "string", "const": "1.0"},
+                    "id": text(64, "Unique among the shop's events."),
+                    "source": {"type": "string", "minLength": 1},
+                    "type": {"type": "string", "const": events::CLOUDEVENT_TYPE},
+                    "time": time,
+                    "subject": text(64, "The shopper; required where profiles are stored."),
+                    "datacontenttype": {"type": "string"},
+                    "data": {
+                        "type": "object",
+                        "required": ["name"],
+                        "properties": {
+                            "name": reference("EventName"),
+                            "time": time,
+                            "timestamp_micros": micros,
+                            "params": reference("EventParams"),
+                        },
+                    },
+                },
+            }),
+        ),
+    ]
+}
+
+fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
+    let groups: Vec<_> = Group::EXPLAINING.iter().map(|group| group.code()).collect();
+    vec![
+        (
+            "RankRequest",
+            json!({
+                "type": "object",
+                "description": "Unknown fields are passed over.",
+                "properties": {
+                    "now": {"type": ["string", "null"], "format": "date-time", "description":
+                        "The time to rank at; the service's clock when missing. The same request with the same now has the same answer, byte for byte."},
+                    "shopper": optional(text(64, "Who asks; with stored profiles, whose events are added.")),
+                    "session_id": optional(text(64, "The visit.")),
+                    "list_id": optional(text(64, "Where the list will be shown.")),
+                    "limit": optional(whole(1, MAX_LIMIT as i64, "Length of the list, at most; 12 when missing.")),
+                    "explain": {"type": ["boolean", "null"], "description": "Whether to give reasons."},
+                    "seed": optional(whole(0, 9_007_199_254_740_991, "What decides where chance does.")),
+                    "context": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "device": {"type": ["string", "null"], "enum": ["desktop", "mobile", "tablet", "unknown", null]},
+                            "utc_offset_minutes": optional(whole(-1_080, 1_080, "The shopper's clock ahead of UTC.")),
+                        },
+                    },
+                    "candidates": {"type": ["array", "null"], "maxItems": limits.candidates,
+                        "items": text(64, "A product."),
+                        "description": "What to rank; the service finds candidates when missing."},
+                    "events": {"type": ["array", "null"], "maxItems": limits.events,
+                        "items": reference("Event"), "description": "What the shopper did, in any order."},
+                },
+            }),
+        ),
+        (
+            "Reason",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["code", "contribution", "en", "zh"],
+                "properties": {
+                    "code": {"type": "string", "enum": groups},
+                    "contribution": {"type": "number", "description": "What the score loses without this group of features; negative when they lower it."},
+                    "en": {"type": "string", "description": "The sentence in English."},
+                    "zh": {"type": "string", "description": "The sentence in Chinese."},
+                },
+            }),
+        ),
+        (
+            "RankedItem",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["item_id", "index", "score", "propensity", "sources"],
+                "properties": {
+                    "item_id": text(64, "The product."),
+                    "index": whole(0, MAX_LIMIT as i64 - 1, "Its place."),
+                    "score": {"type": "number", "description": "Only the order has a meaning."},
+                    "propensity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "With what probability it stands at this place."},
+                    "sources": {"type": "array", "items": {"type": "string", "enum": ["bought_again", "similar", "popular", "given"]}},
+                    "reasons": {"type": "array", "items": reference("Reason"), "description": "The largest contribution first; when explain was asked."},
+                },
+            }),
+        ),
+        (
+            "RankResponse",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["version", "exposure_id", "model", "list_id", "arm", "candidates", "items", "unknown", "ignored_events"],
+                "properties": {
+                    "version": {"type": "integer", "const": rank::VERSION},
+                    "exposure_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "Send it with the events that follow, as params.exposure_id."},
+                    "model": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+                    "list_id": text(64, "Where the list will be shown."),
+                    "arm": text(64, "The experiment's arm."),
+                    "candidates": whole(0, 4_294_967_295, "How many products were scored."),
+                    "items": {"type": "array", "maxItems": MAX_LIMIT, "items": reference("RankedItem")},
+                    "unknown": {"type": "array", "items": {"type": "string"}, "description": "Candidates that the model doesn't know."},
+                    "ignored_events": whole(0, 4_294_967_295, "Items that the model doesn't know, and events later than now."),
+                },
+            }),
+        ),
+    ]
+}
+
+fn other_schemas() -> Vec<(&'static str, Value)> {
+    let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id()).collect();
+    let fault_codes: Vec<_> = codes::all().iter().map(|code| code.id).collect();
+    vec![
+        (
+            "Fault",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["code", "path", "cause", "action"],
+                "properties": {
+                    "code": {"type": "string", "enum": fault_codes},
+                    "path": {"type": "string", "description": "Where, such as events[3].params.items[0].price; empty for the whole."},
+                    "cause": {"type": "string"},
+                    "action": {"type": "string"},
+                },
+            }),
+        ),
+        (
+            "Problem",
+            json!({
+                "type": "object",
+                "description": "RFC 9457.",
+                "additionalProperties": false,
+                "required": ["type", "title", "status", "detail", "code", "action"],
+                "properties": {
+                    "type": {"type": "string", "pattern": "^urn:shelfedge:problem:[a-z_]+$"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string", "enum": problem_codes},
+                    "action": {"type": "string"},
+                    "faults": {"type": "array", "maxItems": 100, "items": reference("Fault"), "description": "All that is wrong with the input."},
+                    "more_faults": {"type": "integer", "minimum": 0, "description": "How many more there are than the list holds."},
+                },
+            }),
+        ),
+        (
+            "Models",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["models"],
+                "properties": {"models": {"type": "array", "items": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["task", "digest", "products", "currency", "data_end", "bytes"],
+                    "properties": {
+                        "task": {"type": "string"},
+                        "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+                        "products": {"type": "integer", "minimum": 0},
+                        "currency": reference("Currency"),
+                        "data_end": {"type": "string", "format": "date-time"},
+                        "bytes": {"type": "integer", "minimum": 0},
+                    },
+                }}},
+            }),
+        ),
+        (
+            "Accepted",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["accepted", "repeated"],
+                "properties": {
+                    "accepted": {"type": "integer", "minimum": 0, "description": "Events that were stored."},
+                    "repeated": {"type": "integer", "minimum": 0, "description": "Events that had been stored before."},
+                },
+            }),
+        ),
+        (
+            "Health",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["status", "version", "model"],
+                "properties": {
+                    "status": {"type": "string", "const": "ok"},
+                    "version": {"type": "string"},
+                    "model": {"type": "string"},
+                },
+            }),
+        ),
+    ]
+}
+
+/// The problems of a status, by their codes.
+fn problems(statuses: &[u16]) -> Map<String, Value> {
+    let mut responses = Map::new();
+    for status in statuses {
+        let lines: Vec<_> = Code::ALL
+            .iter()
+            .filter(|code| code.status() == *status)
+            .map(|code| format!("`{}`: {} {}", code.id(), code.title(), code.action()))
+            .collect();
+        assert!(!lines.is_empty(), "no problem has the status {status}");
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": lines.join("\n\n"),
+                "content": {"application/problem+json": {"schema": reference("Problem")}},
+            }),
+        );
+    }
+    responses
+}
+
+fn responses(status: &str, about: &str, schema: &Value, failures: &[u16]) -> Value {
+    let mut all = problems(failures);
+    all.insert(status.to_owned(), json!({
+        "description": about,
+        "headers": {"Server-Timing": {"description": "How long each phase took.", "schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": schema}},
+    }));
+    Value::Object(all)
+}
+
+/// Statuses that everything under /v1 may have. What the host in front of the
+/// component answers (500, 504) is among them.
+const COMMON: [u16; 6] = [401, 403, 405, 500, 503, 504];
+
+fn document() -> Value {
+    let limits = Limits::default();
+    let with = |more: &[u16]| [&COMMON[..], more].concat();
+    let example = |text: &str| serde_json::from_str::<Value>(text).expect("an example");
+    let fault_table: String = codes::all()
+        .iter()
+        .map(|code| format!("| `{}` | {} | {} |\n", code.id, code.meaning, code.action))
+        .collect();
+    let mut schemas = Map::new();
+    for (name, schema) in event_schemas(&limits)
+        .into_iter()
+        .chain(rank_schemas(&limits))
+        .chain(other_schemas())
+    {
+        assert!(
+            schemas.insert(name.to_owned(), schema).is_none(),
+            "{name} twice"
+        );
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "shelfedge edge",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+            "description": format!(
+                "Rankings and events of a shop, answered at the edge.\n\nBodies of at most {} bytes are read, nested at most {} deep. Every fault of an input is reported at once.\n\n## Fault codes\n\n| code | meaning | action |\n|---|---|---|\n{fault_table}",
+                limits.body_bytes, limits.depth
+            ),
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"token": []}],
+        "paths": {
+            "/v1/rank": {"post": {
+                "operationId": "rank",
+                "summary": "Ranks products for a shopper.",
+                "requestBody": {"required": true, "content": {"application/json": {
+                    "schema": reference("RankRequest"), "example": example(REQUEST)}}},
+                "responses": responses("200", "The ranking, the same bytes for the same request and model.", &reference("RankResponse"), &with(&[400, 413, 415, 422])),
+            }},
+            "/v1/events": {"post": {
+                "operationId": "events",
+                "summary": "Stores what shoppers did. A batch is stored as a whole or refused; sending it again changes nothing.",
+                "requestBody": {"required": true, "content": {
+                    "application/cloudevents+json": {"schema": reference("CloudEvent"), "example": example(CLOUDEVENT)},
+                    "application/cloudevents-batch+json": {"schema": {"type": "array", "maxItems": limits.batch, "items": reference("CloudEvent")}},
+                    "application/json": {"schema": {"oneOf": [reference("CloudEvent"), {"type": "array", "maxItems": limits.batch, "items": reference("CloudEvent")}]}},
+                }},
+                "responses": responses("202", "Stored.", &reference("Accepted"), &with(&[400, 413, 415, 422])),
+            }},
+            "/v1/models": {"get": {
+                "operationId": "models",
+                "summary": "The models that are served.",
+                "responses": responses("200", "The models.", &reference("Models"), &COMMON),
+            }},
+            "/healthz": {"get": {
+                "operationId": "health",
+                "summary": "Whether the service can answer.",
+                "security": [{}],
+                "responses": responses("200", "It can.", &reference("Health"), &[405, 500, 503, 504]),
+            }},
+            "/openapi.json": {"get": {
+                "operationId": "openapi",
+                "summary": "This document.",
+                "security": [{}],
+                "responses": responses("200", "This document.", &json!({"type": "object"}), &[405]),
+            }},
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "When the shop has set one."}},
+            "schemas": schemas,
+        },
+    })
+}
+
+#[test]
+fn the_file_is_what_the_tables_make() {
+    let text = serde_json::to_string_pretty(&document()).expect("text") + "\n";
+    expect_file!["../../openapi.json"].assert_eq(&text);
+}
+
+fn published() -> Value {
+    serde_json::from_str(shelfedge_wire::openapi()).expect("JSON")
+}
+
+/// What of JSON Schema 2020-12 the document uses. An unknown keyword is an
+/// error, so that nothing in the document goes unchecked.
+fn violations(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    let mut note = |what: String| found.push(format!("{path}: {what}"));
+    let schema = schema.as_object().expect("a schema");
+    let mut nested = Vec::new();
+    for (keyword, rule) in schema {
+        let number = || value.as_f64().zip(rule.as_f64());
+        let length = |size: Option<usize>| size.zip(rule.as_u64().map(|most| most as usize));
+        let characters = value.as_str().map(|text| text.chars().count());
+        match keyword.as_str() {
+            "description" | "format" => {}
+            "$ref" => {
+                let pointer = rule
+                    .as_str()
+                    .and_then(|text| text.strip_prefix('#'))
+                    .expect("local");
+                nested.push((
+                    root.pointer(pointer).expect("a schema"),
+                    value,
+                    path.to_owned(),
+                ));
+            }
+            "type" => {
+                let names = rule
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_else(|| vec![rule.clone()]);
+                let is = |name: &Value| match name.as_str().expect("a type") {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "number" => value.is_number(),
+                    "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+                    "boolean" => value.is_boolean(),
+                    "null" => value.is_null(),
+                    other => panic!("type {other}"),
+                };
+                if !names.iter().any(is) {
+                    note(format!("not {rule}"));
+                }
+            }
+            "enum" => {
+                if !rule.as_array().expect("a list").contains(value) {
+                    note(format!("{value} is not in the list"));
+                }
+            }
+            "const" => {
+                if value != rule {
+                    note(format!("not {rule}"));
+                }
+            }
+            "minimum" if number().is_some_and(|(value, least)| value < least) => {
+                note("too small".into())
+            }
+            "maximum" if number().is_some_and(|(value, most)| value > most) => {
+                note("too large".into())
+            }
+            "exclusiveMinimum" if number().is_some_and(|(value, least)| value <= least) => {
+                note("too small".into())
+            }
+            "minLength" if length(characters).is_some_and(|(size, least)| size < least) => {
+                note("too short".into())
+            }
+            "maxLength" if length(characters).is_some_and(|(size, most)| size > most) => {
+                note("too long".into())
+            }
+            "maxItems"
+                if length(value.as_array().map(Vec::len))
+                    .is_some_and(|(size, most)| size > most) =>
+            {
+                note("too many".into());
+            }
+            "minimum" | "maximum" | "exclusiveMinimum" | "minLength" | "maxLength" | "maxItems" => {
+            }
+            "pattern" => {
+                // The few patterns that occur are a prefix and a class.
+                let text = value.as_str().expect("text");
+                let hex = |text: &str, digits| {
+                    text.len() == digits
+                        && text
+                            .bytes()
+                            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                };
+                let fits = match rule.as_str().expect("a pattern") {
+                    "^[0-9a-f]{32}$" => hex(text, 32),
+                    "^sha256:[0-9a-f]{64}$" => text
+                        .strip_prefix("sha256:")
+                        .is_some_and(|text| hex(text, 64)),
+                    "^urn:shelfedge:problem:[a-z_]+$" => text
+                        .strip_prefix("urn:shelfedge:problem:")
+                        .is_some_and(|text| {
+                            !text.is_empty()
+                                && text
+                                    .bytes()
+                                    .all(|byte| byte == b'_' || byte.is_ascii_lowercase())
+                        }),
+                    other => panic!("pattern {other}"),
+                };
+                if !fits {
+                    note(format!("{text} doesn't fit {rule}"));
+                }
+            }
+            "required" => {
+                for name in rule.as_array().expect("names") {
+                    if value.is_object() && value.get(name.as_str().expect("a name")).is_none() {
+                        note(format!("{name} is missing"));
+                    }
+                }
+            }
+            "properties" => {
+                for (name, schema) in rule.as_object().expect("properties") {
+                    if let Some(value) = value.get(name) {
+                        nested.push((schema, value, format!("{path}.{name}")));
+                    }
+                }
+            }
+            "additionalProperties" => {
+                assert_eq!(rule, false);
+                let known = schema["properties"].as_object().expect("properties");
+                for name in value.as_object().into_iter().flat_map(Map::keys) {
+                    if !known.contains_key(name) {
+                        note(format!("{name} is unknown"));
+                    }
+                }
+            }
+            "items" => {
+                for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+                    nested.push((rule, value, format!("{path}[{index}]")));
+                }
+            }
+            "anyOf" | "oneOf" => {
+                let fitting = rule.as_array().expect("schemas").iter().filter(|schema| {
+                    let mut inner = Vec::new();
+                    violations(root, schema, value, path, &mut inner);
+                    inner.is_empty()
+                });
+                let count = fitting.count();
+                if count == 0 || (keyword == "oneOf" && count > 1) {
+                    note(format!("{count} of {keyword} fit"));
+                }
+            }
+            other => panic!("keyword {other}"),
+        }
+    }
+    for (schema, value, path) in nested {
+        violations(root, schema, value, &path, found);
+    }
+}
+
+fn check(schema: &str, json: &[u8]) -> Vec<String> {
+    let root = published();
+    let value: Value = serde_json::from_slice(json).expect("JSON");
+    let mut found = Vec::new();
+    violations(&root, &reference(schema), &value, "", &mut found);
+    found
+}
+
+#[test]
+fn real_bodies_fit_their_schemas() {
+    let ranker = ranker();
+    let limits = Limits::default();
+    let request = rank::parse(REQUEST.as_bytes(), &limits).expect("a request");
+    let mut workspace = Workspace::default();
+    let respond = |request: &rank::Request, workspace: &mut Workspace| {
+        rank::respond(&ranker, request, DIGEST, workspace).expect("an answer")
+    };
+    let answer = respond(&request, &mut workspace);
+    let empty = rank::Request {
+        now: request.now,
+        ..rank::Request::default()
+    };
+    let plain = respond(&empty, &mut workspace);
+    let model = models::Model {
+        task: "ranking".to_owned(),
+        digest: DIGEST.to_owned(),
+        products: ranker.product_count(),
+        currency: ranker.info().currency,
+        data_end: ranker.info().as_of,
+        bytes: ranker.bytes().len() as u64,
+    };
+    for (schema, json) in [
+        ("RankRequest", REQUEST.as_bytes().to_vec()),
+        ("RankRequest", rank::write_request(&request)),
+        ("RankRequest", b"{}".to_vec()),
+        ("RankResponse", answer),
+        ("RankResponse", plain),
+        ("CloudEvent", CLOUDEVENT.as_bytes().to_vec()),
+        ("Models", models::write(&[model])),
+        ("Accepted", models::accepted(3, 1)),
+        ("Health", models::health("0.1.0", DIGEST)),
+    ] {
+        assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
+    }
+    for code in Code::ALL {
+        assert_eq!(
+            check("Problem", &Problem::new(*code).to_json()),
+            Vec::<String>::new()
+        );
+    }
+    let faults = rank::parse(br#"{"limit":0,"now":7}"#, &limits).expect_err("faults");
+    assert_eq!(
+        check("Problem", &Problem::from(faults).to_json()),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn what_the_schema_refuses_the_parser_refuses() {
+    // One wrong value for each field: both must say no.
+    for (from, to) in [
+        ("\"limit\": 3", "\"limit\": 0"),
+        ("\"limit\": 3", "\"limit\": 201"),
+        ("\"limit\": 3", "\"limit\": 2.5"),
+        ("\"explain\": true", "\"explain\": 1"),
+        ("\"seed\": 7", "\"seed\": -7"),
+        ("\"mobile\"", "\"fridge\""),
+        ("\"utc_offset_minutes\": 0", "\"utc_offset_minutes\": 2000"),
+        ("\"c17850\"", "\"\""),
+        ("\"home\"", "5"),
+        ("\"71053\"", "null"),
+        ("\"purchase\"", "\"buy\""),
+        ("\"GBP\"", "\"gbp\""),
+        ("\"quantity\": 6", "\"quantity\": 0"),
+        ("\"price\": 2.55", "\"price\": -2.55"),
+        ("\"price\": 2.55", "\"price\": \"2.55\""),
+        ("\"index\": 0", "\"index\": -1"),
+        ("\"item_id\": \"20727\", ", ""),
+        ("\"timestamp_micros\": 1323510900000000, ", ""),
+        ("\"536365\"", "536365"),
+    ] {
+        assert!(REQUEST.contains(from), "{from}");
+        let text = REQUEST.replacen(from, to, 1);
+        assert!(
+            !check("RankRequest", text.as_bytes()).is_empty(),
+            "schema: {to}"
+        );
+        assert!(
+            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
+            "parser: {to}"
+        );
+    }
+    for (from, to) in [
+        ("\"1.0\"", "\"0.3\""),
+        ("\"7f1c\"", "7"),
+        ("\"/web\"", "\"\""),
+        ("shelfedge.event.v1", "other"),
+        ("\"c17850\"", "\"\""),
+        ("\"select_item\"", "\"select\""),
+        ("\"id\": \"7f1c\", ", ""),
+    ] {
+        assert!(CLOUDEVENT.contains(from), "{from}");
+        let text = CLOUDEVENT.replacen(from, to, 1);
+        assert!(
+            !check("CloudEvent", text.as_bytes()).is_empty(),
+            "schema: {to}"
+        );
+        assert!(
+            events::parse(text.as_bytes(), None, &Limits::default()).is_err(),
+            "parser: {to}"
+        );
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    let root = published();
+    let mut used = BTreeSet::new();
+    let mut open = vec![&root];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(target)) = map.get("$ref") {
+                    assert!(root.pointer(&target[1..]).is_some(), "{target}");
+                    used.insert(target.rsplit('/').next().expect("a name").to_owned());
+                }
+                open.extend(map.values());
+            }
+            Value::Array(list) => open.extend(list),
+            _ => {}
+        }
+    }
+    let schemas = root["components"]["schemas"].as_object().expect("schemas");
+    let all: BTreeSet<_> = schemas.keys().cloned().collect();
+    assert_eq!(used, all);
+}
