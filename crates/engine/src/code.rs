@@ -13,9 +13,11 @@ use crate::program::{
 
 /// Outputs in a panel.
 pub(crate) const PANEL: usize = 4;
-/// Elements of a value, per row, at most.
-const MAX_VALUE: u64 = 1 << 20;
-const MAX_COUNT: u32 = 1 << 16;
+/// Elements of all shared values together, at most: 8 MiB.
+const MAX_SHARED: u64 = 1 << 21;
+/// Elements of all other values together, per row, at most: 48 MiB for a block.
+const MAX_PER_ROW: u64 = 1 << 18;
+const MAX_COUNT: u32 = 1 << 13;
 const NONE: u32 = u32::MAX;
 const MAX_NAME: usize = 256;
 
@@ -596,6 +598,31 @@ fn check(program: &Program) -> Result<(), BuildError> {
     .map_err(|(at, cause)| BuildError::new(at, cause))
 }
 
+/// Checks that no value is empty and that all together fit into a call's memory.
+fn bounded(values: &[Value]) -> Result<(), ()> {
+    let (mut shared, mut per_row) = (0u64, 0u64);
+    for Value {
+        shape: Shape { rows, len, width },
+        ..
+    } in values
+    {
+        let elements = u64::from(*len) * u64::from(*width);
+        let sum = match rows {
+            Rows::Shared => &mut shared,
+            Rows::PerRow => &mut per_row,
+        };
+        *sum = sum.saturating_add(elements);
+        if elements == 0 {
+            return Err(());
+        }
+    }
+    if shared <= MAX_SHARED && per_row <= MAX_PER_ROW {
+        Ok(())
+    } else {
+        Err(())
+    }
+}
+
 /// Checks that every step's operands are defined and that its result has the
 /// declared shape.
 fn walk(
@@ -606,15 +633,10 @@ fn walk(
     tensors: &[TensorInfo],
     forests: &[ForestInfo],
 ) -> Result<(), (String, &'static str)> {
-    for (i, value) in values.iter().enumerate() {
-        let Shape { len, width, .. } = value.shape;
-        if len == 0 || width == 0 || u64::from(len) * u64::from(width) > MAX_VALUE {
-            return Err((
-                format!("value {i}"),
-                "a value has between 1 and 2^20 elements a row",
-            ));
-        }
-    }
+    bounded(values).map_err(|()| {
+        let cause = "a value is empty, or all together take too much memory";
+        ("values".to_owned(), cause)
+    })?;
     fn define(defined: &mut [bool], id: ValueId) -> Result<(), &'static str> {
         match defined.get_mut(id.0 as usize) {
             Some(d) if !*d => {
@@ -904,7 +926,7 @@ impl Reader<'_> {
             .collect::<Loaded<Vec<f32>>>()?;
         if features == 0
             || targets == 0
-            || u64::from(targets) > MAX_VALUE
+            || u64::from(targets) > MAX_PER_ROW
             || (binary && targets != 2)
         {
             return Err(MALFORMED);
@@ -1061,12 +1083,7 @@ pub(crate) fn decode(bytes: &[u8], weights: usize) -> Loaded<Code> {
         })
         .collect::<Loaded<Vec<_>>>()?;
     // The memory of a call is bounded here, before anything is allocated.
-    let total = values.iter().fold(0u64, |sum, v| {
-        sum + u64::from(v.shape.len) * u64::from(v.shape.width)
-    });
-    if total > MAX_VALUE * 2 {
-        return Err(TOO_LARGE);
-    }
+    bounded(&values).map_err(|()| TOO_LARGE)?;
     let inputs = r.ports()?;
     let outputs = r.ports()?;
     let n = r.count()?;
