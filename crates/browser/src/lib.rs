@@ -13,7 +13,6 @@
 mod profile;
 mod session;
 
-use js_sys::{Array, Float32Array, Int32Array, Uint32Array};
 use shelfedge_wire::problem::Problem;
 use wasm_bindgen::prelude::*;
 
@@ -68,15 +67,14 @@ impl Shop {
         self.0.rank(request.as_bytes(), candidates.as_deref()).map(text).map_err(|problem| thrown(&problem))
     }
 
-    /// The same ranking as `[Uint32Array of products, Float32Array of scores]`.
+    /// The same ranking as numbers: the products' indices, then as many scores
+    /// as the bits of their f32, so that one array crosses.
     ///
     /// # Errors
     /// Throws a problem's JSON.
     #[wasm_bindgen(js_name = rankBulk)]
-    pub fn rank_bulk(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<Array, JsValue> {
-        let (products, scores) =
-            self.0.rank_bulk(request.as_bytes(), candidates.as_deref()).map_err(|problem| thrown(&problem))?;
-        Ok(Array::of2(&Uint32Array::new_from_slice(&products), &Float32Array::new_from_slice(&scores)))
+    pub fn rank_bulk(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<Vec<u32>, JsValue> {
+        self.0.rank_bulk(request.as_bytes(), candidates.as_deref()).map_err(|problem| thrown(&problem))
     }
 
     /// The request with the profile's events in it, as JSON.
@@ -105,32 +103,25 @@ impl Shop {
         text(self.0.inputs())
     }
 
-    /// Runs the model on raw inputs: `arrays[i]`, a `Float32Array` or an
-    /// `Int32Array`, is the input called `names[i]`.
+    /// Puts an f32 input of the next [`Shop::score`] into the engine's memory.
+    #[wasm_bindgen(js_name = inputF32)]
+    pub fn input_f32(&mut self, name: String, values: Vec<f32>) {
+        self.0.stage(name, Raw::F32(values));
+    }
+
+    /// Puts an i32 input of the next [`Shop::score`] into the engine's memory.
+    #[wasm_bindgen(js_name = inputI32)]
+    pub fn input_i32(&mut self, name: String, values: Vec<i32>) {
+        self.0.stage(name, Raw::I32(values));
+    }
+
+    /// Runs the model on the inputs that were put there, and forgets them.
     ///
     /// # Errors
     /// Throws a problem's JSON.
-    pub fn score(&mut self, rows: f64, names: Vec<String>, arrays: &Array) -> Result<Float32Array, JsValue> {
-        let scores = self.0.score(rows, &names, |at, raw| copy(&arrays.get(at), raw)).map_err(|problem| thrown(&problem))?;
-        Ok(Float32Array::new_from_slice(scores))
+    pub fn score(&mut self, rows: f64) -> Result<Vec<f32>, JsValue> {
+        self.0.score(rows).map_err(|problem| thrown(&problem))
     }
-}
-
-/// Copies a typed array into the engine's memory, in one piece.
-fn copy(array: &JsValue, raw: &mut Raw) -> bool {
-    match raw {
-        Raw::F32(values) => {
-            let Some(array) = array.dyn_ref::<Float32Array>() else { return false };
-            values.resize(array.length() as usize, 0.0);
-            array.copy_to(values);
-        }
-        Raw::I32(values) => {
-            let Some(array) = array.dyn_ref::<Int32Array>() else { return false };
-            values.resize(array.length() as usize, 0);
-            array.copy_to(values);
-        }
-    }
-    true
 }
 
 /// JSON of our own writers, which is UTF-8.

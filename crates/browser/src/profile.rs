@@ -1,8 +1,6 @@
 //! What the shopper did, as far as this device knows.
 
-use std::collections::BTreeSet;
-
-use shelfedge_commerce::{Event, EventId};
+use shelfedge_commerce::{Event, EventId, sort};
 use shelfedge_ranking::MAX_EVENTS;
 
 /// Events in the order of their times, each id once, at most [`MAX_EVENTS`]:
@@ -10,7 +8,8 @@ use shelfedge_ranking::MAX_EVENTS;
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
     events: Vec<Event>,
-    ids: BTreeSet<EventId>,
+    /// Sorted. A sorted list is far less code to download than a tree.
+    ids: Vec<EventId>,
 }
 
 /// What adding events changed.
@@ -27,21 +26,24 @@ impl Profile {
     pub(crate) fn add(&mut self, events: Vec<Event>) -> Change {
         let mut change = Change::default();
         for event in events {
-            if event.id.as_ref().is_none_or(|id| self.ids.insert(id.clone())) {
-                change.added.push(event.clone());
-                self.events.push(event);
+            if let Some(id) = &event.id {
+                let Err(at) = self.ids.binary_search(id) else { continue };
+                self.ids.insert(at, id.clone());
+            }
+            change.added.push(event.clone());
+            self.events.push(event);
+        }
+        sort::by(&mut self.events, |a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        let surplus = self.events.len().saturating_sub(MAX_EVENTS);
+        change.evicted.extend(self.events.drain(..surplus).filter_map(|event| event.id));
+        let ids = &mut self.ids;
+        for id in &change.evicted {
+            if let Ok(at) = ids.binary_search(id) {
+                ids.remove(at);
             }
         }
-        self.events.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-        let surplus = self.events.len().saturating_sub(MAX_EVENTS);
-        let mut gone = BTreeSet::new();
-        for id in self.events.drain(..surplus).filter_map(|event| event.id) {
-            self.ids.remove(&id);
-            change.evicted.push(id.clone());
-            gone.insert(id);
-        }
         // An event older than a full profile comes and goes at once.
-        change.added.retain(|event| event.id.as_ref().is_none_or(|id| !gone.contains(id)));
+        change.added.retain(|event| event.id.as_ref().is_none_or(|id| ids.binary_search(id).is_ok()));
         change
     }
 

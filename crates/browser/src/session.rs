@@ -4,7 +4,7 @@ use shelfedge_commerce::codes::Code as FaultCode;
 use shelfedge_commerce::{EventId, Fault, Faults, Money, ProductId};
 use shelfedge_engine::RunError;
 use shelfedge_engine::program::{Kind, Rows};
-use shelfedge_ranking::{Input, MAX_CANDIDATES, RankError, Ranker, Workspace};
+use shelfedge_ranking::{Input, MAX_CANDIDATES, Ranker, Workspace};
 use shelfedge_wire::json::Writer;
 use shelfedge_wire::manifest::{Digests, Manifest, PartError};
 use shelfedge_wire::models::{self, Model};
@@ -57,7 +57,7 @@ pub(crate) struct Session {
     digest: String,
     profile: Profile,
     workspace: Workspace,
-    raw: Vec<Raw>,
+    staged: Vec<(String, Raw)>,
 }
 
 type Result<T> = core::result::Result<T, Problem>;
@@ -66,7 +66,7 @@ impl Session {
     /// Checks that the parts belong together and opens the model.
     pub(crate) fn open(manifest: &[u8], shelf: Vec<u8>) -> Result<Self> {
         let manifest = Manifest::parse(manifest).map_err(|faults| {
-            Problem { faults, ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used") }
+            Problem { faults, ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used:") }
         })?;
         manifest.check_part("model.shelf", &shelf).map_err(|error| unusable(&error))?;
         let digest = manifest.model_digest();
@@ -76,14 +76,7 @@ impl Session {
         let info = ranker.info();
         let inside = Digests { spec: info.spec, onnx: info.onnx, data: info.data };
         manifest.check_digests(&inside).map_err(|error| unusable(&error))?;
-        let raw = ranker
-            .inputs()
-            .map(|port| match port.kind {
-                Kind::F32 => Raw::F32(Vec::new()),
-                Kind::I32 => Raw::I32(Vec::new()),
-            })
-            .collect();
-        Ok(Self { ranker, digest, profile: Profile::default(), workspace: Workspace::default(), raw })
+        Ok(Self { ranker, digest, profile: Profile::default(), workspace: Workspace::default(), staged: Vec::new() })
     }
 
     /// `{"models":[..]}` with the one that is open.
@@ -131,12 +124,13 @@ impl Session {
         self.asked(json, candidates, |session, request| session.respond(request))
     }
 
-    /// The same ranking as indices and scores.
-    pub(crate) fn rank_bulk(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<(Vec<u32>, Vec<f32>)> {
+    /// The same ranking as indices, then the bits of the scores.
+    pub(crate) fn rank_bulk(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u32>> {
         self.asked(json, candidates, |session, request| {
-            let query = request.query()?;
-            let ranked = session.ranker.rank(&query, &mut session.workspace).map_err(refused)?;
-            Ok(ranked.items.iter().map(|item| (item.product, item.score)).unzip())
+            let ranked = rank::rank(&session.ranker, request, &mut session.workspace)?;
+            let products = ranked.items.iter().map(|item| item.product);
+            let scores = ranked.items.iter().map(|item| item.score.to_bits());
+            Ok(products.chain(scores).collect())
         })
     }
 
@@ -245,47 +239,42 @@ impl Session {
         out.finish()
     }
 
-    /// Runs the model on raw inputs. `copy` puts the array at a position into
-    /// the engine's memory, or says that it is of another type.
-    pub(crate) fn score(
-        &mut self,
-        rows: f64,
-        names: &[String],
-        copy: impl Fn(u32, &mut Raw) -> bool,
-    ) -> Result<&[f32]> {
+    /// Keeps a raw input for the next call of [`Session::score`].
+    pub(crate) fn stage(&mut self, name: String, raw: Raw) {
+        self.staged.push((name, raw));
+    }
+
+    /// Runs the model on the inputs that were staged, and forgets them.
+    pub(crate) fn score(&mut self, rows: f64) -> Result<Vec<f32>> {
+        let staged = std::mem::take(&mut self.staged);
         let mut faults = Faults::default();
-        for name in names {
+        for (name, _) in &staged {
             if !self.ranker.inputs().any(|port| port.name == name) {
                 faults.push(Fault::new(&INPUT_UNKNOWN, input_path(name), "the model has no such input"));
             }
         }
-        for (port, raw) in self.ranker.inputs().zip(&mut self.raw) {
-            let Some(at) = names.iter().position(|name| name == port.name) else {
-                faults.push(Fault::new(&INPUT_MISSING, input_path(port.name), "the input is missing"));
-                continue;
-            };
-            if !copy(u32::try_from(at).unwrap_or(u32::MAX), raw) {
-                faults.push(Fault::new(&INPUT_KIND, input_path(port.name), "the array is of another type"));
+        let mut inputs = Vec::new();
+        for port in self.ranker.inputs() {
+            match (staged.iter().find(|(name, _)| name == port.name), port.kind) {
+                (Some((_, Raw::F32(values))), Kind::F32) => inputs.push(Input::F32(values)),
+                (Some((_, Raw::I32(values))), Kind::I32) => inputs.push(Input::I32(values)),
+                (Some(_), _) => {
+                    faults.push(Fault::new(&INPUT_KIND, input_path(port.name), "the array is of another type"));
+                }
+                (None, _) => faults.push(Fault::new(&INPUT_MISSING, input_path(port.name), "the input is missing")),
             }
         }
         let count = rows as usize;
-        if !(rows >= 0.0 && rows <= f64::from(u32::MAX) && count as f64 == rows) {
+        if count as f64 != rows {
             faults.push(Fault::new(&codes::OUT_OF_RANGE, "rows", "the number of rows isn't a whole number"));
         }
         faults.into_result(())?;
-        let inputs: Vec<Input<'_>> = self
-            .raw
-            .iter()
-            .map(|raw| match raw {
-                Raw::F32(values) => Input::F32(values),
-                Raw::I32(values) => Input::I32(values),
-            })
-            .collect();
-        // Asked for before the call: its result borrows the workspace.
-        let names: Vec<&str> = self.ranker.inputs().map(|port| port.name).collect();
-        self.ranker.score(count, &inputs, &mut self.workspace).map_err(|error| {
+        let run = self.ranker.score(count, &inputs, &mut self.workspace);
+        run.map(<[f32]>::to_vec).map_err(|error| {
             let (code, path) = match error {
-                RunError::InputLength { input, .. } => (&INPUT_SIZE, input_path(names.get(input).copied().unwrap_or_default())),
+                RunError::InputLength { input, .. } => {
+                    (&INPUT_SIZE, self.ranker.inputs().nth(input).map_or_else(String::new, |port| input_path(port.name)))
+                }
                 RunError::TooManyRows { .. } => (&codes::OUT_OF_RANGE, "rows".to_owned()),
                 _ => (&INPUT_VALUE, "inputs".to_owned()),
             };
@@ -303,9 +292,4 @@ fn unusable(error: &PartError) -> Problem {
     let fault = error.to_fault();
     let detail = fault.cause.clone();
     Problem { faults: fault.into(), ..Problem::new(Code::ModelUnusable).with_detail(detail) }
-}
-
-/// A ranking without words fails as one with words does.
-fn refused(error: RankError) -> Problem {
-    Problem::from(error)
 }

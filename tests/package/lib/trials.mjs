@@ -23,7 +23,7 @@ export const trials = [
     name: "a truncated model",
     code: "model_unusable",
     mentions: "model.shelf",
-    run: ({ load, options, parts }) => load({ ...options, model: { manifest: parts.manifest, shelf: parts.shelf.slice(0, 4096) } }),
+    run: ({ load, options, parts }) => load({ ...options, model: { manifest: parts.manifest, shelf: parts.shelf.slice(0, parts.shelf.length >> 1) } }),
   },
   {
     name: "a manifest that is no JSON",
@@ -55,14 +55,10 @@ export const trials = [
     run: ({ shop }) => shop.observe({ name: "view_item", params: { currency: "GBP", ...item({ price: 2.555 }) } }),
   },
   {
-    name: "mixed currencies",
+    name: "mixed currencies in one event",
     code: "invalid_request",
-    mentions: "currency",
-    run: ({ shop }) =>
-      shop.observe([
-        { name: "view_item", params: { currency: "GBP", ...item({ price: 2.55 }) } },
-        { name: "view_item", params: { currency: "EUR", ...item({ price: 2.55 }) } },
-      ]),
+    mentions: "currency_mixed",
+    run: ({ shop }) => shop.observe({ name: "view_item", params: { currency: "GBP", ...item({ price: 2.55, currency: "EUR" }) } }),
   },
   {
     name: "every fault of malformed events at once",
@@ -118,7 +114,7 @@ export const trials = [
   { name: "a limit of 1,000", code: "invalid_request", mentions: "limit", run: ({ shop, now }) => shop.rank({ now, limit: 1000 }) },
   { name: "a time that is none", code: "invalid_request", mentions: "now", run: ({ shop }) => shop.rank({ now: "soon" }) },
   { name: "a body that is no JSON", code: "malformed_json", run: ({ shop }) => shop.answer("{") },
-  { name: "half a surrogate pair in an id", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }).then(() => "answered"), passes: "answered" },
+  { name: "half a surrogate pair in an id", code: "malformed_json", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }) },
   { name: "raw inputs that are missing", code: "invalid_request", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
   {
     name: "a raw input that no port takes",
@@ -161,7 +157,7 @@ export const trials = [
   {
     name: "a hundred calls at once come back in their own order",
     run: async ({ shop, now }) => {
-      const limits = Array.from({ length: 100 }, (_, n) => 1 + (n % 7));
+      const limits = Array.from({ length: 100 }, (_, n) => 1 + (n % 5));
       const rankings = await Promise.all(limits.map((limit) => shop.rank({ now, limit })));
       return rankings.every(({ items }, n) => items.length === limits[n]);
     },

@@ -103,7 +103,10 @@ export class Core implements Calls {
 
   rankBulk(options: string, candidates?: Uint32Array): { products: Uint32Array; scores: Float32Array; rank_ms: number } {
     const start = performance.now();
-    const [products, scores] = guarded(() => this.#engine.rankBulk(options, candidates)) as [Uint32Array, Float32Array];
+    // Indices, then as many scores by their bits: one array crosses.
+    const both = guarded(() => this.#engine.rankBulk(options, candidates));
+    const products = both.slice(0, both.length / 2);
+    const scores = new Float32Array(both.slice(both.length / 2).buffer);
     return { products, scores, rank_ms: performance.now() - start };
   }
 
@@ -119,7 +122,13 @@ export class Core implements Calls {
 
   score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number } {
     const start = performance.now();
-    const output = guarded(() => this.#engine.score(rows, Object.keys(inputs), Object.values(inputs)));
+    const output = guarded(() => {
+      for (const [name, values] of Object.entries(inputs)) {
+        if (values instanceof Float32Array) this.#engine.inputF32(name, values);
+        else this.#engine.inputI32(name, values);
+      }
+      return this.#engine.score(rows);
+    });
     return { output, score_ms: performance.now() - start };
   }
 

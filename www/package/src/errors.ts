@@ -80,8 +80,10 @@ export function asShelfedgeError(error: unknown): ShelfedgeError {
     try {
       const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };
       // The first few in the message, for whoever reads a console; all of them in `faults`.
-      const details = faults.length > 0 ? faults.slice(0, 5).map(({ path, cause }) => (path ? `${path}: ${cause}.` : `${cause}.`)) : [detail];
-      const message = [...new Set([title, ...details])].filter(Boolean).join(" ");
+      const details = faults.slice(0, 5).map(({ path, cause }) => (path ? `${path}: ${cause}.` : `${cause}.`));
+      // The detail of a single fault is its cause.
+      const told = faults.some(({ cause }) => cause === detail) || detail === title;
+      const message = [title, told ? undefined : detail, ...details].filter(Boolean).join(" ");
       return new ShelfedgeError(code ?? "internal", message, faults);
     } catch {
       return new ShelfedgeError("internal", error);

@@ -189,6 +189,15 @@ export class Shop {
 
   /** Runs the model on raw inputs. */
   async score({ rows, inputs, transfer }: ScoreOptions): Promise<Float32Array> {
+    const faults = Object.entries(inputs)
+      .filter(([, array]) => !(array instanceof Float32Array || array instanceof Int32Array))
+      .map(([name]) => ({
+        code: "invalid_argument",
+        path: `inputs.${name}`,
+        cause: "neither a Float32Array nor an Int32Array",
+        action: "Give a Float32Array where inputs() says f32 and an Int32Array where it says i32.",
+      }));
+    if (faults.length > 0) throw refused(faults);
     const moved = transfer ? Object.values(inputs).map((array) => array.buffer as ArrayBuffer) : [];
     const { output } = await this.#link.call("score", [rows, { ...inputs }], moved);
     return output;
@@ -503,9 +512,11 @@ function stringify(value: unknown): string {
     }
   };
   visit(value, "", 0);
-  if (faults.length > 0) {
-    const all = faults.map(({ path, cause }) => `${path || "the value"}: ${cause}`).join("; ");
-    throw new ShelfedgeError("invalid_argument", all, faults);
-  }
+  if (faults.length > 0) throw refused(faults);
   return JSON.stringify(value);
+}
+
+function refused(faults: readonly Fault[]): ShelfedgeError {
+  const all = faults.map(({ path, cause }) => `${path || "the value"}: ${cause}`).join("; ");
+  return new ShelfedgeError("invalid_argument", all, faults);
 }
