@@ -26,8 +26,8 @@ const THINGS = [
   [/bracelet|\bring\b|bangle/, "f M32 20a18 17 0 1 0 .1 0zm0 7a11 10 0 1 1-.1 0z|g M25 13h14l4 6-11 10-11-10z"],
   [/photo|picture|frame|jigsaw|postcard|\bart\b|image/, "f M9 11h46v42H9z|g M16 18h32v28H16z|s M18 44l10-12 7 8 5-5 6 8"],
   [/mirror/, "s M32 48v6M23 55h18|f M32 7a17 21 0 1 0 .1 0z|g M32 13a11 15 0 1 0 .1 0z"],
-  [/doormat|door mat|rug/, "f M6 24h52v22H6z|g M13 30h38v10H13z|s M10 46v6M19 46v6M28 46v6M37 46v6M46 46v6M54 46v6"],
-  [/sign\b|chalk|black ?board|memo|notice|plaque|letter rack|number tile|house number/, "s M18 25l14-14 14 14|f M7 25h50v24H7z|s M16 34h32M16 41h20"],
+  [/door ?mat|\brug\b/, "f M6 24h52v22H6z|g M13 30h38v10H13z|s M10 46v6M19 46v6M28 46v6M37 46v6M46 46v6M54 46v6"],
+  [/\bsigns?\b|chalk|black ?board|memo|notice|plaque|letter rack|number tile/, "s M18 25l14-14 14 14|f M7 25h50v24H7z|s M16 34h32M16 41h20"],
   [/hook|hanger|coat rack/, "s M32 21c0-6 7-5 7-11a7 7 0 0 0-14 0|f M32 21l24 19c4 4 1 8-3 8H11c-4 0-7-4-3-8z|g M32 30l11 11H21z"],
   [/drawer|cabinet|cupboard|chest|knob|shelf|shelves|stool|chair|bench/, "f M11 10h42v42H11z|s M11 31h42M16 52v4M48 52v4|g M32 18a4 4 0 1 0 .1 0z|g M32 38a4 4 0 1 0 .1 0z"],
   [/umbrella|parasol/, "s M32 6v44a5 5 0 0 0 10 0|f M5 33a27 25 0 0 1 54 0q-7-5-13 0-7-5-14 0-7-5-14 0-6-5-13 0z|g M32 8q-13 10-14 25 7-5 14 0 7-5 14 0-1-15-14-25z"],
@@ -95,7 +95,7 @@ const COLOURS = [
   [/\b(silver|zinc|metal|pewter|chrome|tin|glass|crystal|diamante)\b/, 240, 0.025, 0.8],
   [/\b(grey|gray|slate)\b/, 250, 0.02, 0.6],
   [/\b(black|chalk|chalkboard|skulls?|jet)\b/, 280, 0.02, 0.4],
-  [/\b(green|apples?|woodland|forest|leaf|botanical|garden|herb|christmas|olive)\b/, 148, 0.09],
+  [/\b(green|apples?|woodland|forest|leaf|botanical|garden|herb|olive)\b/, 148, 0.09],
   [/\b(mint|turquoise|aqua|teal)\b/, 190, 0.08, 0.74],
   [/\b(blue|spaceboy|sky|navy|sea|beach)\b/, 245, 0.1],
   [/\b(purple|lilac|lavender|amethyst|mauve|violet)\b/, 305, 0.1],
@@ -126,7 +126,7 @@ export function picture({ item_id, title }) {
   const colours = COLOURS.map((entry) => [words.search(entry[0]), ...entry.slice(1)])
     .filter(([at]) => at >= 0)
     .sort((a, b) => a[0] - b[0]);
-  const hue = HUES[hash(words) % HUES.length];
+  const hue = /christmas|xmas|noel/.test(words) ? [25, 148][seed % 2] : HUES[hash(words) % HUES.length];
   const [, h, c, l = 0.66] = colours[0] ?? [0, hue, 0.075];
   const [, h2, c2, l2 = 0.78] = colours[1] ?? [0, (h + 45) % 360, Math.max(c * 0.5, 0.03), 0.93];
   const [size, shape] = PATTERNS.find(([word]) => word.test(words))?.slice(1) ?? PLAIN[seed % PLAIN.length];

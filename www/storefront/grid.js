@@ -1,18 +1,15 @@
 // The list of products: tiles that keep their identity while their places
 // change, so that a re-ranking is a movement and not a new page.
 import { picture } from "./art.js";
-import { money, t } from "./words.js";
 import { readableSentence } from "./titles.js";
-import { language } from "./words.js";
+import { language, money, t } from "./words.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** An element: `make("button", { class: "quiet", type: "button" }, "Close")`. */
-export function make(name, attributes = {}, ...children) {
+/** An element: `make("button", { class: "quiet" }, "Close")`. */
+export function make(name, attributes, ...children) {
   const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
-  }
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
@@ -20,15 +17,13 @@ export function make(name, attributes = {}, ...children) {
 /** A reason in the page's language. */
 export const sentence = (reason) => readableSentence(reason[language] ?? reason.en);
 
-/** "−  2 in basket  +" for a product. */
+/** A short text for the eye, a longer one for the ear. */
+const twice = (eye, ear) => [make("span", { "aria-hidden": "true" }, eye), make("span", { class: "sr" }, ear)];
+
+/** "− 2 +" for a product in the basket. */
 export function stepper(product, quantity) {
-  return make(
-    "div",
-    { class: "stepper" },
-    make("button", { type: "button", "data-act": "fewer", "aria-label": t("fewer_label", product.name) }, "−"),
-    make("span", {}, make("span", { "aria-hidden": "true" }, String(quantity)), make("span", { class: "sr" }, t("quantity", quantity))),
-    make("button", { type: "button", "data-act": "more", "aria-label": t("more_label", product.name) }, "+"),
-  );
+  const step = (act, sign) => make("button", { type: "button", "data-act": act, "aria-label": t(`${act}_label`, product.name) }, sign);
+  return make("div", { class: "stepper" }, step("fewer", "−"), ...twice(quantity, t("quantity", quantity)), step("more", "+"));
 }
 
 export class Grid {
@@ -40,61 +35,53 @@ export class Grid {
     this.#root = root;
   }
 
-  /** Grey tiles while the model is on its way. */
+  /** Grey tiles while the model is on its way, or none at all. */
   wait(count) {
     this.#tiles.clear();
     this.#places.clear();
-    this.#root.setAttribute("aria-busy", "true");
+    this.#root.setAttribute("aria-busy", count > 0);
     this.#root.replaceChildren(...Array.from({ length: count }, () => make("li", { class: "tile blank", "aria-hidden": "true" })));
   }
 
-  /** Nothing to show. */
-  clear() {
-    this.wait(0);
-    this.#root.removeAttribute("aria-busy");
-  }
-
   /**
-   * Shows a ranking.
+   * Shows a ranking; `moves` when it follows the one that is shown.
    *
-   * @returns how many products have another place than before
+   * @returns {number} how many products have another place than before
    */
-  show(items, products, { basket, selected, compareWithBefore }) {
-    const before = new Map();
-    for (const [id, tile] of this.#tiles) before.set(id, tile.getBoundingClientRect());
-    const focused = document.activeElement?.closest?.(".tile") ? document.activeElement : undefined;
+  show(items, products, basket, selected, moves) {
+    const before = new Map([...this.#tiles].map(([id, tile]) => [id, tile.getBoundingClientRect()]));
+    const focused = document.activeElement;
     const focusedTile = focused?.closest(".tile");
-    const act = focused?.dataset.act;
     const seen = focused?.matches(":focus-visible");
 
-    const places = new Map(items.map(({ item_id }, index) => [item_id, index]));
     const tiles = new Map();
+    const places = new Map();
     let moved = 0;
     for (const [index, item] of items.entries()) {
       const id = item.item_id;
       const tile = this.#tiles.get(id) ?? this.#tile(products.get(id));
-      const was = compareWithBefore && this.#places.size > 0 ? this.#places.get(id) ?? -1 : index;
+      const was = moves && this.#places.size > 0 ? this.#places.get(id) ?? -1 : index;
       if (was !== index) moved++;
-      this.#fill(tile, products.get(id), item, { was, index, quantity: basket.get(id) ?? 0, selected: id === selected });
+      this.#fill(tile, products.get(id), item, was, index, basket.get(id), id === selected);
       tiles.set(id, tile);
+      places.set(id, index);
     }
     for (const tile of this.#tiles.values()) for (const animation of tile.getAnimations()) animation.cancel();
     this.#root.replaceChildren(...tiles.values());
-    this.#root.removeAttribute("aria-busy");
+    this.#root.setAttribute("aria-busy", "false");
     this.#tiles = tiles;
     this.#places = places;
 
     if (focusedTile) {
       // Moving a node takes its focus away. A product that left the list hands
       // it to the list's heading, so that the keyboard is never lost.
-      const twin = { add: "more", fewer: "add", more: "add" }[act];
-      const target = focusedTile.isConnected
-        ? focusedTile.querySelector(`[data-act="${act}"]`) ?? focusedTile.querySelector(`[data-act="${twin}"]`)
-        : document.getElementById("list-title");
-      target?.focus({ preventScroll: true });
-      if (seen) target?.scrollIntoView({ block: "nearest" });
+      const act = focused.dataset.act;
+      const [same, twin] = [act, act === "add" ? "more" : "add"].map((name) => focusedTile.querySelector(`[data-act="${name}"]`));
+      const target = focusedTile.isConnected ? same ?? twin : document.getElementById("list-title");
+      target.focus({ preventScroll: true });
+      if (seen) target.scrollIntoView({ block: "nearest" });
     }
-    this.#move(before, compareWithBefore);
+    this.#move(before, moves);
     return moved;
   }
 
@@ -132,25 +119,20 @@ export class Grid {
     );
   }
 
-  #fill(tile, product, item, { was, index, quantity, selected }) {
-    const move = tile.querySelector(".tile-move");
+  #fill(tile, product, item, was, index, quantity, selected) {
     const direction = was === index ? "" : was < 0 ? "fresh" : was > index ? "up" : "down";
-    move.className = `tile-move ${direction}`;
+    const steps = Math.abs(was - index);
     const arrow = { up: "↑", down: "↓" }[direction];
-    move.replaceChildren(
-      ...(arrow
-        ? [make("span", { "aria-hidden": "true" }, `${arrow} ${Math.abs(was - index)}`), make("span", { class: "sr" }, t(direction, Math.abs(was - index)))]
-        : direction ? [t("fresh")] : []),
-    );
+    const move = tile.querySelector(".tile-move");
+    move.className = `tile-move ${direction}`;
+    move.replaceChildren(...(arrow ? twice(`${arrow} ${steps}`, t(direction, steps)) : direction ? [t("fresh")] : []));
     const view = tile.querySelector(".tile-view");
-    if (selected) view.setAttribute("aria-current", "true");
-    else view.removeAttribute("aria-current");
+    view.ariaCurrent = selected ? "true" : null;
     const top = item.reasons?.find(({ contribution }) => contribution > 0);
     tile.querySelector(".tile-reason").textContent = top ? sentence(top) : "";
-    const price = make("span", { class: "price" }, money(product.price));
     tile.querySelector(".tile-foot").replaceChildren(
-      price,
-      quantity > 0
+      make("span", { class: "price" }, money(product.price)),
+      quantity
         ? stepper(product, quantity)
         : make("button", { type: "button", class: "add", "data-act": "add", "aria-label": t("add_label", product.name) }, t("add")),
     );

@@ -29,7 +29,7 @@ export function readable(title) {
 
 /** A sentence in which titles stand as the data writes them, made readable. */
 export function readableSentence(sentence) {
-  return sentence.replace(/\b[A-Z0-9][A-Z0-9'&./()+-]*(?:,? ?[ ,][A-Z0-9'&./()+-]+)+(?![a-z])/g, (title) =>
+  return sentence.replace(/\b[A-Z0-9][A-Z0-9'"&./()+!?-]*(?:,? ?[ ,][A-Z0-9'"&./()+!?-]+)+(?![a-z])/g, (title) =>
     /[A-Z]{2}/.test(title) ? readable(title) : title,
   );
 }
