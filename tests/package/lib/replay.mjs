@@ -18,6 +18,7 @@ export async function replay(load, options, golden) {
         limit: request.limit,
         explain: request.explain,
         listId: request.list_id,
+        sessionId: request.session_id,
         context: request.context ?? { utc_offset_minutes: 0 },
         now: request.now,
         seed: request.seed,

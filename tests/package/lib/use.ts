@@ -11,7 +11,7 @@ const options: LoadOptions = { model: parts, wasm, worker: false, consent: { sto
 const shop: Shop = await load(options);
 const event: ShopEvent = { name: "add_to_cart", params: { currency: "GBP", items: [{ item_id: "85123A", quantity: 2, price: 2.55, index: 0 }] } };
 const added: number = await shop.observe([event]);
-const asked: RankOptions = { limit: 12, explain: true, candidates: ["85123A"], listId: "home", context: { device: "mobile", utc_offset_minutes: 60 }, now: new Date(), seed: 7 };
+const asked: RankOptions = { limit: 12, explain: true, candidates: ["85123A"], listId: "home", sessionId: "s1", context: { device: "mobile", utc_offset_minutes: 60 }, now: new Date(), seed: 7 };
 const ranking: Ranking = await shop.rank(asked);
 const response: RankResponse = ranking;
 for (const item of response.items) {

@@ -98,6 +98,8 @@ test("a closed worker is gone, and an abort stops a load", () =>
       return codes;
     });
     assert.deepEqual(codes, ["closed", "closed", "aborted", "closed"]);
+    // The browser tells of a worker's end a little later.
+    for (let wait = 0; page.workers().length > 0 && wait < 50; wait++) await page.waitForTimeout(100);
     assert.equal(page.workers().length, 0);
   }));
 

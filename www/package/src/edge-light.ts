@@ -6,7 +6,8 @@ import { open, type LoadOptions, type Shop } from "./shop.js";
 
 export { ShelfedgeError, type Fault, type PackageErrorCode } from "./errors.js";
 export type {
-  BulkRanking, FileSource, LoadOptions, ModelParts, Profile, ProfileView, RankOptions, Ranking, ScoreOptions, Shop, Timing, WasmSource,
+  BulkRanking, FileSource, LoadOptions, ModelInfo, ModelInput, ModelParts, Product, Profile, ProfileView, RankContext, RankOptions, Ranking,
+  ScoreOptions, Shop, ShopEvent, Timing, WasmSource,
 } from "./shop.js";
 export type * from "./wire.js";
 

@@ -3,7 +3,7 @@
 import type { Calls, Core, Opening } from "./core.js";
 import { fromPlain, ShelfedgeError, type Fault } from "./errors.js";
 import type { Answer, Call } from "./worker.js";
-import type { ModelInfo, ModelInput, Product, RankContext, RankResponse, ShopEvent } from "./wire.js";
+import type { Models, RankRequest, RankResponse, WireEvent } from "./wire.js";
 
 type Bytes = ArrayBuffer | Uint8Array<ArrayBuffer>;
 
@@ -18,6 +18,33 @@ export interface ModelParts {
   readonly manifest: FileSource;
   readonly shelf: FileSource;
 }
+
+/** What was opened: digest, number of products, currency, end of the data. */
+export type ModelInfo = Models["models"][number];
+
+/** A product that the model knows. */
+export interface Product {
+  item_id: string;
+  title: string;
+  /** In major units of the currency. */
+  price: number;
+  currency: string;
+}
+
+/** A raw input of the model: `rows x len x width` elements, `rows` being 1 when it is shared by all candidates. */
+export interface ModelInput {
+  name: string;
+  kind: "f32" | "i32";
+  rows: "shared" | "per_row";
+  len: number;
+  width: number;
+}
+
+/** The visit that a ranking is for. */
+export type RankContext = NonNullable<RankRequest["context"]>;
+
+/** What a shopper did: a GA4 e-commerce event. `id` and `time` are filled in where they are missing. */
+export type ShopEvent = Omit<WireEvent, "time"> & { time?: string | Date };
 
 export interface LoadOptions {
   /** The bundle: the address of its folder (`/models/ranking/`), or its parts. */
@@ -49,7 +76,9 @@ export interface RankOptions {
   readonly explain?: boolean;
   /** Name of the list that is filled; it comes back in the response and joins impressions with clicks. */
   readonly listId?: string;
-  /** The visit. The offset from UTC is this device's unless given. */
+  /** Name of the visit. */
+  readonly sessionId?: string;
+  /** The visit's circumstances. The offset from UTC is this device's unless given. */
   readonly context?: RankContext;
   /** The time to rank for, instead of the clock's. */
   readonly now?: Date | string | number;
@@ -223,12 +252,13 @@ export class Shop {
   }
 
   /** The wire request without its events, and candidates that are given by index. */
-  #ask({ candidates, limit, explain, listId, context, now, seed }: RankOptions): [string, Uint32Array?] {
+  #ask({ candidates, limit, explain, listId, sessionId, context, now, seed }: RankOptions): [string, Uint32Array?] {
     const moment = now === undefined ? this.#now() : typeof now === "string" ? now : time(now);
     const indices = candidates instanceof Uint32Array ? candidates : undefined;
     const body = stringify({
       now: moment,
       shopper: this.#options.shopper,
+      session_id: sessionId,
       list_id: listId,
       limit,
       explain,
