@@ -19,7 +19,7 @@ pub(crate) struct Context {
     /// configuration are honoured).
     pub(crate) target: PathBuf,
     /// `<root>/target`: where our own artefacts lie, whatever cargo's target
-    /// directory is, because spin.toml and the package build name them there.
+    /// directory is, because the package's build and the host name them there.
     pub(crate) artefacts: PathBuf,
     cargo: OsString,
 }

@@ -23,23 +23,14 @@ struct Block {
 pub(super) fn check(context: &Context, tally: &mut Tally) -> Result<()> {
     let text = fs::read_to_string(context.path("README.md")).context("reading README.md")?;
     let blocks = blocks(&text);
-    let mut faults = Vec::new();
+    let mut faults = links(context, &text);
     for line in commands(&blocks) {
         let result = match line.as_slice() {
             [cargo, xtask, ..] if cargo == "cargo" && xtask == "xtask" => crate::Cli::command()
                 .try_get_matches_from(["cargo xtask".to_owned()].iter().chain(&line[2..]))
                 .map(|_| ())
                 .map_err(anyhow::Error::from),
-            [tool, command, ..] if tool == "shelfedge" || tool == "shelfedge-train" => {
-                native_host(context).and_then(|_| {
-                    capture(
-                        Command::new(context.native(tool))
-                            .current_dir(&context.root)
-                            .args([command, "--help"]),
-                    )
-                    .and_then(|help| options_exist(&help, &line[2..]))
-                })
-            }
+            [cargo, run, ..] if cargo == "cargo" && run == "run" => ours(context, &line),
             _ => continue,
         };
         match result {
@@ -80,6 +71,41 @@ pub(super) fn check(context: &Context, tally: &mut Tally) -> Result<()> {
         tally.add(Tally::ONE);
     }
     Ok(())
+}
+
+/// A `cargo run --package <ours> --bin <name> -- <command> <options>`.
+fn ours(context: &Context, line: &[String]) -> Result<()> {
+    let after = |name: &str| {
+        let at = line.iter().position(|word| word == name)?;
+        line.get(at + 1)
+    };
+    let (Some(binary), Some(command)) = (after("--bin"), after("--")) else {
+        bail!("names no --bin, or no command after --");
+    };
+    native_host(context)?;
+    let help = capture(
+        Command::new(context.native(binary))
+            .current_dir(&context.root)
+            .args([command, "--help"]),
+    )?;
+    let start = line
+        .iter()
+        .position(|word| word == "--")
+        .unwrap_or_default();
+    options_exist(&help, &line[start + 1..])
+}
+
+/// Links to files of the repository lead somewhere.
+fn links(context: &Context, text: &str) -> Vec<String> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| !link.contains("://") && !link.starts_with('#'))
+        // What a build makes is not there before it.
+        .filter(|link| !link.starts_with("target/"))
+        .filter(|link| !context.path(link).exists())
+        .map(|link| format!("{link} is linked but not there"))
+        .collect()
 }
 
 /// Every option of a command line is in the command's help.
