@@ -1,7 +1,6 @@
 //! `manifest.json`: what a model's bundle consists of, and that its parts belong
 //! together.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -77,6 +76,51 @@ impl Part {
     }
 }
 
+/// The files of a bundle, sorted by name. (A sorted list rather than a
+/// `BTreeMap`, whose code would be ten kilobytes of what a shopper downloads.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts(Vec<(String, Part)>);
+
+impl Parts {
+    /// Adds a part; gives back the one that had the same name.
+    pub fn insert(&mut self, name: String, part: Part) -> Option<Part> {
+        let at = self.0.partition_point(|(other, _)| *other < name);
+        match self.0.get_mut(at) {
+            Some((other, old)) if *other == name => Some(std::mem::replace(old, part)),
+            _ => {
+                self.0.insert(at, (name, part));
+                None
+            }
+        }
+    }
+
+    /// A part by its name.
+    pub fn get(&self, name: &str) -> Option<&Part> {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map(|(_, part)| part)
+    }
+
+    /// The names, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Names and parts, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Part)> {
+        self.0.iter().map(|(name, part)| (name.as_str(), part))
+    }
+}
+
+impl FromIterator<(String, Part)> for Parts {
+    fn from_iter<I: IntoIterator<Item = (String, Part)>>(parts: I) -> Self {
+        let mut all = Self::default();
+        for (name, part) in parts {
+            all.insert(name, part);
+        }
+        all
+    }
+}
+
 /// What a model was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
@@ -99,7 +143,7 @@ pub struct Manifest {
     /// bytes.
     pub created: Timestamp,
     /// The files by name.
-    pub parts: BTreeMap<String, Part>,
+    pub parts: Parts,
     /// What the trainer made the bundle of.
     pub digests: Digests,
     /// What the compiled model says it was made of; the same.
@@ -220,7 +264,7 @@ impl Manifest {
         json.string(&self.created.to_string());
         json.key("parts");
         json.open(b'{');
-        for (name, part) in &self.parts {
+        for (name, part) in self.parts.iter() {
             json.key(name);
             json.open(b'{');
             json.key("sha256");
@@ -328,7 +372,7 @@ const FIELDS: [&str; 7] = [
 fn read(decoder: &mut Decoder<'_>) -> Result<Option<Manifest>, Malformed> {
     let (mut task, mut producer, mut created) = (None, None, None);
     let (mut made_of, mut inside) = (None, None);
-    let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    let mut parts = Parts::default();
     let mut present = [false; FIELDS.len()];
     let is_object = decoder.object(
         &Path::Root,
@@ -375,7 +419,7 @@ fn read(decoder: &mut Decoder<'_>) -> Result<Option<Manifest>, Malformed> {
             decoder.missing(&Path::Field(&Path::Root, name));
         }
     }
-    if present[4] && !parts.contains_key("model.shelf") {
+    if present[4] && parts.get("model.shelf").is_none() {
         let parts = Path::Field(&Path::Root, "parts");
         decoder.fault(
             &codes::PART_MISSING,

@@ -66,17 +66,17 @@ fn the_content_type_decides() {
     }
     expect![[r#"
         422
-         wrong_type: an object was expected and a list found
+        - wrong_type: an object was expected and a list found
         422
-         wrong_type: a list was expected and an object found
+        - wrong_type: a list was expected and an object found
         415
-         media_type: "text/plain" isn't read here
+        - media_type: "text/plain" isn't read here
         415
-         media_type: "application/json; charset=latin1" isn't read here
+        - media_type: "application/json; charset=latin1" isn't read here
         415
-         media_type: "" isn't read here
+        - media_type: "" isn't read here
         415
-         media_type: "application/jsonp" isn't read here
+        - media_type: "application/jsonp" isn't read here
     "#]]
     .assert_eq(&all);
 }
@@ -148,7 +148,7 @@ fn a_batch_is_capped() {
     let faults = events::parse(batch.as_bytes(), None, &limits).expect_err("too many");
     assert_eq!(
         short(&faults),
-        " too_many: there are 3 entries, and at most 2 are read\n"
+        "- too_many: there are 3 entries, and at most 2 are read\n"
     );
 }
 

@@ -1,7 +1,5 @@
 //! The bundle's manifest: reading, and every way of tampering.
 
-use std::collections::BTreeMap;
-
 use expect_test::expect;
 use shelfedge_commerce::Timestamp;
 use shelfedge_wire::manifest::{Digests, Manifest, Part, PartError, sha256};
@@ -18,10 +16,12 @@ fn manifest() -> (Manifest, Vec<u8>) {
         onnx: sha256(ONNX),
         data: [3; 32],
     };
-    let parts = BTreeMap::from([
+    let parts = [
         ("model.shelf".to_owned(), Part::of(&shelf)),
         ("model.onnx".to_owned(), Part::of(ONNX)),
-    ]);
+    ]
+    .into_iter()
+    .collect();
     let manifest = Manifest {
         task: "ranking".to_owned(),
         producer: "shelfedge-train 0.1.0".to_owned(),
@@ -114,7 +114,7 @@ fn every_fault_at_once() {
         format format_unknown: 2 was found and 1 expected
         task wrong_type: text was expected and a number found
         created time_malformed: "never" is not an RFC 3339 time
-         field_unknown: there is no field "surprise"
+        - field_unknown: there is no field "surprise"
         task field_repeated: the field occurs twice
         parts.../evil part_name: the name doesn't name a file in the bundle's folder
         parts.a.sha256 digest_malformed: "AB" isn't 64 hexadecimal digits
@@ -140,11 +140,11 @@ fn every_fault_at_once() {
     "#]]
     .assert_eq(&faults("{}"));
     expect![[r#"
-         wrong_type: null stands for the whole input
+        - wrong_type: null stands for the whole input
     "#]]
     .assert_eq(&faults("null"));
     expect![[r#"
-         body_too_large: manifest.json has 65537 bytes
+        - body_too_large: manifest.json has 65537 bytes
     "#]]
     .assert_eq(&faults(&" ".repeat(65_537)));
 }
@@ -152,6 +152,8 @@ fn every_fault_at_once() {
 #[test]
 fn digests_that_contradict_each_other() {
     let (mut manifest, _) = manifest();
+    // Parts are written sorted by name, whatever the order of insertion.
+    assert!(manifest.parts.keys().eq(["model.onnx", "model.shelf"]));
     manifest.shelf.spec = [9; 32];
     manifest.digests.onnx = [8; 32];
     let text = String::from_utf8(manifest.to_json()).expect("UTF-8");
@@ -172,7 +174,9 @@ fn no_single_changed_byte_goes_unnoticed() {
     let mut manifest = manifest;
     manifest.digests.onnx = [2; 32];
     manifest.shelf.onnx = [2; 32];
-    manifest.parts.remove("model.onnx");
+    manifest.parts = [("model.shelf".to_owned(), Part::of(&shelf))]
+        .into_iter()
+        .collect();
     let original = manifest.to_json();
     for at in 0..original.len() {
         for byte in *b"0a{}\",: " {

@@ -36,7 +36,7 @@ fn every_fault_at_once() {
         exported time_malformed: "x" is not an RFC 3339 time
         events[0].name field_missing: the field is missing
         events[0].time field_missing: the field is missing
-         field_unknown: there is no field "more"
+        - field_unknown: there is no field "more"
     "#]].assert_eq(&faults(
         r#"{"kind":"shelfedge.order","version":2,"shopper":"","consent":{"storage":1,"all":true},"exported":"x","events":[{}],"more":0}"#,
     ));
@@ -47,7 +47,7 @@ fn every_fault_at_once() {
     "#]]
     .assert_eq(&faults("{}"));
     expect![[r#"
-         wrong_type: an object was expected and a list found
+        - wrong_type: an object was expected and a list found
     "#]]
     .assert_eq(&faults("[]"));
 }

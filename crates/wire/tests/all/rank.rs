@@ -27,12 +27,18 @@ fn faults(text: &str) -> String {
     short(&rank::parse(text.as_bytes(), &Limits::default()).expect_err("faults"))
 }
 
-/// Faults by path and code, with the cause.
+/// Faults by path (`-` for the whole) and code, with the cause.
 pub(crate) fn short(faults: &Faults) -> String {
-    faults
-        .iter()
-        .map(|fault| format!("{} {}: {}\n", fault.path, fault.code, fault.cause))
-        .collect()
+    let mut text = String::new();
+    for fault in faults {
+        let path = if fault.path.is_empty() {
+            "-"
+        } else {
+            &fault.path
+        };
+        text += &format!("{path} {}: {}\n", fault.code, fault.cause);
+    }
+    text
 }
 
 fn answer(text: &str) -> Result<String, Problem> {
@@ -202,20 +208,20 @@ fn what_is_not_json() {
     all += &faults(&format!("{}1{}", "[".repeat(40), "]".repeat(40)));
     all += &faults(&format!("{{\"x\":{}", "[".repeat(1_000_000)));
     expect![[r#"
-         malformed_json: a value was expected at line 1, column 1
-         malformed_json: a field's name in quotes was expected at line 1, column 2
-         malformed_json: a value was expected at line 1, column 8
-         malformed_json: a comma or } was expected at line 1, column 11
-         malformed_json: a field's name in quotes was expected at line 1, column 12
-         malformed_json: a pair of surrogates was expected at line 1, column 11
-         malformed_json: a value was expected at line 1, column 13
-         malformed_json: a comma or } was expected at line 3, column 3
-         malformed_json: a value was expected at line 1, column 7
-         malformed_json: the end was expected at line 1, column 4
-         malformed_json: a value was expected at line 1, column 1
-         malformed_json: the text isn't UTF-8 at line 1, column 9
-         too_deep: lists and objects are nested too deeply at line 1, column 33
-         too_deep: lists and objects are nested too deeply at line 1, column 37
+        - malformed_json: a value was expected at line 1, column 1
+        - malformed_json: a field's name in quotes was expected at line 1, column 2
+        - malformed_json: a value was expected at line 1, column 8
+        - malformed_json: a comma or } was expected at line 1, column 11
+        - malformed_json: a field's name in quotes was expected at line 1, column 12
+        - malformed_json: a pair of surrogates was expected at line 1, column 11
+        - malformed_json: a value was expected at line 1, column 13
+        - malformed_json: a comma or } was expected at line 3, column 3
+        - malformed_json: a value was expected at line 1, column 7
+        - malformed_json: the end was expected at line 1, column 4
+        - malformed_json: a value was expected at line 1, column 1
+        - malformed_json: the text isn't UTF-8 at line 1, column 9
+        - too_deep: lists and objects are nested too deeply at line 1, column 33
+        - too_deep: lists and objects are nested too deeply at line 1, column 37
     "#]]
     .assert_eq(&all);
 }
@@ -230,13 +236,14 @@ fn other_types_than_an_object() {
         };
     }
     expect![[r#"
-         wrong_type: an object was expected and a list found
-         wrong_type: an object was expected and a number found
-         wrong_type: an object was expected and text found
-         wrong_type: null stands for the whole input
-         wrong_type: an object was expected and true or false found
-         wrong_type: an object was expected and NaN or an infinity found
-    "#]].assert_eq(&all);
+        - wrong_type: an object was expected and a list found
+        - wrong_type: an object was expected and a number found
+        - wrong_type: an object was expected and text found
+        - wrong_type: null stands for the whole input
+        - wrong_type: an object was expected and true or false found
+        - wrong_type: an object was expected and NaN or an infinity found
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]
@@ -255,8 +262,8 @@ fn caps_hold_before_anything_is_stored() {
     let text = format!(
         r#"{{"candidates":[{}],"events":[{},{{"name":"view_item","time":"2011-11-01T10:00:00Z","params":{{"items":[{}]}}}}]}}"#,
         ids(10_000),
-        vec![view; 10].join(","),
-        vec![item; 201].join(","),
+        [view; 10].join(","),
+        [item; 201].join(","),
     );
     let few = Limits {
         events: 11,
