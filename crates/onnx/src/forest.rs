@@ -156,7 +156,9 @@ impl Ensemble {
                     // `sort` has seen that both exist.
                     if_true: place[&if_true[i]],
                     if_false: place[&if_false[i]],
-                    missing_is_true: missing.is_some_and(|m| m[i] != 0),
+                    // NaN differs from every threshold, whatever the file says
+                    // about missing values.
+                    missing_is_true: modes[i] == "BRANCH_NEQ" || missing.is_some_and(|m| m[i] != 0),
                 });
             }
             this.trees.push(out);
@@ -273,10 +275,8 @@ fn trees(l: &mut Lowering<'_>, x: &View, forest: Forest) -> View {
 
 pub(crate) fn regressor(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let ensemble = Ensemble::parse(node, false)?;
+    ensemble.check_regressor()?;
     let (x, features) = input(l, node, &ensemble)?;
-    if !ensemble.base.is_empty() && ensemble.base.len() != ensemble.targets {
-        refuse!(Malformed, "{} base values for {} targets", ensemble.base.len(), ensemble.targets);
-    }
     let forest = Forest {
         features,
         targets: ensemble.targets as u32,
@@ -290,51 +290,139 @@ pub(crate) fn regressor(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     Ok(vec![Item::View(trees(l, &x, forest))])
 }
 
-/// How onnxruntime reads two classes whose leaves weigh only one of them: the
-/// ONNX specification leaves it open.
+/// Two classes, which onnxruntime reads in ways of their own; the ONNX
+/// specification leaves them open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BinaryCase {
-    /// All weights are positive, so they are probabilities: `[1 - s, s]`, and
-    /// the second label wins above one half.
-    Probability,
-    /// They are margins: `[-s, s]`, or with LOGISTIC the logistic function of
-    /// both, and the second label wins above zero.
-    Margin,
+pub(crate) enum TwoClasses {
+    /// The leaves weigh the first class alone, which gives a score s for the
+    /// second. If all weights are positive they are probabilities: the scores
+    /// are `[1 - s, s]`, and the second label wins above one half. Else they
+    /// are margins: `[-s, s]`, and it wins above zero. With LOGISTIC the scores
+    /// are the logistic function of `[-s, s]` in any case.
+    First {
+        /// Whether all weights are positive.
+        positive: bool,
+    },
+    /// The leaves weigh the second class alone: `[0, s]`, with the same rule for
+    /// the label.
+    Second {
+        /// Whether all weights are positive.
+        positive: bool,
+    },
+    /// The leaves weigh both. onnxruntime then answers 0 or 1 whatever the
+    /// labels are.
+    Both,
 }
 
 impl Ensemble {
-    pub(crate) fn binary_case(&self) -> Option<BinaryCase> {
+    /// Whether every row reaches a weight for the target in some tree.
+    fn always_scored(&self, target: usize) -> bool {
+        self.trees.iter().any(|tree| {
+            tree.iter().all(|node| match node {
+                TreeNode::Branch { .. } => true,
+                TreeNode::Leaf { first, count } => {
+                    let own = &self.leaf_weights[*first as usize..(*first + *count) as usize];
+                    own.iter().any(|(t, _)| *t as usize == target)
+                }
+            })
+        })
+    }
+
+    /// What can't be read in one way only.
+    pub(crate) fn check_regressor(&self) -> Result<(), LowerError> {
+        if !self.base.is_empty() && self.base.len() != self.targets {
+            refuse!(Malformed, "{} base values for {} targets", self.base.len(), self.targets);
+        }
+        if self.targets == 1 && !matches!(self.post, PostTransform::None | PostTransform::Probit) {
+            refuse!(
+                UnsupportedUse,
+                "onnxruntime ignores the post transform {:?} for a single target; leave it out, and add a node of its own",
+                self.post
+            );
+        }
+        let partly = (0..self.targets).find(|t| self.base.get(*t).is_some_and(|b| *b != 0.0) && !self.always_scored(*t));
+        if let Some(target) = partly {
+            refuse!(
+                UnsupportedUse,
+                "some rows reach no weight for target {target}; onnxruntime then leaves out its base value"
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn two_classes(&self) -> Option<TwoClasses> {
+        if self.targets != 2 {
+            return None;
+        }
         let weighed: BTreeSet<u32> = self.leaf_weights.iter().map(|(target, _)| *target).collect();
-        (self.targets == 2 && weighed.len() == 1).then(|| {
-            match self.leaf_weights.iter().any(|(_, w)| *w < 0.0) {
-                true => BinaryCase::Margin,
-                false => BinaryCase::Probability,
-            }
+        let positive = self.leaf_weights.iter().all(|(_, w)| *w >= 0.0);
+        Some(match (weighed.contains(&0), weighed.contains(&1)) {
+            (true, false) => TwoClasses::First { positive },
+            (false, true) => TwoClasses::Second { positive },
+            _ => TwoClasses::Both,
         })
     }
 
     /// What can't be read in one way only.
     pub(crate) fn check_classifier(&self) -> Result<(), LowerError> {
-        match self.binary_case() {
-            Some(_) if self.base.len() > 1 => {
-                refuse!(UnsupportedUse, "two base values for two classes of which only one is weighed")
-            }
-            Some(_) if !matches!(self.post, PostTransform::None | PostTransform::Logistic) => {
-                refuse!(UnsupportedUse, "for two classes of which only one is weighed, only LOGISTIC is defined")
-            }
+        let plain = matches!(self.post, PostTransform::None | PostTransform::Logistic);
+        match self.two_classes() {
+            Some(TwoClasses::First { .. }) if self.base.len() <= 1 && plain => Ok(()),
+            Some(TwoClasses::Second { .. }) if self.base.is_empty() && plain => Ok(()),
+            Some(TwoClasses::Both) if self.base.is_empty() && self.post != PostTransform::Probit => Ok(()),
+            Some(_) => refuse!(
+                UnsupportedUse,
+                "two classes with the base values {:?} and {:?}: implementations differ; weigh the first class alone, \
+                 with one base value or none, and NONE or LOGISTIC",
+                self.base,
+                self.post
+            ),
             None if !self.base.is_empty() && self.base.len() != self.targets => {
                 refuse!(Malformed, "{} base values for {} classes", self.base.len(), self.targets)
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
+
+    /// Whether the label can be read in one way only.
+    fn check_label(&self) -> Result<(), LowerError> {
+        if self.labels.is_empty() {
+            refuse!(UnsupportedUse, "the labels are texts; use the scores, or integers as labels");
+        }
+        if self.two_classes() == Some(TwoClasses::Both) {
+            refuse!(
+                UnsupportedUse,
+                "the label of two classes that are both weighed: onnxruntime answers 0 or 1 whatever the labels are; \
+                 use the scores"
+            );
+        }
+        let negative = self.leaf_weights.iter().any(|(_, w)| *w < 0.0);
+        if self.targets > 2 && self.base.is_empty() && negative && !(0..self.targets).all(|t| self.always_scored(t)) {
+            refuse!(
+                UnsupportedUse,
+                "the label where a row reaches no weight for some class: implementations differ; use the scores"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A score and what stands for the first class, side by side.
+fn pair(l: &mut Lowering<'_>, first: &View, second: &View) -> View {
+    let rows = l.draft.shape(second.value).rows;
+    let op = Op::Concat { parts: vec![first.value, second.value], axis: Axis::Width };
+    let value = l.draft.push(op, shape(rows, 1, 2), Kind::F32);
+    View { value, dims: vec![second.dims[0], Dim::Fixed(2)] }
 }
 
 pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let ensemble = Ensemble::parse(node, true)?;
     ensemble.check_classifier()?;
+    let labelled = node.outputs.first().is_some_and(|o| !o.is_empty() && l.is_used(o));
+    if labelled {
+        ensemble.check_label()?;
+    }
     let (x, features) = input(l, node, &ensemble)?;
-    let case = ensemble.binary_case();
     let mut forest = Forest {
         features,
         targets: ensemble.targets as u32,
@@ -345,28 +433,35 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         trees: ensemble.trees.clone(),
         leaf_weights: ensemble.leaf_weights.clone(),
     };
-    // Scores that decide the label, and scores that are given out.
-    let (raw, scores) = match case {
-        Some(case) => {
+    // What decides the label, and what is given out.
+    let (raw, scores) = match ensemble.two_classes() {
+        Some(TwoClasses::First { positive } | TwoClasses::Second { positive }) => {
+            let first = matches!(ensemble.two_classes(), Some(TwoClasses::First { .. }));
             forest.targets = 1;
             forest.leaf_weights.iter_mut().for_each(|w| w.0 = 0);
             let s = trees(l, &x, forest);
-            let raw = match case {
-                BinaryCase::Probability => {
-                    let unit = l.scalar(1.0);
-                    l.binary(Binary::Sub, &unit, &s)?
-                }
-                BinaryCase::Margin => l.unary(&s, Unary::Neg),
+            let rest = {
+                let unit = l.scalar(1.0);
+                l.binary(Binary::Sub, &unit, &s)?
             };
-            let rows = l.draft.shape(s.value).rows;
-            let op = Op::Concat { parts: vec![raw.value, s.value], axis: Axis::Width };
-            let value = l.draft.push(op, shape(rows, 1, 2), Kind::F32);
-            let raw = View { value, dims: result_dims(&x, 2) };
-            let logistic = ensemble.post == PostTransform::Logistic && case == BinaryCase::Margin;
-            let scores = if logistic { l.unary(&raw, Unary::Sigmoid) } else { raw.clone() };
+            let (rest, opposite) = (pair(l, &rest, &s), l.unary(&s, Unary::Neg));
+            let opposite = pair(l, &opposite, &s);
+            let raw = if positive { rest.clone() } else { opposite.clone() };
+            let logistic = ensemble.post == PostTransform::Logistic;
+            let plain = match (first, logistic) {
+                (true, false) => raw.clone(),
+                (true, true) => opposite,
+                (false, _) => {
+                    // A zero of the score's own rows.
+                    let zero = l.scalar(0.0);
+                    let zero = l.binary(Binary::Mul, &s, &zero)?;
+                    pair(l, &zero, &s)
+                }
+            };
+            let scores = if logistic { l.unary(&plain, Unary::Sigmoid) } else { plain };
             (raw, scores)
         }
-        None => match ensemble.post {
+        Some(TwoClasses::Both) | None => match ensemble.post {
             PostTransform::None => {
                 let raw = trees(l, &x, forest);
                 (raw.clone(), raw)
@@ -390,13 +485,7 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             }
         },
     };
-    if ensemble.labels.is_empty() {
-        if node.outputs.first().is_some_and(|o| !o.is_empty() && l.is_used(o)) {
-            refuse!(UnsupportedUse, "the labels are texts; use the scores, or integers as labels");
-        }
-        return Ok(vec![Item::View(scores.clone()), Item::View(scores)]);
-    }
-    let label = label(l, &raw, &ensemble.labels)?;
+    let label = if labelled { label(l, &raw, &ensemble.labels)? } else { raw };
     Ok(vec![Item::View(label), Item::View(scores)])
 }
 

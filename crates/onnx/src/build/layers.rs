@@ -363,6 +363,28 @@ impl Graph {
         self.node("Slice", &[x, starts, ends, axes], Vec::new(), kind, &dims)
     }
 
+    /// Consecutive ranges of an axis, of the given sizes.
+    pub fn split(&mut self, x: Var, axis: i64, sizes: &[usize]) -> Vec<Var> {
+        let dims = self.at_least(x, 1, "split");
+        let at = crate::lower::axis(axis, dims.len()).unwrap_or(0);
+        if dims[at] != Dim::Fixed(sizes.iter().sum()) {
+            self.fault(format!("split: parts of {sizes:?} of axis {axis} of {}", show(&dims)));
+        }
+        let kind = self.kind(x);
+        let list = self.list(sizes.iter().map(|s| *s as i64).collect());
+        let parts: Vec<Var> = sizes
+            .iter()
+            .map(|size| {
+                let mut dims = dims.clone();
+                dims[at] = Dim::Fixed(*size);
+                let name = self.fresh("split");
+                self.declare(&name, kind, dims)
+            })
+            .collect();
+        self.push("Split", &[x, list], vec![Attribute::int("axis", axis)], &parts);
+        parts
+    }
+
     /// Swaps the last two axes.
     pub fn transpose(&mut self, x: Var) -> Var {
         let mut dims = self.at_least(x, 2, "transpose");

@@ -9,7 +9,7 @@ use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_core;
 
-use crate::forest::{BinaryCase, Ensemble};
+use crate::forest::{Ensemble, TwoClasses};
 use crate::graph;
 
 pub(super) fn register(onnx: &mut tract_onnx::Onnx) {
@@ -22,11 +22,10 @@ type Parsed = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 fn parse(proto: &pb::NodeProto, classifier: bool) -> Parsed {
     let node = graph::node(0, proto.clone()).map_err(|e| format_err!("{e}"))?;
     let ensemble = Ensemble::parse(&node, classifier).map_err(|e| format_err!("{e}"))?;
-    if classifier {
-        ensemble.check_classifier().map_err(|e| format_err!("{e}"))?;
-        if ensemble.labels.is_empty() {
-            bail!("the labels are texts; use integers");
-        }
+    let sound = if classifier { ensemble.check_classifier() } else { ensemble.check_regressor() };
+    sound.map_err(|e| format_err!("{e}"))?;
+    if classifier && ensemble.labels.is_empty() {
+        bail!("the labels are texts; use integers");
     }
     Ok((expand(Trees { ensemble: Arc::new(ensemble), classifier }), vec![]))
 }
@@ -214,31 +213,31 @@ impl Ensemble {
     }
 
     fn classified(&self, raw: Vec<f32>) -> (i64, Vec<f32>) {
-        let Some(case) = self.binary_case() else {
-            let mut best = 0;
-            for (i, x) in raw.iter().enumerate() {
-                if *x > raw[best] {
-                    best = i;
-                }
+        let logistic = |x: f32| if self.post == PostTransform::Logistic { 1.0 / (1.0 + (-x).exp()) } else { x };
+        let rule = |s: f32, positive: bool| self.labels[usize::from(s > if positive { 0.5 } else { 0.0 })];
+        match self.two_classes() {
+            Some(TwoClasses::First { positive }) => {
+                let s = raw[0];
+                let scores = match self.post {
+                    PostTransform::None if positive => vec![1.0 - s, s],
+                    _ => vec![logistic(-s), logistic(s)],
+                };
+                (rule(s, positive), scores)
             }
-            return (self.labels[best], self.finished(raw));
-        };
-        // One class alone is weighed, whichever number it has; a base value, if
-        // there is one, is for it.
-        let weighed = self.leaf_weights[0].0 as usize;
-        let s = raw[weighed] + if weighed == 0 { 0.0 } else { self.base.first().copied().unwrap_or(0.0) };
-        let (yes, scores) = match case {
-            BinaryCase::Probability => (s > 0.5, vec![1.0 - s, s]),
-            BinaryCase::Margin => (s > 0.0, self.finished_margin(s)),
-        };
-        (self.labels[usize::from(yes)], scores)
-    }
-
-    fn finished_margin(&self, s: f32) -> Vec<f32> {
-        if self.post == PostTransform::Logistic {
-            return vec![1.0 / (1.0 + s.exp()), 1.0 / (1.0 + (-s).exp())];
+            Some(TwoClasses::Second { positive }) => {
+                let s = raw[1];
+                (rule(s, positive), vec![logistic(0.0), logistic(s)])
+            }
+            Some(TwoClasses::Both) | None => {
+                let mut best = 0;
+                for (i, x) in raw.iter().enumerate() {
+                    if *x > raw[best] {
+                        best = i;
+                    }
+                }
+                (self.labels[best], self.finished(raw))
+            }
         }
-        vec![-s, s]
     }
 }
 

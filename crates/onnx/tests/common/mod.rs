@@ -8,10 +8,10 @@ use shelfedge_onnx::reference::{Reference, Tensor};
 use shelfedge_onnx::{Options, lower};
 
 /// SplitMix64: the same numbers on every platform.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,43 +20,43 @@ impl Rng {
     }
 
     /// 0 up to, but not including, `end`.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// Both ends included.
-    pub fn between(&mut self, low: usize, high: usize) -> usize {
+    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high - low + 1)
     }
 
-    pub fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// -1 to 1, in steps that f32 holds exactly.
-    pub fn float(&mut self) -> f32 {
+    pub(crate) fn float(&mut self) -> f32 {
         (self.below(1 << 20) as f32 / (1 << 19) as f32) - 1.0
     }
 
-    pub fn floats(&mut self, count: usize) -> Vec<f32> {
+    pub(crate) fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.float()).collect()
     }
 
-    pub fn ids(&mut self, count: usize, end: usize) -> Vec<i64> {
+    pub(crate) fn ids(&mut self, count: usize, end: usize) -> Vec<i64> {
         (0..count).map(|_| self.below(end) as i64).collect()
     }
 }
 
-pub fn f32s(dims: &[usize], data: Vec<f32>) -> Tensor {
+pub(crate) fn f32s(dims: &[usize], data: Vec<f32>) -> Tensor {
     Tensor::F32 { dims: dims.to_vec(), data }
 }
 
-pub fn i64s(dims: &[usize], data: Vec<i64>) -> Tensor {
+pub(crate) fn i64s(dims: &[usize], data: Vec<i64>) -> Tensor {
     Tensor::I64 { dims: dims.to_vec(), data }
 }
 
 /// The outputs of a compiled program, integers as floats, by name.
-pub fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) -> Vec<(String, Vec<f32>)> {
+pub(crate) fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) -> Vec<(String, Vec<f32>)> {
     let bytes = program.compile(&[]).expect("the program compiles");
     let model = Model::open(bytes).expect("the compiled model opens");
     let integers: Vec<Vec<i32>> = inputs
@@ -91,7 +91,7 @@ pub fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) -> Vec<
         .collect()
 }
 
-pub fn elements(tensor: &Tensor) -> Vec<f32> {
+pub(crate) fn elements(tensor: &Tensor) -> Vec<f32> {
     match tensor {
         Tensor::F32 { data, .. } => data.clone(),
         Tensor::I64 { data, .. } => data.iter().map(|v| *v as f32).collect(),
@@ -99,7 +99,7 @@ pub fn elements(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// The worst difference, absolute below 1 and relative above.
-pub fn worst(expected: &[f32], found: &[f32]) -> f32 {
+pub(crate) fn worst(expected: &[f32], found: &[f32]) -> f32 {
     assert_eq!(expected.len(), found.len(), "numbers of elements");
     expected
         .iter()
@@ -111,7 +111,7 @@ pub fn worst(expected: &[f32], found: &[f32]) -> f32 {
 
 /// Lowers, runs both, and compares; the program is returned for what else a
 /// test wants to know.
-pub fn agree(onnx: &[u8], rows: usize, inputs: &[(&str, Tensor)]) -> Program {
+pub(crate) fn agree(onnx: &[u8], rows: usize, inputs: &[(&str, Tensor)]) -> Program {
     let program = match lower(onnx, &Options::default()) {
         Ok(program) => program,
         Err(error) => panic!("{error}"),
@@ -131,7 +131,7 @@ pub fn agree(onnx: &[u8], rows: usize, inputs: &[(&str, Tensor)]) -> Program {
 }
 
 /// A program as text, one step a line.
-pub fn show(program: &Program) -> String {
+pub(crate) fn show(program: &Program) -> String {
     let mut text = String::new();
     for port in &program.inputs {
         text.push_str(&format!("{} = input {}\n", value(program, port.value.0), port.name));
