@@ -77,6 +77,7 @@ async function open() {
   shop?.close();
   shop = ranking = selected = previewed = problem = undefined;
   profile = { events: [], persisted: false };
+  check = { state: "wait" };
   erased = false;
   basket.clear();
   grid.wait(LIMIT / 2);
@@ -334,6 +335,7 @@ function drawWhy() {
 function drawProof() {
   const { state, sha, why } = check;
   const said = { same: [number(check.bytes ?? 0), sha ? `, sha256 ${sha.slice(0, 12)}…` : ""], differ: [check.ours, check.theirs, check.at], down: [why] };
+  $("badge").hidden = !ranking;
   $("badge").dataset.state = $("glance").dataset.state = state;
   $("badge").textContent = t(`badge_${state}`, ...(said[state] ?? []));
   $("badge").title = sha ? `sha256 ${sha}` : "";
