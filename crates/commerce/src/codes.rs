@@ -1,13 +1,11 @@
 //! Every code with which this crate refuses a value: stable, in one table.
 //! `wire` adds the codes of requests and publishes the whole list.
 
-/// A kind of fault: what it is called, what it means, what to do.
+/// A kind of fault: what it is called and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
     /// The stable name, `lower_snake_case`.
     pub id: &'static str,
-    /// What is wrong, in general.
-    pub meaning: &'static str,
     /// What to do about it.
     pub action: &'static str,
 }
@@ -16,10 +14,12 @@ macro_rules! codes {
     ($($name:ident = $id:literal, $meaning:literal, $action:literal;)*) => {
         $(
             #[doc = $meaning]
-            pub static $name: Code = Code { id: $id, meaning: $meaning, action: $action };
+            pub static $name: Code = Code { id: $id, action: $action };
         )*
-        /// The whole table, in the order of this file.
-        pub static ALL: &[&Code] = &[$(&$name),*];
+        /// The whole table, in the order of this file: each code with what is
+        /// wrong in general. The meanings stand apart from the codes, because
+        /// documents need them and programs that ship to shoppers don't.
+        pub static ALL: &[(&Code, &str)] = &[$((&$name, $meaning)),*];
     };
 }
 
@@ -58,9 +58,9 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_well_formed() {
-        let ids: BTreeSet<_> = ALL.iter().map(|code| code.id).collect();
+        let ids: BTreeSet<_> = ALL.iter().map(|(code, _)| code.id).collect();
         assert_eq!(ids.len(), ALL.len());
-        for code in ALL {
+        for (code, meaning) in ALL {
             assert!(
                 code.id
                     .bytes()
@@ -68,7 +68,7 @@ mod tests {
                 "{}",
                 code.id
             );
-            assert!(code.meaning.ends_with('.') && code.action.ends_with('.'));
+            assert!(meaning.ends_with('.') && code.action.ends_with('.'));
         }
     }
 }

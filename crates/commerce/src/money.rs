@@ -17,44 +17,31 @@ use crate::fault::{Invalid, quote};
 /// currency": XAU, XDR, XTS, XXX and the like) can't price a product and are
 /// not. ANG, BGN, CUC, HRK, SLL and ZWL were withdrawn between 2021 and 2026;
 /// they stay, because a shop's order history still uses them.
-#[rustfmt::skip]
-static TABLE: &[(&str, u8)] = &[
-    ("AED", 2), ("AFN", 2), ("ALL", 2), ("AMD", 2), ("ANG", 2),
-    ("AOA", 2), ("ARS", 2), ("AUD", 2), ("AWG", 2), ("AZN", 2),
-    ("BAM", 2), ("BBD", 2), ("BDT", 2), ("BGN", 2), ("BHD", 3),
-    ("BIF", 0), ("BMD", 2), ("BND", 2), ("BOB", 2), ("BOV", 2),
-    ("BRL", 2), ("BSD", 2), ("BTN", 2), ("BWP", 2), ("BYN", 2),
-    ("BZD", 2), ("CAD", 2), ("CDF", 2), ("CHE", 2), ("CHF", 2),
-    ("CHW", 2), ("CLF", 4), ("CLP", 0), ("CNY", 2), ("COP", 2),
-    ("COU", 2), ("CRC", 2), ("CUC", 2), ("CUP", 2), ("CVE", 2),
-    ("CZK", 2), ("DJF", 0), ("DKK", 2), ("DOP", 2), ("DZD", 2),
-    ("EGP", 2), ("ERN", 2), ("ETB", 2), ("EUR", 2), ("FJD", 2),
-    ("FKP", 2), ("GBP", 2), ("GEL", 2), ("GHS", 2), ("GIP", 2),
-    ("GMD", 2), ("GNF", 0), ("GTQ", 2), ("GYD", 2), ("HKD", 2),
-    ("HNL", 2), ("HRK", 2), ("HTG", 2), ("HUF", 2), ("IDR", 2),
-    ("ILS", 2), ("INR", 2), ("IQD", 3), ("IRR", 2), ("ISK", 0),
-    ("JMD", 2), ("JOD", 3), ("JPY", 0), ("KES", 2), ("KGS", 2),
-    ("KHR", 2), ("KMF", 0), ("KPW", 2), ("KRW", 0), ("KWD", 3),
-    ("KYD", 2), ("KZT", 2), ("LAK", 2), ("LBP", 2), ("LKR", 2),
-    ("LRD", 2), ("LSL", 2), ("LYD", 3), ("MAD", 2), ("MDL", 2),
-    ("MGA", 2), ("MKD", 2), ("MMK", 2), ("MNT", 2), ("MOP", 2),
-    ("MRU", 2), ("MUR", 2), ("MVR", 2), ("MWK", 2), ("MXN", 2),
-    ("MXV", 2), ("MYR", 2), ("MZN", 2), ("NAD", 2), ("NGN", 2),
-    ("NIO", 2), ("NOK", 2), ("NPR", 2), ("NZD", 2), ("OMR", 3),
-    ("PAB", 2), ("PEN", 2), ("PGK", 2), ("PHP", 2), ("PKR", 2),
-    ("PLN", 2), ("PYG", 0), ("QAR", 2), ("RON", 2), ("RSD", 2),
-    ("RUB", 2), ("RWF", 0), ("SAR", 2), ("SBD", 2), ("SCR", 2),
-    ("SDG", 2), ("SEK", 2), ("SGD", 2), ("SHP", 2), ("SLE", 2),
-    ("SLL", 2), ("SOS", 2), ("SRD", 2), ("SSP", 2), ("STN", 2),
-    ("SVC", 2), ("SYP", 2), ("SZL", 2), ("THB", 2), ("TJS", 2),
-    ("TMT", 2), ("TND", 3), ("TOP", 2), ("TRY", 2), ("TTD", 2),
-    ("TWD", 2), ("TZS", 2), ("UAH", 2), ("UGX", 0), ("USD", 2),
-    ("USN", 2), ("UYI", 0), ("UYU", 2), ("UYW", 4), ("UZS", 2),
-    ("VED", 2), ("VES", 2), ("VND", 0), ("VUV", 0), ("WST", 2),
-    ("XAD", 2), ("XAF", 0), ("XCD", 2), ("XCG", 2), ("XOF", 0),
-    ("XPF", 0), ("YER", 2), ("ZAR", 2), ("ZMW", 2), ("ZWG", 2),
-    ("ZWL", 2),
-];
+///
+/// Packed in one text, three letters and a digit each, because a list of pairs
+/// with pointers would be five times as large in wasm.
+static TABLE: &str = "\
+    AED2AFN2ALL2AMD2ANG2AOA2ARS2AUD2AWG2AZN2BAM2BBD2BDT2BGN2BHD3\
+    BIF0BMD2BND2BOB2BOV2BRL2BSD2BTN2BWP2BYN2BZD2CAD2CDF2CHE2CHF2\
+    CHW2CLF4CLP0CNY2COP2COU2CRC2CUC2CUP2CVE2CZK2DJF0DKK2DOP2DZD2\
+    EGP2ERN2ETB2EUR2FJD2FKP2GBP2GEL2GHS2GIP2GMD2GNF0GTQ2GYD2HKD2\
+    HNL2HRK2HTG2HUF2IDR2ILS2INR2IQD3IRR2ISK0JMD2JOD3JPY0KES2KGS2\
+    KHR2KMF0KPW2KRW0KWD3KYD2KZT2LAK2LBP2LKR2LRD2LSL2LYD3MAD2MDL2\
+    MGA2MKD2MMK2MNT2MOP2MRU2MUR2MVR2MWK2MXN2MXV2MYR2MZN2NAD2NGN2\
+    NIO2NOK2NPR2NZD2OMR3PAB2PEN2PGK2PHP2PKR2PLN2PYG0QAR2RON2RSD2\
+    RUB2RWF0SAR2SBD2SCR2SDG2SEK2SGD2SHP2SLE2SLL2SOS2SRD2SSP2STN2\
+    SVC2SYP2SZL2THB2TJS2TMT2TND3TOP2TRY2TTD2TWD2TZS2UAH2UGX0USD2\
+    USN2UYI0UYU2UYW4UZS2VED2VES2VND0VUV0WST2XAD2XAF0XCD2XCG2XOF0\
+    XPF0YER2ZAR2ZMW2ZWG2ZWL2";
+
+/// The number of rows.
+const COUNT: usize = TABLE.len() / 4;
+
+/// A row of the table: code and exponent.
+fn row(index: usize) -> (&'static str, u8) {
+    let code = TABLE.get(4 * index..4 * index + 3).unwrap_or_default();
+    (code, TABLE.as_bytes()[4 * index + 3] - b'0')
+}
 
 /// A currency of ISO 4217.
 ///
@@ -77,11 +64,11 @@ impl Currency {
 
     /// Finds a code in the table while compiling.
     const fn known(code: &str) -> Self {
-        let code = code.as_bytes();
+        let (code, table) = (code.as_bytes(), TABLE.as_bytes());
         let mut index = 0;
-        while index < TABLE.len() {
-            let row = TABLE[index].0.as_bytes();
-            if row[0] == code[0] && row[1] == code[1] && row[2] == code[2] {
+        while index < COUNT {
+            let at = 4 * index;
+            if table[at] == code[0] && table[at + 1] == code[1] && table[at + 2] == code[2] {
                 return Self(index as u8);
             }
             index += 1;
@@ -94,9 +81,9 @@ impl Currency {
     /// # Errors
     /// When there is no such currency with minor units.
     pub fn parse(code: &str) -> Result<Self, Invalid> {
-        match TABLE.binary_search_by(|(row, _)| (*row).cmp(code)) {
-            Ok(index) => Ok(Self(index as u8)),
-            Err(_) => Err(Invalid::new(
+        match Self::all().find(|currency| currency.code() == code) {
+            Some(currency) => Ok(currency),
+            None => Err(Invalid::new(
                 &codes::CURRENCY_UNKNOWN,
                 format!("{} is not a currency of ISO 4217", quote(code)),
             )),
@@ -105,17 +92,17 @@ impl Currency {
 
     /// The three letters.
     pub fn code(self) -> &'static str {
-        TABLE[usize::from(self.0)].0
+        row(usize::from(self.0)).0
     }
 
     /// How many decimals the major unit has: 2 for GBP, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
-        u32::from(TABLE[usize::from(self.0)].1)
+        u32::from(row(usize::from(self.0)).1)
     }
 
     /// Every currency known, in the order of their codes.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..TABLE.len()).map(|index| Self(index as u8))
+        (0..COUNT).map(|index| Self(index as u8))
     }
 }
 
@@ -265,44 +252,43 @@ impl fmt::Display for Money {
     }
 }
 
-/// Takes digits off the front; `None` when there are none.
-fn take_digits(text: &str) -> Option<(&str, &str)> {
-    let end = text
-        .bytes()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+/// Takes digits off the front; `None` when there are none. Works on bytes,
+/// because a `str` that is cut at a wrong place panics, and the text of that
+/// panic costs several kilobytes of wasm.
+fn take_digits(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit());
+    let end = end.unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
 /// Sign, whole digits, fraction digits, decimal exponent; by JSON's grammar.
-fn split(text: &str) -> Option<(bool, &str, &str, i64)> {
-    let (negative, rest) = match text.strip_prefix('-') {
+fn split(text: &[u8]) -> Option<(bool, &[u8], &[u8], i64)> {
+    let (negative, rest) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, text),
     };
     let (whole, mut rest) = take_digits(rest)?;
-    if whole.len() > 1 && whole.starts_with('0') {
+    if whole.len() > 1 && whole[0] == b'0' {
         return None;
     }
-    let mut fraction = "";
-    if let Some(after) = rest.strip_prefix('.') {
+    let mut fraction = &b""[..];
+    if let [b'.', after @ ..] = rest {
         (fraction, rest) = take_digits(after)?;
     }
     let mut shift = 0;
-    if let Some(after) = rest.strip_prefix(['e', 'E']) {
-        let (sign, after) = match after.as_bytes().first() {
-            Some(b'-') => (-1, &after[1..]),
-            Some(b'+') => (1, &after[1..]),
+    if let [b'e' | b'E', after @ ..] = rest {
+        let (sign, after) = match after {
+            [b'-', after @ ..] => (-1, after),
+            [b'+', after @ ..] => (1, after),
             _ => (1, after),
         };
         let (power, end) = take_digits(after)?;
         rest = end;
-        // A power that doesn't fit is as good as a very large one.
-        shift = sign
-            * power
-                .parse::<i64>()
-                .unwrap_or(i64::MAX / 4)
-                .min(i64::MAX / 4);
+        // A power beyond this bound is as good as the bound: nothing fits.
+        let power = power.iter().fold(0, |power: i64, digit| {
+            (power * 10 + i64::from(digit - b'0')).min(1 << 48)
+        });
+        shift = sign * power;
     }
     rest.is_empty()
         .then_some((negative, whole, fraction, shift))
@@ -317,8 +303,9 @@ pub fn parse_whole(text: &str) -> Option<i64> {
 }
 
 fn parse_minor(text: &str, currency: Currency) -> Result<i64, Invalid> {
-    let shown = || text.chars().take(40).collect::<String>();
-    let Some((negative, whole, fraction, shift)) = split(text) else {
+    // What a number's grammar accepts is ASCII; only its length can be hostile.
+    let shown = || text.get(..40).unwrap_or(text);
+    let Some((negative, whole, fraction, shift)) = split(text.as_bytes()) else {
         let bare = text.trim_start_matches(['-', '+']).to_ascii_lowercase();
         return Err(if matches!(bare.as_str(), "nan" | "inf" | "infinity") {
             Invalid::new(
@@ -342,7 +329,7 @@ fn parse_minor(text: &str, currency: Currency) -> Result<i64, Invalid> {
     // the first `kept` digits make the amount, the rest must be zeros.
     let kept = whole.len() as i64 + shift + i64::from(currency.exponent());
     let mut minor: i64 = 0;
-    for (position, byte) in whole.bytes().chain(fraction.bytes()).enumerate() {
+    for (position, byte) in whole.iter().chain(fraction).enumerate() {
         let digit = i64::from(byte - b'0');
         if (position as i64) < kept {
             minor = minor
@@ -390,19 +377,15 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_well_formed() {
-        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(TABLE.len() < usize::from(u8::MAX));
-        for (code, exponent) in TABLE {
+        assert!(TABLE.is_ascii() && TABLE.len() == 4 * COUNT && COUNT < usize::from(u8::MAX));
+        let rows: Vec<_> = (0..COUNT).map(row).collect();
+        assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (code, exponent) in &rows {
             assert!(code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
             assert!(*exponent <= 4);
         }
         // ISO 4217, list one: counts of the codes by exponent.
-        let count = |wanted| {
-            TABLE
-                .iter()
-                .filter(|(_, exponent)| *exponent == wanted)
-                .count()
-        };
+        let count = |wanted| rows.iter().filter(|(_, it)| *it == wanted).count();
         assert_eq!((count(0), count(1), count(3), count(4)), (17, 0, 7, 2));
     }
 
@@ -511,13 +494,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn round_trip(minor in any::<i64>(), index in 0..TABLE.len()) {
+        fn round_trip(minor in any::<i64>(), index in 0..COUNT) {
             let money = Money::new(minor, Currency(index as u8));
             prop_assert_eq!(Money::parse_decimal(&money.to_decimal(), money.currency), Ok(money));
         }
 
         #[test]
-        fn scientific_form_is_the_same_amount(minor in any::<i64>(), index in 0..TABLE.len()) {
+        fn scientific_form_is_the_same_amount(minor in any::<i64>(), index in 0..COUNT) {
             let currency = Currency(index as u8);
             let text = format!("{minor}e-{}", currency.exponent());
             prop_assert_eq!(Money::parse_decimal(&text, currency), Ok(Money::new(minor, currency)));

@@ -7,9 +7,9 @@ macro_rules! codes {
     ($($name:ident = $id:literal, $meaning:literal, $action:literal;)*) => {
         $(
             #[doc = $meaning]
-            pub static $name: Code = Code { id: $id, meaning: $meaning, action: $action };
+            pub static $name: Code = Code { id: $id, action: $action };
         )*
-        static OWN: &[&Code] = &[$(&$name),*];
+        static OWN: &[(&Code, &str)] = &[$((&$name, $meaning)),*];
     };
 }
 
@@ -38,10 +38,10 @@ codes! {
     PART_SWAPPED = "part_swapped", "A part of the bundle isn't the one its manifest names.", "Take all parts of the bundle from one run of the trainer.";
 }
 
-/// The whole table, sorted by code.
-pub fn all() -> Vec<&'static Code> {
+/// The whole table, sorted by code: each with what is wrong in general.
+pub fn all() -> Vec<(&'static Code, &'static str)> {
     let mut all: Vec<_> = OWN.iter().chain(commerce::ALL).copied().collect();
-    all.sort_by_key(|code| code.id);
+    all.sort_by_key(|(code, _)| code.id);
     all
 }
 
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn codes_are_unique_across_both_tables() {
         let all = all();
-        assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert!(all.windows(2).all(|pair| pair[0].0.id < pair[1].0.id));
         assert_eq!(all.len(), OWN.len() + commerce::ALL.len());
     }
 }

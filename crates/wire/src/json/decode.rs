@@ -191,7 +191,7 @@ impl<'a> Decoder<'a> {
             Some(value) => Ok(Some(value)),
             None => {
                 // A number's text is ASCII; only its length can be hostile.
-                let text = &text[..text.len().min(40)];
+                let text = text.get(..40).unwrap_or(text);
                 let cause = if least == most {
                     format!("{text} was found and {least} expected")
                 } else {

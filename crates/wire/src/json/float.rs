@@ -10,7 +10,7 @@
 //! The text has the form that serde_json gives it, so that anyone can check our
 //! bytes: fixed notation for exponents from -6 to 12, scientific otherwise.
 
-use super::write::push_unsigned;
+use super::write::decimal;
 
 const MIN_POWER: i32 = -31;
 const MAX_POWER: i32 = 45;
@@ -144,28 +144,38 @@ pub(crate) fn push_f32(bytes: &mut Vec<u8>, value: f32) {
         digits /= 10;
         power += 1;
     }
-    let start = bytes.len();
-    push_unsigned(bytes, u64::from(digits));
-    let count = (bytes.len() - start) as i32;
+    let mut buffer = [0; 20];
+    let digits = decimal(&mut buffer, digits.into());
     // The exponent of scientific notation: where the first digit stands.
-    let leading = power + count - 1;
-    if (-6..=12).contains(&leading) {
-        if power >= 0 {
-            bytes.extend(std::iter::repeat_n(b'0', power as usize));
-            bytes.extend_from_slice(b".0");
-        } else if leading >= 0 {
-            bytes.insert(start + leading as usize + 1, b'.');
-        } else {
-            let zeros = b"0.000000";
-            let lead = &zeros[..(1 - leading) as usize];
-            bytes.splice(start..start, lead.iter().copied());
-        }
-    } else {
-        if count > 1 {
-            bytes.insert(start + 1, b'.');
+    let leading = power + digits.len() as i32 - 1;
+    if !(-6..=12).contains(&leading) {
+        let (first, rest) = digits.split_at(1);
+        bytes.extend_from_slice(first);
+        if !rest.is_empty() {
+            bytes.push(b'.');
+            bytes.extend_from_slice(rest);
         }
         bytes.extend_from_slice(if leading < 0 { b"e-" } else { b"e+" });
-        push_unsigned(bytes, u64::from(leading.unsigned_abs()));
+        bytes.extend_from_slice(decimal(&mut [0; 20], leading.unsigned_abs().into()));
+    } else if leading < 0 {
+        bytes.extend_from_slice(b"0.");
+        zeros(bytes, -leading - 1);
+        bytes.extend_from_slice(digits);
+    } else if power < 0 {
+        let (whole, fraction) = digits.split_at(leading as usize + 1);
+        bytes.extend_from_slice(whole);
+        bytes.push(b'.');
+        bytes.extend_from_slice(fraction);
+    } else {
+        bytes.extend_from_slice(digits);
+        zeros(bytes, power);
+        bytes.extend_from_slice(b".0");
+    }
+}
+
+fn zeros(bytes: &mut Vec<u8>, count: i32) {
+    for _ in 0..count {
+        bytes.push(b'0');
     }
 }
 

@@ -77,6 +77,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The text from `start` to here. Both are at character boundaries, so the
+    /// default is never taken; it is cheaper than indexing, whose panic brings
+    /// several kilobytes of text formatting into the wasm.
+    fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     fn expected<T>(&self, what: &'static str) -> Result<T> {
         Err(Malformed {
             at: self.at,
@@ -168,7 +175,7 @@ impl<'a> Reader<'a> {
             let _ = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
-        Ok(&self.text[start..self.at])
+        Ok(self.since(start))
     }
 
     fn digits(&mut self) -> Result<()> {
@@ -193,7 +200,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.byte() {
                 Some(b'"') => {
-                    let rest = &self.text[start..self.at];
+                    let rest = self.since(start);
                     self.at += 1;
                     return Ok(match owned {
                         None => Cow::Borrowed(rest),
@@ -204,8 +211,9 @@ impl<'a> Reader<'a> {
                     });
                 }
                 Some(b'\\') => {
+                    let rest = self.since(start);
                     let text = owned.get_or_insert_default();
-                    text.push_str(&self.text[start..self.at]);
+                    text.push_str(rest);
                     self.at += 1;
                     let character = self.escape()?;
                     if let Some(text) = &mut owned {

@@ -67,7 +67,7 @@ impl Writer {
     /// A whole number.
     pub fn unsigned(&mut self, value: u64) {
         self.separate();
-        push_unsigned(&mut self.bytes, value);
+        self.bytes.extend_from_slice(decimal(&mut [0; 20], value));
     }
 
     /// A whole number.
@@ -76,7 +76,9 @@ impl Writer {
         if value < 0 {
             self.bytes.push(b'-');
         }
-        push_unsigned(&mut self.bytes, value.unsigned_abs());
+        let digits = &mut [0; 20];
+        self.bytes
+            .extend_from_slice(decimal(digits, value.unsigned_abs()));
     }
 
     /// The shortest text that reads back as the same `f32`; `null` when it isn't
@@ -117,18 +119,17 @@ impl Writer {
     }
 }
 
-pub(super) fn push_unsigned(bytes: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+/// The decimal digits of a number, at the end of the buffer.
+pub(super) fn decimal(buffer: &mut [u8; 20], mut value: u64) -> &[u8] {
+    let mut at = buffer.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
+        buffer[at] = b'0' + (value % 10) as u8;
         value /= 10;
         if value == 0 {
-            break;
+            return &buffer[at..];
         }
     }
-    bytes.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

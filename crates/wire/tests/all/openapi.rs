@@ -211,7 +211,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
 
 fn other_schemas() -> Vec<(&'static str, Value)> {
     let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id()).collect();
-    let fault_codes: Vec<_> = codes::all().iter().map(|code| code.id).collect();
+    let fault_codes: Vec<_> = codes::all().iter().map(|(code, _)| code.id).collect();
     vec![
         (
             "Fault",
@@ -336,7 +336,7 @@ fn document() -> Value {
     let example = |text: &str| serde_json::from_str::<Value>(text).expect("an example");
     let fault_table: String = codes::all()
         .iter()
-        .map(|code| format!("| `{}` | {} | {} |\n", code.id, code.meaning, code.action))
+        .map(|(code, meaning)| format!("| `{}` | {meaning} | {} |\n", code.id, code.action))
         .collect();
     let mut schemas = Map::new();
     for (name, schema) in event_schemas(&limits)
