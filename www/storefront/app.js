@@ -291,7 +291,8 @@ function drawClock() {
 function drawWhy() {
   const items = ranking?.items ?? [];
   const index = [previewed, selected].map((id) => items.findIndex(({ item_id }) => item_id === id)).find((at) => at >= 0) ?? 0;
-  if (!items[index]) return $("why").replaceChildren();
+  $("why").parentElement.hidden = !items[index];
+  if (!items[index]) return;
   const { item_id, score, sources, reasons = [] } = items[index];
   const product = products.get(item_id);
   const values = reasons.map(({ contribution }) => contribution);
@@ -335,7 +336,7 @@ function drawWhy() {
 function drawProof() {
   const { state, sha, why } = check;
   const said = { same: [number(check.bytes ?? 0), sha ? `, sha256 ${sha.slice(0, 12)}…` : ""], differ: [check.ours, check.theirs, check.at], down: [why] };
-  $("badge").hidden = !ranking;
+  $("badge").parentElement.hidden = !ranking;
   $("badge").dataset.state = $("glance").dataset.state = state;
   $("badge").textContent = t(`badge_${state}`, ...(said[state] ?? []));
   $("badge").title = sha ? `sha256 ${sha}` : "";
@@ -352,7 +353,7 @@ function drawProof() {
   $("times").replaceChildren(...rows.map(([name, value]) => make("div", {}, make("dt", {}, t(name)), make("dd", {}, value))));
 
   const size = new TextEncoder().encode(body).length;
-  $("leaves").textContent = $("compare").checked ? t("leaves_on", kilobytes(size), profile.events.length) : t("leaves_off");
+  $("leaves").textContent = !$("compare").checked ? t("leaves_off") : body ? t("leaves_on", kilobytes(size), profile.events.length) : "";
   $("sent-box").hidden = !body;
   if ($("sent-box").open && body) $("sent").textContent = JSON.stringify(JSON.parse(body), null, 1);
 }

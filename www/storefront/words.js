@@ -63,7 +63,7 @@ const TEXTS = {
   glance_down: ["edge down", "边缘无应答"],
   glance_off: ["browser only", "仅浏览器"],
   time_browser: ["This browser", "本浏览器"],
-  time_edge: ["Edge, there and back", "边缘往返"],
+  time_edge: ["Edge round trip", "边缘往返"],
   time_load: ["Model ready after", "模型就绪用时"],
   time_rank: ["{0} (ranking {1})", "{0}（排序 {1}）"],
   compared: ["This visit", "本次访问"],
@@ -142,4 +142,4 @@ export const kilobytes = (bytes) => `${number(bytes / 1000, bytes < 100_000 ? 1 
 const date = (options) => (time) => new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }).format(new Date(time));
 export const day = date({ dateStyle: "long" });
 export const month = date({ year: "numeric", month: "long" });
-export const moment = date({ dateStyle: "long", timeStyle: "short", hourCycle: "h23" });
+export const moment = date({ dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
