@@ -2,16 +2,14 @@
 // Here they become sentences ("White hanging heart T-light holder").
 
 const NAMES = /\b(christmas|xmas|easter|valentine|noel|santa|rudolph|english|england|french|france|paris|london|british|scottish|swiss|swedish|danish|scandinavian|japanese|chinese|indian|russian|turkish|moroccan|venetian|victorian|edwardian|georgian|regency|william|morris|union jack|spaceboy|dolly|charlotte|lola|suki|boudicca|murano|monte carlo|new york|brocante|ladurée|madras|maria|charlie|betty|alice|eiffel|rex|dotcomgiftshop|january|december|advent|friday|sunday|i)\b/g;
-const CAPITALS = /\b(uk|usa|tv|3d|diy|cd|dvd|led|lcd|bbq|sos|a4|a5|a6|ok)\b/g;
-
-const upperFirst = (text) => text.replace(/\p{L}/u, (letter) => letter.toUpperCase());
+const CAPITALS = /\b(uk|usa|usb|tv|3d|diy|cd|dvd|led|lcd|bbq|sos|a4|a5|a6|ok)\b/g;
 
 /** A product's title in a readable case. */
 export function readable(title) {
-  const text = title
+  return title
     .toLowerCase()
     .replace(/\s+/g, " ")
-    .trim()
+    .replace(/^[* ]+| +$/g, "")
     .replace(/\bs\/ ?(\d+)/g, "set of $1 ")
     .replace(/\bset ?\/ ?(\d+)/g, "set of $1 ")
     .replace(/\bset (\d+)\b/g, "set of $1")
@@ -23,13 +21,11 @@ export function readable(title) {
     .replace(/ {2,}/g, " ")
     .replace(/[ ,.]+$/, "")
     .replace(NAMES, (name) => name.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase()))
-    .replace(CAPITALS, (name) => name.toUpperCase());
-  return upperFirst(text);
+    .replace(CAPITALS, (name) => name.toUpperCase())
+    .replace(/^[^\p{L}\p{N}]*\p{L}/u, (start) => start.toUpperCase());
 }
 
-/** A sentence in which titles stand as the data writes them, made readable. */
+/** A reason's sentence, with the title that stands in it made readable. */
 export function readableSentence(sentence) {
-  return sentence.replace(/\b[A-Z0-9][A-Z0-9'"&./()+!?-]*(?:,? ?[ ,][A-Z0-9'"&./()+!?-]+)+(?![a-z])/g, (title) =>
-    /[A-Z]{2}/.test(title) ? readable(title) : title,
-  );
+  return sentence.replace(/(?<=^Goes with ).+(?=, which you)|(?<=“).+(?=”)/, readable);
 }

@@ -54,7 +54,7 @@ const TEXTS = {
   proof_title: ["Same answer, two places", "两处，同一个答案"],
   badge_wait: ["Asking the edge…", "正在询问边缘…"],
   badge_same: ["Browser and edge answered with identical bytes ({0} bytes{1})", "浏览器与边缘的回答逐字节相同（{0} 字节{1}）"],
-  badge_differ: ["Browser and edge differ: {0} and {1} bytes, first at byte {2}. This is a defect; please report it with the request below.", "浏览器与边缘的回答不同：{0} 与 {1} 字节，从第 {2} 字节起。这是缺陷，请连同下面的请求一起报告。"],
+  badge_differ: ["Browser and edge differ: {0} and {1} bytes, first at byte {2}. Either the edge holds stored events of this shopper, or this is a defect to report with the request below.", "浏览器与边缘的回答不同：{0} 与 {1} 字节，从第 {2} 字节起。要么边缘存有这位顾客的事件，要么这是缺陷，请连同下面的请求一起报告。"],
   badge_down: ["The edge did not answer ({0}). The list is the browser's own and complete without it.", "边缘没有回答（{0}）。列表由浏览器自己完成，不受影响。"],
   badge_off: ["Not compared: nothing leaves this page.", "未作比较：没有任何数据离开本页。"],
   glance_wait: ["…", "…"],
