@@ -17,7 +17,7 @@ fn main() {
     for file in [&shelf, &manifest] {
         println!("cargo::rerun-if-changed={}", file.display());
     }
-    let for_wasm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
+    let for_wasm = env::var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "wasm32");
     match embed(&shelf, &manifest) {
         Ok(code) => {
             println!("cargo::rustc-cfg=embedded_model");

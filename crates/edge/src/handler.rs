@@ -139,14 +139,14 @@ impl Phases {
 
 /// A refusal: a problem, and headers that belong to it.
 struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Refusal {
-            problem,
+            problem: Box::new(problem),
             headers: Vec::new(),
         }
     }

@@ -122,7 +122,7 @@ fn send(response: Response, out: ResponseOutparam) {
     for (name, value) in &response.headers {
         // Names are ours and values are checked where they come from outside;
         // a host that forbids one of them must not cost the whole answer.
-        let _ = headers.append(&(*name).to_owned(), &value.as_bytes().to_vec());
+        let _ = headers.append(name, value.as_bytes());
     }
     let outgoing = OutgoingResponse::new(headers);
     let _ = outgoing.set_status_code(response.status);

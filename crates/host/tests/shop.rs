@@ -1,4 +1,9 @@
 //! The real component with its embedded model, over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why it was skipped"
+)]
 
 mod common;
 
