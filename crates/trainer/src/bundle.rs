@@ -26,17 +26,14 @@ impl Staging {
     /// Prepares to replace the bundle at `target`. A folder that holds
     /// something else than a bundle is refused.
     pub fn begin(target: &Path) -> Result<Self> {
-        let name = target
-            .file_name()
-            .and_then(|n| n.to_str())
-            .ok_or_else(|| {
-                Error::fault(
-                    "out_invalid",
-                    target.display().to_string(),
-                    "not a folder name",
-                    "name a folder to write the bundle to, as models/ranking",
-                )
-            })?;
+        let name = target.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
+            Error::fault(
+                "out_invalid",
+                target.display().to_string(),
+                "not a folder name",
+                "name a folder to write the bundle to, as models/ranking",
+            )
+        })?;
         let staging = Self {
             target: target.to_path_buf(),
             partial: target.with_file_name(format!(".{name}.partial")),
@@ -47,8 +44,7 @@ impl Staging {
         }
         // A run that was stopped between the two renames of `commit`.
         if !target.exists() && staging.previous.exists() {
-            fs::rename(&staging.previous, target)
-                .map_err(|e| Error::io("restore", target, e))?;
+            fs::rename(&staging.previous, target).map_err(|e| Error::io("restore", target, e))?;
         }
         if target.exists() {
             let mut entries = fs::read_dir(target).map_err(|e| Error::io("read", target, e))?;
@@ -62,8 +58,7 @@ impl Staging {
             }
         }
         remove(&staging.partial)?;
-        fs::create_dir(&staging.partial)
-            .map_err(|e| Error::io("create", &staging.partial, e))?;
+        fs::create_dir(&staging.partial).map_err(|e| Error::io("create", &staging.partial, e))?;
         Ok(staging)
     }
 
@@ -84,8 +79,7 @@ impl Staging {
             fs::rename(&self.target, &self.previous)
                 .map_err(|e| Error::io("replace", &self.target, e))?;
         }
-        fs::rename(&self.partial, &self.target)
-            .map_err(|e| Error::io("write", &self.target, e))?;
+        fs::rename(&self.partial, &self.target).map_err(|e| Error::io("write", &self.target, e))?;
         if let Some(parent) = self.target.parent().filter(|p| !p.as_os_str().is_empty()) {
             sync_folder(parent)?;
         }
@@ -120,10 +114,9 @@ fn sync_folder(path: &Path) -> Result<()> {
 
 /// Writes one file atomically.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().map_or_else(
-        || "out".to_owned(),
-        |n| n.to_string_lossy().into_owned(),
-    );
+    let name = path
+        .file_name()
+        .map_or_else(|| "out".to_owned(), |n| n.to_string_lossy().into_owned());
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
     }
@@ -146,7 +139,12 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
             .expect("a folder")
-            .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|e| {
+                e.expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -184,7 +182,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("ranking");
         fs::create_dir(folder.path().join(".ranking.previous")).expect("made");
-        fs::write(folder.path().join(".ranking.previous").join(MANIFEST), b"old").expect("written");
+        fs::write(
+            folder.path().join(".ranking.previous").join(MANIFEST),
+            b"old",
+        )
+        .expect("written");
         let staging = Staging::begin(&target).expect("begun");
         assert_eq!(fs::read(target.join(MANIFEST)).expect("read"), b"old");
         drop(staging);

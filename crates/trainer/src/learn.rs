@@ -5,10 +5,11 @@
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::Serialize;
+use shelfedge_features::Encoded;
 
 use crate::error::{Error, Result};
 use crate::metrics;
-use crate::model::{Batch, Dims, Encoded, Net, Weights, values};
+use crate::model::{Batch, Dims, Net, Weights, values};
 use crate::rng::Rng;
 use crate::round::{round_dense, round_tables};
 use crate::watch::Watch;
@@ -79,7 +80,7 @@ pub struct Epoch {
 /// What was learnt.
 #[derive(Clone, Debug)]
 pub struct Learnt {
-    /// Rounded weights, for raw features.
+    /// Rounded weights.
     pub weights: Weights,
     /// The validation curve.
     pub curve: Vec<Epoch>,
@@ -87,81 +88,11 @@ pub struct Learnt {
     pub best: usize,
 }
 
-/// Mean and scale of the dense features, folded into the first layer at the
-/// end so that serving needs no such step.
-struct Scaler {
-    context: Vec<(f32, f32)>,
-    candidate: Vec<(f32, f32)>,
-}
-
-impl Scaler {
-    fn fit(dims: &Dims, queries: &[Query]) -> Self {
-        let moments = |width: usize, part: &dyn Fn(&Query) -> &[f32]| -> Vec<(f32, f32)> {
-            let mut sums = vec![(0.0_f64, 0.0_f64); width];
-            let mut n = 0_u64;
-            for query in queries {
-                for row in part(query).chunks_exact(width.max(1)) {
-                    n += 1;
-                    for (sum, &x) in sums.iter_mut().zip(row) {
-                        sum.0 += f64::from(x);
-                        sum.1 += f64::from(x) * f64::from(x);
-                    }
-                }
-            }
-            let n = n.max(1) as f64;
-            sums.into_iter()
-                .map(|(sum, squares)| {
-                    let mean = sum / n;
-                    let variance = (squares / n - mean * mean).max(0.0);
-                    // A feature that hardly varies is left as it is.
-                    let scale = if variance > 1e-6 { variance.sqrt() } else { 1.0 };
-                    (mean as f32, scale as f32)
-                })
-                .collect()
-        };
-        Self {
-            context: moments(dims.context, &|q| &q.encoded.context),
-            candidate: moments(dims.candidate, &|q| &q.encoded.candidate),
-        }
-    }
-
-    fn apply(&self, encoded: &mut Encoded) {
-        let scale = |data: &mut [f32], moments: &[(f32, f32)]| {
-            for row in data.chunks_exact_mut(moments.len().max(1)) {
-                for (x, (mean, scale)) in row.iter_mut().zip(moments) {
-                    *x = (*x - mean) / scale;
-                }
-            }
-        };
-        scale(&mut encoded.context, &self.context);
-        scale(&mut encoded.candidate, &self.candidate);
-    }
-
-    /// `w * (x - mean) / scale + b` is `(w / scale) * x + (b - w * mean / scale)`.
-    fn fold(&self, dims: &Dims, weights: &mut Weights) {
-        let h = dims.hidden[0];
-        let mut bias: Vec<f64> = weights.b1.iter().map(|&b| f64::from(b)).collect();
-        let mut part = |first: usize, moments: &[(f32, f32)]| {
-            for (i, (mean, scale)) in moments.iter().enumerate() {
-                let row = &mut weights.w1[(first + i) * h..(first + i + 1) * h];
-                for (w, b) in row.iter_mut().zip(&mut bias) {
-                    *w /= scale;
-                    *b -= f64::from(*w) * f64::from(*mean);
-                }
-            }
-        };
-        part(0, &self.context);
-        part(dims.context + dims.product_width, &self.candidate);
-        weights.b1 = bias.into_iter().map(|b| b as f32).collect();
-    }
-}
-
-/// Learns from the train queries, stops by the valid queries. Both are scaled
-/// in place and back again is not needed by the caller, so they are taken.
+/// Learns from the train queries, stops by the valid queries.
 pub fn learn(
     dims: &Dims,
     mut train: Vec<Query>,
-    mut valid: Vec<Query>,
+    valid: &[Query],
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Learnt> {
@@ -174,10 +105,6 @@ pub fn learn(
             "no order could have been predicted from an earlier one",
             "give a longer history, of customers who come back",
         ));
-    }
-    let scaler = Scaler::fit(dims, &train);
-    for query in train.iter_mut().chain(&mut valid) {
-        scaler.apply(&mut query.encoded);
     }
     let mut seen = vec![false; dims.products];
     for query in &train {
@@ -201,7 +128,7 @@ pub fn learn(
         for epoch in 1..=settings.epochs {
             let train_loss = pass.run(&train, epoch, rate, watch)?;
             let current = pass.weights();
-            let (valid_loss, ndcg) = assess(dims, &current, &valid);
+            let (valid_loss, ndcg) = assess(dims, &current, valid);
             curve.push(Epoch {
                 epoch,
                 tuning: false,
@@ -232,7 +159,7 @@ pub fn learn(
     // Then the tables get the values that they will have in the shop, and the
     // dense layers adapt to them.
     round_tables(dims, &mut weights);
-    let (_, ndcg) = assess(dims, &weights, &valid);
+    let (_, ndcg) = assess(dims, &weights, valid);
     let mut best = (ndcg, weights.clone());
     let mut pass = Pass::new(dims, &weights, true, settings, total);
     pass.done = settings.epochs * train.len();
@@ -241,7 +168,7 @@ pub fn learn(
         let epoch = kept + tuning;
         let train_loss = pass.run(&train, 1_000 + tuning, rate, watch)?;
         let current = pass.weights();
-        let (valid_loss, ndcg) = assess(dims, &current, &valid);
+        let (valid_loss, ndcg) = assess(dims, &current, valid);
         curve.push(Epoch {
             epoch,
             tuning: true,
@@ -256,7 +183,6 @@ pub fn learn(
         rate *= 0.5;
     }
     let mut weights = best.1;
-    scaler.fold(dims, &mut weights);
     round_dense(&mut weights);
     watch.step("learning", total as u64, total as u64, "done");
     Ok(Learnt {

@@ -4,15 +4,20 @@
 //! It doesn't serve: nothing depends on this crate. It computes no feature of
 //! its own either: training and serving call the same `shelfedge_features`.
 
+pub mod bench;
 pub mod bundle;
+pub mod card;
 pub mod error;
+pub mod examples;
 pub mod export;
+pub mod golden;
 pub mod import;
 pub mod learn;
 pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod protocol;
+pub mod ranking;
 pub mod request;
 pub mod rng;
 pub mod round;

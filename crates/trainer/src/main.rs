@@ -10,14 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use shelfedge_trainer::error::Error;
-use shelfedge_trainer::import;
+use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::watch::Watch;
+use shelfedge_trainer::{bench, bundle, import, ranking, shoppers};
 
 #[derive(Parser)]
-#[command(name = "shelfedge-train", version, about = "Learns a shop's ranking from its order history")]
+#[command(
+    name = "shelfedge-train",
+    version,
+    about = "Learns a shop's ranking from its order history"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +42,72 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Learn a ranking and write its bundle
+    Ranking {
+        /// A folder of .parquet and .csv tables, or one table
+        #[arg(long)]
+        shop: PathBuf,
+        /// The column mapping; mapping.toml beside the tables by default
+        #[arg(long)]
+        mapping: Option<PathBuf>,
+        /// The bundle's folder; replaced as a whole
+        #[arg(long)]
+        out: PathBuf,
+        /// Fixes initial weights, order and sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// At most this many passes over the examples
+        #[arg(long)]
+        epochs: Option<usize>,
+        /// Passes without a gain on the valid window before learning stops
+        #[arg(long)]
+        patience: Option<usize>,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a task on a prepared folder with the product's own learning
+    Bench {
+        #[command(subcommand)]
+        task: Task,
+    },
+    /// Write about two dozen anonymous customers for a demonstration
+    Shoppers {
+        /// A folder of .parquet and .csv tables, or one table
+        #[arg(long)]
+        shop: PathBuf,
+        /// The column mapping; mapping.toml beside the tables by default
+        #[arg(long)]
+        mapping: Option<PathBuf>,
+        /// The JSON file to write
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Rank what each customer buys next
+    NextBasket {
+        /// The prepared folder: train, valid and items as Parquet
+        #[arg(long)]
+        data: PathBuf,
+        /// The prediction file to write
+        #[arg(long)]
+        out: PathBuf,
+        /// Which part to predict
+        #[arg(long, value_enum, default_value_t = Part::Test)]
+        window: Part,
+        /// Fixes initial weights, order and sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    Valid,
+    Test,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +126,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a command says on stderr why it failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a command says on stderr why it failed"
+)]
 fn complain(error: &anyhow::Error) {
     eprintln!("shelfedge-train: {error:#}");
 }
@@ -81,6 +155,61 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             } else {
                 say(&imported.report.table());
             }
+        }
+        Command::Ranking {
+            shop,
+            mapping,
+            out,
+            seed,
+            epochs,
+            patience,
+            json,
+        } => {
+            let mut settings = Settings {
+                seed,
+                ..Settings::default()
+            };
+            if let Some(epochs) = epochs {
+                settings.epochs = epochs;
+            }
+            if let Some(patience) = patience {
+                settings.patience = patience;
+            }
+            let outcome = ranking::run(&shop, mapping.as_deref(), &out, &settings, &mut watch)?;
+            watch.clear();
+            if json {
+                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
+            } else {
+                say(&outcome.table());
+            }
+        }
+        Command::Bench {
+            task:
+                Task::NextBasket {
+                    data,
+                    out,
+                    window,
+                    seed,
+                },
+        } => {
+            let target = match window {
+                Part::Valid => bench::Target::Valid,
+                Part::Test => bench::Target::Test,
+            };
+            let settings = Settings {
+                seed,
+                ..Settings::default()
+            };
+            let line = bench::next_basket(&data, &out, target, &settings, &mut watch)?;
+            watch.clear();
+            say(&serde_json::to_string(&line).context("the outcome as JSON")?);
+        }
+        Command::Shoppers { shop, mapping, out } => {
+            let imported = import::import(&shop, mapping.as_deref(), &mut watch)?;
+            watch.clear();
+            let text = shoppers::shoppers(&imported.shop);
+            bundle::write_file(&out, text.as_bytes())?;
+            say(&format!("{} ({} bytes)", out.display(), text.len()));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Serialize;
+use shelfedge_features::{Encoded, Spec};
 
 use crate::rng::Rng;
 
@@ -39,6 +40,23 @@ pub struct Dims {
 }
 
 impl Dims {
+    /// The sizes that a feature spec demands, with the usual layers.
+    pub fn of(spec: &Spec) -> Self {
+        Self {
+            context: spec.context.len(),
+            candidate: spec.candidate.len(),
+            products: spec.product_slots as usize + 1,
+            title: spec.title_tokens as usize,
+            tokens: spec.title_buckets as usize + 1,
+            wide: spec.wide.len(),
+            slots: spec.wide_buckets as usize + 1,
+            session: spec.session_products as usize,
+            product_width: 16,
+            token_width: 8,
+            hidden: [64, 32],
+        }
+    }
+
     /// Inputs of the first layer: context, session, candidate, product, title,
     /// product times session.
     pub fn inputs(&self) -> usize {
@@ -95,7 +113,9 @@ impl Weights {
         let tokens = table(dims.tokens, dims.token_width, &|_| true);
         let mut layer = |inputs: usize, outputs: usize, gain: f32| -> Vec<f32> {
             let scale = (gain / inputs as f32).sqrt();
-            (0..inputs * outputs).map(|_| scale * rng.normal()).collect()
+            (0..inputs * outputs)
+                .map(|_| scale * rng.normal())
+                .collect()
         };
         let [h1, h2] = dims.hidden;
         Self {
@@ -109,30 +129,6 @@ impl Weights {
             w3: layer(h2, 1, 1.0),
             b3: vec![0.0],
         }
-    }
-}
-
-/// Encoded rows of one ranking: what the compiled model gets as inputs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Encoded {
-    /// `[context]`.
-    pub context: Vec<f32>,
-    /// `[session]`, padded with 0.
-    pub session: Vec<i32>,
-    /// `[rows, candidate]`.
-    pub candidate: Vec<f32>,
-    /// `[rows]`.
-    pub product: Vec<i32>,
-    /// `[rows, title]`.
-    pub title: Vec<i32>,
-    /// `[rows, wide]`.
-    pub wide: Vec<i32>,
-}
-
-impl Encoded {
-    /// Number of candidates.
-    pub fn rows(&self) -> usize {
-        self.product.len()
     }
 }
 
@@ -168,8 +164,9 @@ impl Batch {
         self.lists += 1;
         self.context.extend_from_slice(&list.context);
         self.session.extend_from_slice(&list.session);
+        let chosen = &chosen[..chosen.len().min(self.rows)];
         let positives = chosen.iter().filter(|&&i| relevant[i]).count().max(1) as f32;
-        for &i in chosen.iter().take(self.rows) {
+        for &i in chosen {
             let part = |width: usize| i * width..(i + 1) * width;
             self.candidate
                 .extend_from_slice(&list.candidate[part(dims.candidate)]);
@@ -220,12 +217,10 @@ fn ints<const D: usize>(data: &[i32], shape: [usize; D], device: &Device) -> Ten
 impl Net {
     /// Puts weights on a device. Frozen tables get no gradients.
     pub fn new(dims: &Dims, w: &Weights, frozen: bool, device: &Device) -> Self {
-        let matrix = |data: &[f32], shape: [usize; 2]| {
-            Param::from_tensor(floats(data, shape, device))
-        };
+        let matrix =
+            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
         let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
-        let table =
-            |data: &[f32], shape: [usize; 2]| matrix(data, shape).set_require_grad(!frozen);
+        let table = |data: &[f32], shape: [usize; 2]| matrix(data, shape).set_require_grad(!frozen);
         let [h1, h2] = dims.hidden;
         Self {
             products: table(&w.products, [dims.products, dims.product_width]),
@@ -310,10 +305,7 @@ impl Net {
         let w1 = self.w1.val();
         let shared_width = dims.context + d;
         let shared = Tensor::cat(
-            vec![
-                floats(&batch.context, [b, dims.context], device),
-                session,
-            ],
+            vec![floats(&batch.context, [b, dims.context], device), session],
             1,
         )
         .matmul(w1.clone().slice([0..shared_width, 0..h1]))
@@ -346,12 +338,12 @@ impl Net {
 
     /// Scores of all rows of one ranking.
     pub fn score(&self, dims: &Dims, list: &Encoded, device: &Device) -> Vec<f32> {
-        if list.rows() == 0 {
+        if list.rows == 0 {
             return Vec::new();
         }
-        let mut batch = Batch::new(list.rows());
-        let all: Vec<usize> = (0..list.rows()).collect();
-        batch.push(dims, list, &all, &vec![false; list.rows()]);
+        let mut batch = Batch::new(list.rows);
+        let all: Vec<usize> = (0..list.rows).collect();
+        batch.push(dims, list, &all, &vec![false; list.rows]);
         values(self.forward(dims, &batch, device))
     }
 }
@@ -383,6 +375,7 @@ mod tests {
 
     fn example() -> Encoded {
         Encoded {
+            rows: 2,
             context: vec![0.5, -1.0],
             session: vec![2, 4, 0],
             candidate: vec![0.1, 0.2, 0.3, -0.4, 0.5, 0.6],
@@ -400,7 +393,7 @@ mod tests {
         let session: Vec<f32> = (0..d)
             .map(|k| filled.iter().map(|&i| row(i)[k]).sum::<f32>() / filled.len().max(1) as f32)
             .collect();
-        (0..list.rows())
+        (0..list.rows)
             .map(|r| {
                 let mut x = list.context.clone();
                 x.extend(&session);
@@ -493,7 +486,10 @@ mod tests {
                 loss(&w)
             };
             let difference = (nudge(1e-2) - nudge(-1e-2)) / 2e-2;
-            assert!((gradient - difference).abs() < 2e-3, "{k}: {gradient} {difference}");
+            assert!(
+                (gradient - difference).abs() < 2e-3,
+                "{k}: {gradient} {difference}"
+            );
         }
     }
 }

@@ -177,7 +177,7 @@ pub fn personal_frequency(shop: &Shop, cases: &[Case], window: Window) -> Lists 
 }
 
 /// All products by their buyers in the last `days`, then in the last 60.
-fn popular(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
+pub(crate) fn popular(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
     let (recent, longer) = (buyers(shop, before, days), buyers(shop, before, 60));
     let mut order: Vec<u32> = (0..shop.products.len() as u32).collect();
     order.sort_by_key(|&p| {

@@ -126,7 +126,10 @@ pub fn shoppers(shop: &Shop) -> String {
             }
             first = false;
             let events: Vec<String> = candidate.orders.iter().map(|o| purchase(shop, o)).collect();
-            let id = quoted(&format!("c{}", shop.customers[candidate.customer as usize].id));
+            let id = quoted(&format!(
+                "c{}",
+                shop.customers[candidate.customer as usize].id
+            ));
             let _ = write!(
                 out,
                 "\n{{\"shopper\":{id},\"country\":{},\"kind\":\"{}\",\"orders\":{},\"lines\":{},\"events\":[{}]}}",

@@ -88,8 +88,17 @@ pub(super) fn read(
             ));
             continue;
         }
-        let [order, product, title, quantity, time, price, customer, country, currency] =
-            at.map(|place| cell(&record, place));
+        let [
+            order,
+            product,
+            title,
+            quantity,
+            time,
+            price,
+            customer,
+            country,
+            currency,
+        ] = at.map(|place| cell(&record, place));
         intake.row(&Fields {
             order,
             product,

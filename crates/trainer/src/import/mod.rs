@@ -54,13 +54,27 @@ pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Res
     };
     let mapping_path = mapping.unwrap_or(&beside);
     let mapping = Mapping::load(mapping_path)?;
+    let mut digest = Sha256::new();
+    hash_file(mapping_path, &mut digest)?;
+    for path in &files {
+        hash_file(path, &mut digest)?;
+    }
+    import_tables(&files, &mapping, digest.finalize().into(), watch)
+}
 
+/// Reads the given tables, in their order.
+pub fn import_tables(
+    files: &[PathBuf],
+    mapping: &Mapping,
+    digest: [u8; 32],
+    watch: &mut dyn Watch,
+) -> Result<Imported> {
     // All files are checked before the first is read.
     let mut faults = Vec::new();
-    for path in &files {
+    for path in files {
         let checked = match kind(path) {
-            Some(Format::Parquet) => parquet::check(path, &mapping),
-            Some(Format::Csv) => csv::check(path, &mapping),
+            Some(Format::Parquet) => parquet::check(path, mapping),
+            Some(Format::Csv) => csv::check(path, mapping),
             None => Err(Error::fault(
                 "table_format",
                 path.display().to_string(),
@@ -78,22 +92,15 @@ pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Res
         return Err(Error::Invalid(faults));
     }
 
-    let mut digest = Sha256::new();
-    hash_file(mapping_path, &mut digest)?;
-    for path in &files {
-        hash_file(path, &mut digest)?;
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-
-    let mut intake = Intake::new(&mapping);
-    for path in &files {
+    let mut intake = Intake::new(mapping);
+    for path in files {
         let name = path
             .file_name()
             .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         intake.begin(name);
         match kind(path) {
-            Some(Format::Csv) => csv::read(path, &mapping, &mut intake, watch)?,
-            _ => parquet::read(path, &mapping, &mut intake, watch)?,
+            Some(Format::Csv) => csv::read(path, mapping, &mut intake, watch)?,
+            _ => parquet::read(path, mapping, &mut intake, watch)?,
         }
     }
     intake.finish(digest)
@@ -342,7 +349,9 @@ impl<'a> Intake<'a> {
             return self.refuse(Rule::MixedCurrency, || vec![show(name, &f.currency)]);
         }
         let Some(customer) = customer.filter(|c| !c.is_empty()) else {
-            return self.refuse(Rule::MissingCustomer, || vec![show(&columns.order, &f.order)]);
+            return self.refuse(Rule::MissingCustomer, || {
+                vec![show(&columns.order, &f.order)]
+            });
         };
         if rules
             .cancellation_prefixes
@@ -357,7 +366,9 @@ impl<'a> Intake<'a> {
             });
         }
         if quantity <= 0 {
-            return self.refuse(Rule::Quantity, || vec![show(&columns.quantity, &f.quantity)]);
+            return self.refuse(Rule::Quantity, || {
+                vec![show(&columns.quantity, &f.quantity)]
+            });
         }
         if !price_positive {
             return self.refuse(Rule::Price, || {

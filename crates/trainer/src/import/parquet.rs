@@ -105,8 +105,17 @@ pub(super) fn read(
             maybe(&c.currency),
         ];
         for row in 0..batch.num_rows() {
-            let [order, product, title, quantity, time, price, customer, country, currency] =
-                columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row)));
+            let [
+                order,
+                product,
+                title,
+                quantity,
+                time,
+                price,
+                customer,
+                country,
+                currency,
+            ] = columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row)));
             intake.row(&Fields {
                 order,
                 product,

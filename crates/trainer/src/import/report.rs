@@ -176,7 +176,7 @@ impl Report {
     /// As an aligned table for a person.
     pub fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_header(["rows", "", "what", "examples"]);
         table.add_row([
             thousands(self.rows),

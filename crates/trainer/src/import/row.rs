@@ -31,9 +31,7 @@ impl Cell<'_> {
             Self::Int(value) => Cow::Owned(value.to_string()),
             Self::Float(value) => Cow::Owned(value.to_string()),
             Self::Decimal(text) | Self::Odd(text) => Cow::Borrowed(text),
-            Self::Time(ms, _) => {
-                Cow::Owned(shelfedge_commerce::time::Timestamp(*ms).to_string())
-            }
+            Self::Time(ms, _) => Cow::Owned(shelfedge_commerce::time::Timestamp(*ms).to_string()),
         }
     }
 
@@ -58,9 +56,7 @@ impl Cell<'_> {
     pub(crate) fn int(&self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(*value),
-            Self::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => {
-                Some(*value as i64)
-            }
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(*value as i64),
             Self::Text(text) => text.trim().parse().ok(),
             Self::Decimal(_) => self.id()?.parse().ok(),
             _ => None,
@@ -119,7 +115,10 @@ pub(crate) fn minor_units(text: &str, exponent: u32) -> Option<(i64, bool)> {
     };
     let exponent = exponent as usize;
     for i in 0..exponent {
-        let digit = fraction.as_bytes().get(i).map_or(0, |b| b.wrapping_sub(b'0'));
+        let digit = fraction
+            .as_bytes()
+            .get(i)
+            .map_or(0, |b| b.wrapping_sub(b'0'));
         if digit > 9 {
             return None;
         }

@@ -18,7 +18,10 @@ fn the_demo_shop_is_read_as_the_protocol_reads_it() {
     assert_eq!(report.rows, 541_909);
     assert_eq!(report.rows_of(Rule::MissingCustomer), 135_080);
     assert_eq!(report.rows_of(Rule::Cancellation), 8_905);
-    assert_eq!(report.rows_of(Rule::Quantity) + report.rows_of(Rule::Price), 40);
+    assert_eq!(
+        report.rows_of(Rule::Quantity) + report.rows_of(Rule::Price),
+        40
+    );
     assert_eq!(report.rows_of(Rule::NotAProduct), 1_547);
     for rule in [Rule::Unparsable, Rule::OutOfRange, Rule::MixedCurrency] {
         assert_eq!(report.rows_of(rule), 0, "{rule:?}");
@@ -95,7 +98,14 @@ fn every_rule_counts_its_rows() {
     let counts: Vec<String> = report
         .rules
         .iter()
-        .map(|r| format!("{:?} {} {:?}", r.rule, r.rows, r.examples.first().map(|e| (e.row, &e.fields))))
+        .map(|r| {
+            format!(
+                "{:?} {} {:?}",
+                r.rule,
+                r.rows,
+                r.examples.first().map(|e| (e.row, &e.fields))
+            )
+        })
         .collect();
     expect![[r#"
         Unparsable 3 Some((3, ["n=x"]))
@@ -114,10 +124,17 @@ fn every_rule_counts_its_rows() {
     assert_eq!((report.rows, report.kept, report.refused), (13, 3, 10));
     let shop = &imported.shop;
     // 10:00 an hour east of Greenwich is 09:00 UTC; 2 at 2.50 and 3 at 2.51.
-    assert_eq!(Timestamp(shop.orders[1].time).to_string(), "2020-01-02T09:00:00Z");
+    assert_eq!(
+        Timestamp(shop.orders[1].time).to_string(),
+        "2020-01-02T09:00:00Z"
+    );
     assert_eq!(
         shop.orders[1].lines,
-        [Line { product: 0, quantity: 5, unit_price: 251 }]
+        [Line {
+            product: 0,
+            quantity: 5,
+            unit_price: 251
+        }]
     );
 }
 
@@ -141,7 +158,9 @@ fn missing_columns_are_all_named() {
     let codes: Vec<&str> = error.faults().iter().map(|f| f.code).collect();
     assert_eq!(codes, ["column_missing", "column_missing"]);
     assert!(
-        error.to_string().contains("the columns are no, product, n, at, price, who, cur"),
+        error
+            .to_string()
+            .contains("the columns are no, product, n, at, price, who, cur"),
         "{error}"
     );
 }
@@ -233,7 +252,10 @@ fn columns_of_an_unusable_type_are_named() {
         ("no", text("1")),
         ("sku", text("P1")),
         ("name", text("Cup")),
-        ("n", Arc::new(BooleanArray::from(vec![true])) as arrow_array::ArrayRef),
+        (
+            "n",
+            Arc::new(BooleanArray::from(vec![true])) as arrow_array::ArrayRef,
+        ),
         ("at", text("02/01/2020 10:00")),
         ("price", text("2.50")),
         ("who", text("7")),
@@ -242,12 +264,9 @@ fn columns_of_an_unusable_type_are_named() {
     .expect("a batch");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("t.parquet");
-    let mut writer = ArrowWriter::try_new(
-        File::create(&path).expect("created"),
-        batch.schema(),
-        None,
-    )
-    .expect("a writer");
+    let mut writer =
+        ArrowWriter::try_new(File::create(&path).expect("created"), batch.schema(), None)
+            .expect("a writer");
     writer.write(&batch).expect("written");
     writer.close().expect("closed");
     std::fs::write(folder.path().join("mapping.toml"), MAPPING).expect("written");

@@ -1,0 +1,237 @@
+//! The model card: what a model is for, what it is worth and where it stops.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use shelfedge_commerce::time::Timestamp;
+
+use crate::import::Report;
+use crate::learn::{Epoch, Settings};
+use crate::metrics::Estimate;
+use crate::model::Dims;
+use crate::plan::Plan;
+use crate::protocol::{Scores, Window};
+
+/// The model beside the two baselines in one window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The compiled model in the engine.
+    pub model: Scores,
+    /// What most customers bought in the last 14 days.
+    pub popularity: Scores,
+    /// What the customer bought most often.
+    pub personal_frequency: Scores,
+    /// Share of the bought products that recall offered as candidates.
+    pub candidates_hold: f64,
+}
+
+/// What the card tells.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The import's report.
+    pub report: &'a Report,
+    /// Attribution of the data, if the shop's folder names one.
+    pub attribution: Option<&'a str>,
+    /// The split.
+    pub plan: &'a Plan,
+    /// Sizes of the network.
+    pub dims: &'a Dims,
+    /// How it was learnt.
+    pub settings: &'a Settings,
+    /// The validation curve.
+    pub curve: &'a [Epoch],
+    /// Rankings that taught.
+    pub examples: usize,
+    /// The window that stopped the learning.
+    pub valid: &'a Comparison,
+    /// The window scored once.
+    pub test: &'a Comparison,
+    /// Largest difference between the learner's and the engine's scores over
+    /// the golden cases.
+    pub parity: f64,
+    /// Number of golden cases.
+    pub golden: usize,
+    /// Time of the last order in the shipped tables.
+    pub as_of: Timestamp,
+    /// Parts with their bytes.
+    pub sizes: &'a [(&'static str, usize)],
+}
+
+fn estimate(e: &Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", e.value, e.low, e.high)
+}
+
+fn day(ms: i64) -> String {
+    Timestamp(ms).to_string().chars().take(10).collect()
+}
+
+fn span(window: &Window) -> String {
+    format!("{} to {}", day(window.from), day(window.to - 1))
+}
+
+fn scores(out: &mut String, title: &str, c: &Comparison) {
+    let _ = writeln!(
+        out,
+        "### {title}: {} customers, {} of them with new products\n",
+        c.model.all.queries, c.model.new.queries
+    );
+    let _ = writeln!(
+        out,
+        "| list | ranking | NDCG@10 | recall@10 | recall@20 | hit rate@10 |\n|---|---|---|---|---|---|"
+    );
+    for (list, pick) in [
+        (
+            "all products",
+            (|s: &Scores| s.all) as fn(&Scores) -> crate::metrics::Summary,
+        ),
+        ("new to the customer", |s: &Scores| s.new),
+    ] {
+        for (name, s) in [
+            ("this model", &c.model),
+            ("personal frequency", &c.personal_frequency),
+            ("popularity, 14 days", &c.popularity),
+        ] {
+            let m = pick(s);
+            let _ = writeln!(
+                out,
+                "| {list} | {name} | {} | {} | {} | {} |",
+                estimate(&m.ndcg10),
+                estimate(&m.recall10),
+                estimate(&m.recall20),
+                estimate(&m.hit10)
+            );
+        }
+    }
+    let _ = writeln!(
+        out,
+        "\nRecall offered {:.1} % of the products that were bought; no ranking of its candidates can find the rest.\n",
+        100.0 * c.candidates_hold
+    );
+}
+
+/// Writes the card as Markdown.
+pub fn card(f: &Facts<'_>) -> String {
+    let mut out = String::new();
+    let o = &mut out;
+    let _ = writeln!(
+        o,
+        "# Ranking model\n\n\
+         Ranks a shop's products for a shopper from their purchases, what they look at in this session, and the hour, \
+         weekday and device. It runs in the shopper's browser or at the edge.\n\n\
+         Producer: shelfedge-train {}. Seed {}.\n",
+        env!("CARGO_PKG_VERSION"),
+        f.settings.seed
+    );
+
+    let _ = writeln!(
+        o,
+        "## Purpose and limits\n\n\
+         For ordering products on a page of the shop whose orders it was learnt from. Not for prices, credit, or any \
+         decision about a person.\n\n\
+         - It knows purchases only. Looks and additions to the cart are imitated in learning by showing a random part of \
+         an order as if it had been looked at; how real clicks relate to purchases was not measured.\n\
+         - It is measured on who bought what, under whatever the shop showed at the time. That is not the same as the \
+         effect of showing these rankings; only an experiment tells that.\n\
+         - Products that were never sold before the tables' date can't be recommended.\n\
+         - The customers of the demo shop are mostly wholesalers, who buy the same things again and again. Shops with \
+         other customers will see other gains.\n"
+    );
+
+    let _ = writeln!(
+        o,
+        "## Data\n\n\
+         {} rows of {}, {} kept: {} orders of {} customers, {} products, {} to {}. SHA-256 over the mapping and the \
+         tables: `{}`.\n",
+        f.report.rows,
+        f.report.files.join(", "),
+        f.report.kept,
+        f.report.orders,
+        f.report.customers,
+        f.report.products,
+        f.report.first.as_deref().unwrap_or("-"),
+        f.report.last.as_deref().unwrap_or("-"),
+        f.report.digest
+    );
+    if let Some(attribution) = f.attribution {
+        let _ = writeln!(o, "{}\n", attribution.trim());
+    }
+
+    let train: Vec<String> = f.plan.train.iter().map(span).collect();
+    let _ = writeln!(
+        o,
+        "## Split\n\n\
+         By time. The tables (popularity, neighbours, prices) for a window are made from the orders before it.\n\n\
+         | part | window |\n|---|---|\n| teaches ({} rankings) | {} |\n| stops the learning | {} |\n| scored once | {} |\n\n\
+         The network that is shipped is the one that was measured. The tables that are shipped were made again from all \
+         orders up to {}, so they know more than those that were measured.\n",
+        f.examples,
+        train.join("<br>"),
+        span(&f.plan.valid),
+        span(&f.plan.test),
+        f.as_of
+    );
+
+    let _ = writeln!(
+        o,
+        "## Quality\n\n\
+         Next-basket ranking: for every customer with orders before the window and a known product bought in it, the \
+         products bought in the window are the answer. No session is shown. Scored with the compiled model in the \
+         engine that ships. In brackets 95 % bootstrap intervals over customers.\n"
+    );
+    scores(o, &format!("Test, {}", span(&f.plan.test)), f.test);
+    scores(o, &format!("Valid, {}", span(&f.plan.valid)), f.valid);
+
+    let _ = writeln!(
+        o,
+        "## Learning\n\n\
+         Wide & Deep: {} inputs, hidden layers of {} and {}, embeddings of {} numbers for {} product slots and {} for {} \
+         title tokens, {} hashed crosses. Listwise softmax loss with several positives, Adam. The tables were rounded to 8 bits and \
+         fixed, the dense layers tuned after that and rounded to half precision; the scores above are those of the \
+         rounded network.\n\n\
+         | pass | tables | train loss | valid loss | valid NDCG@10 of candidates |\n|---|---|---|---|---|",
+        f.dims.inputs(),
+        f.dims.hidden[0],
+        f.dims.hidden[1],
+        f.dims.product_width,
+        f.dims.products,
+        f.dims.token_width,
+        f.dims.tokens,
+        f.dims.slots
+    );
+    for e in f.curve {
+        let _ = writeln!(
+            o,
+            "| {} | {} | {:.4} | {:.4} | {:.4} |",
+            e.epoch,
+            if e.tuning { "rounded" } else { "learnt" },
+            e.train_loss,
+            e.valid_loss,
+            e.valid_ndcg10
+        );
+    }
+
+    let _ = writeln!(
+        o,
+        "\n## Parity\n\n\
+         `golden.json` holds {} rankings with the learner's own scores. The native engine repeats them within {:.1e}; \
+         the other targets (tract, onnxruntime, Node, browsers, the edge component) replay the same file in their tests, \
+         and our own targets must agree with the native engine to the bit.\n",
+        f.golden, f.parity
+    );
+    let _ = writeln!(o, "## Sizes\n\n| part | bytes |\n|---|---|");
+    for (name, bytes) in f.sizes {
+        let _ = writeln!(o, "| {name} | {bytes} |");
+    }
+    let _ = writeln!(
+        o,
+        "\n## Licence\n\n\
+         The weights and tables are derived from the data named above and may be used under the data's licence with its \
+         attribution{}.",
+        if f.attribution.is_some() {
+            ""
+        } else {
+            "; the shop's folder names none, so they are the shop's own"
+        }
+    );
+    out
+}
