@@ -31,7 +31,9 @@ impl Shop {
     /// differs, or when the compiled model can't be opened.
     #[wasm_bindgen(constructor)]
     pub fn new(manifest: &[u8], shelf: Vec<u8>) -> Result<Shop, JsValue> {
-        Session::open(manifest, shelf).map(Shop).map_err(|problem| thrown(&problem))
+        Session::open(manifest, shelf)
+            .map(Shop)
+            .map_err(|problem| thrown(&problem))
     }
 
     /// What was opened, as JSON.
@@ -45,7 +47,10 @@ impl Shop {
     /// # Errors
     /// Throws a problem's JSON with every fault; nothing is added then.
     pub fn observe(&mut self, events: &str) -> Result<String, JsValue> {
-        self.0.observe(events.as_bytes()).map(text).map_err(|problem| thrown(&problem))
+        self.0
+            .observe(events.as_bytes())
+            .map(text)
+            .map_err(|problem| thrown(&problem))
     }
 
     /// The profile's events, a JSON array.
@@ -64,7 +69,10 @@ impl Shop {
     /// # Errors
     /// Throws a problem's JSON.
     pub fn rank(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<String, JsValue> {
-        self.0.rank(request.as_bytes(), candidates.as_deref()).map(text).map_err(|problem| thrown(&problem))
+        self.0
+            .rank(request.as_bytes(), candidates.as_deref())
+            .map(text)
+            .map_err(|problem| thrown(&problem))
     }
 
     /// The same ranking as numbers: the products' indices, then as many scores
@@ -73,16 +81,29 @@ impl Shop {
     /// # Errors
     /// Throws a problem's JSON.
     #[wasm_bindgen(js_name = rankBulk)]
-    pub fn rank_bulk(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<Vec<u32>, JsValue> {
-        self.0.rank_bulk(request.as_bytes(), candidates.as_deref()).map_err(|problem| thrown(&problem))
+    pub fn rank_bulk(
+        &mut self,
+        request: &str,
+        candidates: Option<Vec<u32>>,
+    ) -> Result<Vec<u32>, JsValue> {
+        self.0
+            .rank_bulk(request.as_bytes(), candidates.as_deref())
+            .map_err(|problem| thrown(&problem))
     }
 
     /// The request with the profile's events in it, as JSON.
     ///
     /// # Errors
     /// Throws a problem's JSON.
-    pub fn request(&mut self, request: &str, candidates: Option<Vec<u32>>) -> Result<String, JsValue> {
-        self.0.request(request.as_bytes(), candidates.as_deref()).map(text).map_err(|problem| thrown(&problem))
+    pub fn request(
+        &mut self,
+        request: &str,
+        candidates: Option<Vec<u32>>,
+    ) -> Result<String, JsValue> {
+        self.0
+            .request(request.as_bytes(), candidates.as_deref())
+            .map(text)
+            .map_err(|problem| thrown(&problem))
     }
 
     /// Answers a whole request, without the profile.
@@ -90,7 +111,10 @@ impl Shop {
     /// # Errors
     /// Throws a problem's JSON.
     pub fn answer(&mut self, request: &str) -> Result<String, JsValue> {
-        self.0.answer(request.as_bytes()).map(text).map_err(|problem| thrown(&problem))
+        self.0
+            .answer(request.as_bytes())
+            .map(text)
+            .map_err(|problem| thrown(&problem))
     }
 
     /// The products that the model knows, as JSON.

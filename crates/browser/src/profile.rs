@@ -27,15 +27,21 @@ impl Profile {
         let mut change = Change::default();
         for event in events {
             if let Some(id) = &event.id {
-                let Err(at) = self.ids.binary_search(id) else { continue };
+                let Err(at) = self.ids.binary_search(id) else {
+                    continue;
+                };
                 self.ids.insert(at, id.clone());
             }
             change.added.push(event.clone());
             self.events.push(event);
         }
-        sort::by(&mut self.events, |a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        sort::by(&mut self.events, |a, b| {
+            (a.time, &a.id).cmp(&(b.time, &b.id))
+        });
         let surplus = self.events.len().saturating_sub(MAX_EVENTS);
-        change.evicted.extend(self.events.drain(..surplus).filter_map(|event| event.id));
+        change
+            .evicted
+            .extend(self.events.drain(..surplus).filter_map(|event| event.id));
         let ids = &mut self.ids;
         for id in &change.evicted {
             if let Ok(at) = ids.binary_search(id) {
@@ -43,7 +49,12 @@ impl Profile {
             }
         }
         // An event older than a full profile comes and goes at once.
-        change.added.retain(|event| event.id.as_ref().is_none_or(|id| ids.binary_search(id).is_ok()));
+        change.added.retain(|event| {
+            event
+                .id
+                .as_ref()
+                .is_none_or(|id| ids.binary_search(id).is_ok())
+        });
         change
     }
 
@@ -87,7 +98,11 @@ mod tests {
     }
 
     fn ids(events: &[Event]) -> Vec<&str> {
-        events.iter().filter_map(|e| e.id.as_ref()).map(EventId::as_str).collect()
+        events
+            .iter()
+            .filter_map(|e| e.id.as_ref())
+            .map(EventId::as_str)
+            .collect()
     }
 
     #[test]
@@ -104,11 +119,20 @@ mod tests {
     #[test]
     fn the_oldest_leave_a_full_profile() {
         let mut profile = Profile::default();
-        let many = (0..MAX_EVENTS).map(|i| event(&format!("e{i}"), i as i64 + 10)).collect();
+        let many = (0..MAX_EVENTS)
+            .map(|i| event(&format!("e{i}"), i as i64 + 10))
+            .collect();
         assert_eq!(profile.add(many).evicted, []);
         let change = profile.add(vec![event("new", 1 << 40), event("ancient", 0)]);
         assert_eq!(ids(&change.added), ["new"]);
-        assert_eq!(change.evicted.iter().map(EventId::as_str).collect::<Vec<_>>(), ["ancient", "e0"]);
+        assert_eq!(
+            change
+                .evicted
+                .iter()
+                .map(EventId::as_str)
+                .collect::<Vec<_>>(),
+            ["ancient", "e0"]
+        );
         assert_eq!(profile.events().len(), MAX_EVENTS);
         // Having left, the id is new again; the profile is full of younger ones.
         assert_eq!(ids(&profile.add(vec![event("e0", 10)]).added), [""; 0]);

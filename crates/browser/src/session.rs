@@ -65,18 +65,34 @@ type Result<T> = core::result::Result<T, Problem>;
 impl Session {
     /// Checks that the parts belong together and opens the model.
     pub(crate) fn open(manifest: &[u8], shelf: Vec<u8>) -> Result<Self> {
-        let manifest = Manifest::parse(manifest).map_err(|faults| {
-            Problem { faults, ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used:") }
+        let manifest = Manifest::parse(manifest).map_err(|faults| Problem {
+            faults,
+            ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used:")
         })?;
-        manifest.check_part("model.shelf", &shelf).map_err(|error| unusable(&error))?;
+        manifest
+            .check_part("model.shelf", &shelf)
+            .map_err(|error| unusable(&error))?;
         let digest = manifest.model_digest();
         let ranker = Ranker::open(shelf).map_err(|error| {
-            Problem::new(Code::ModelUnusable).with_detail(["model.shelf: ", &error.to_string()].concat())
+            Problem::new(Code::ModelUnusable)
+                .with_detail(["model.shelf: ", &error.to_string()].concat())
         })?;
         let info = ranker.info();
-        let inside = Digests { spec: info.spec, onnx: info.onnx, data: info.data };
-        manifest.check_digests(&inside).map_err(|error| unusable(&error))?;
-        Ok(Self { ranker, digest, profile: Profile::default(), workspace: Workspace::default(), staged: Vec::new() })
+        let inside = Digests {
+            spec: info.spec,
+            onnx: info.onnx,
+            data: info.data,
+        };
+        manifest
+            .check_digests(&inside)
+            .map_err(|error| unusable(&error))?;
+        Ok(Self {
+            ranker,
+            digest,
+            profile: Profile::default(),
+            workspace: Workspace::default(),
+            staged: Vec::new(),
+        })
     }
 
     /// `{"models":[..]}` with the one that is open.
@@ -121,11 +137,17 @@ impl Session {
 
     /// Ranks for the profile.
     pub(crate) fn rank(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u8>> {
-        self.asked(json, candidates, |session, request| session.respond(request))
+        self.asked(json, candidates, |session, request| {
+            session.respond(request)
+        })
     }
 
     /// The same ranking as indices, then the bits of the scores.
-    pub(crate) fn rank_bulk(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u32>> {
+    pub(crate) fn rank_bulk(
+        &mut self,
+        json: &[u8],
+        candidates: Option<&[u32]>,
+    ) -> Result<Vec<u32>> {
         self.asked(json, candidates, |session, request| {
             let ranked = rank::rank(&session.ranker, request, &mut session.workspace)?;
             let products = ranked.items.iter().map(|item| item.product);
@@ -136,7 +158,9 @@ impl Session {
 
     /// The request with the profile in it.
     pub(crate) fn request(&mut self, json: &[u8], candidates: Option<&[u32]>) -> Result<Vec<u8>> {
-        self.asked(json, candidates, |_, request| Ok(rank::write_request(request)))
+        self.asked(json, candidates, |_, request| {
+            Ok(rank::write_request(request))
+        })
     }
 
     /// Answers a request that brings its own events.
@@ -170,13 +194,21 @@ impl Session {
     fn ids(&self, indices: &[u32]) -> Result<Vec<ProductId>> {
         let mut faults = Faults::default();
         if indices.len() > MAX_CANDIDATES {
-            let cause = [&indices.len().to_string(), " candidates are more than ", &MAX_CANDIDATES.to_string()].concat();
+            let cause = [
+                &indices.len().to_string(),
+                " candidates are more than ",
+                &MAX_CANDIDATES.to_string(),
+            ]
+            .concat();
             return Err(Faults::from(Fault::new(&codes::TOO_MANY, "candidates", cause)).into());
         }
         let tables = self.ranker.tables();
         let mut ids = Vec::with_capacity(indices.len());
         for (at, index) in indices.iter().enumerate() {
-            match tables.product(*index).map(|product| ProductId::new(product.id)) {
+            match tables
+                .product(*index)
+                .map(|product| ProductId::new(product.id))
+            {
                 Some(Ok(id)) => ids.push(id),
                 _ => faults.push(Fault::new(
                     &INDEX_UNKNOWN,
@@ -250,7 +282,11 @@ impl Session {
         let mut faults = Faults::default();
         for (name, _) in &staged {
             if !self.ranker.inputs().any(|port| port.name == name) {
-                faults.push(Fault::new(&INPUT_UNKNOWN, input_path(name), "the model has no such input"));
+                faults.push(Fault::new(
+                    &INPUT_UNKNOWN,
+                    input_path(name),
+                    "the model has no such input",
+                ));
             }
         }
         let mut inputs = Vec::new();
@@ -259,22 +295,38 @@ impl Session {
                 (Some((_, Raw::F32(values))), Kind::F32) => inputs.push(Input::F32(values)),
                 (Some((_, Raw::I32(values))), Kind::I32) => inputs.push(Input::I32(values)),
                 (Some(_), _) => {
-                    faults.push(Fault::new(&INPUT_KIND, input_path(port.name), "the array is of another type"));
+                    faults.push(Fault::new(
+                        &INPUT_KIND,
+                        input_path(port.name),
+                        "the array is of another type",
+                    ));
                 }
-                (None, _) => faults.push(Fault::new(&INPUT_MISSING, input_path(port.name), "the input is missing")),
+                (None, _) => faults.push(Fault::new(
+                    &INPUT_MISSING,
+                    input_path(port.name),
+                    "the input is missing",
+                )),
             }
         }
         let count = rows as usize;
         if count as f64 != rows {
-            faults.push(Fault::new(&codes::OUT_OF_RANGE, "rows", "the number of rows isn't a whole number"));
+            faults.push(Fault::new(
+                &codes::OUT_OF_RANGE,
+                "rows",
+                "the number of rows isn't a whole number",
+            ));
         }
         faults.into_result(())?;
         let run = self.ranker.score(count, &inputs, &mut self.workspace);
         run.map(<[f32]>::to_vec).map_err(|error| {
             let (code, path) = match error {
-                RunError::InputLength { input, .. } => {
-                    (&INPUT_SIZE, self.ranker.inputs().nth(input).map_or_else(String::new, |port| input_path(port.name)))
-                }
+                RunError::InputLength { input, .. } => (
+                    &INPUT_SIZE,
+                    self.ranker
+                        .inputs()
+                        .nth(input)
+                        .map_or_else(String::new, |port| input_path(port.name)),
+                ),
                 RunError::TooManyRows { .. } => (&codes::OUT_OF_RANGE, "rows".to_owned()),
                 _ => (&INPUT_VALUE, "inputs".to_owned()),
             };
@@ -291,5 +343,8 @@ fn input_path(name: &str) -> String {
 fn unusable(error: &PartError) -> Problem {
     let fault = error.to_fault();
     let detail = fault.cause.clone();
-    Problem { faults: fault.into(), ..Problem::new(Code::ModelUnusable).with_detail(detail) }
+    Problem {
+        faults: fault.into(),
+        ..Problem::new(Code::ModelUnusable).with_detail(detail)
+    }
 }

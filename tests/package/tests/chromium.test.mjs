@@ -201,10 +201,11 @@ test("the profile: memory by default, kept with consent, merged, exported, erase
     await other.goto(server.address);
     await other.waitForFunction(() => globalThis.page !== undefined);
     await other.evaluate(async (event) => {
-      const shop = await globalThis.page.load({ model: "/models/ranking/", shopper: "ann", consent: { storage: true }, worker: false });
-      await shop.observe(event);
-      const stranger = await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: true } });
-      await stranger.observe(event);
+      globalThis.shops = [
+        await globalThis.page.load({ model: "/models/ranking/", shopper: "ann", consent: { storage: true }, worker: false }),
+        await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: true } }),
+      ];
+      for (const shop of globalThis.shops) await shop.observe(event);
     }, event("e3"));
     assert.deepEqual((await stored()).ids, ["ann/e1", "ann/e2", "ann/e3", "bob/e3"]);
 
@@ -226,6 +227,15 @@ test("the profile: memory by default, kept with consent, merged, exported, erase
     assert.deepEqual(left, []);
     assert.deepEqual((await stored()).ids, ["bob/e3"]);
 
+    // Consent outlives what was erased, also where nobody else's profile is kept.
+    await page.evaluate(async (event) => {
+      const stranger = await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: true } });
+      await stranger.profile.erase();
+      await stranger.observe(event);
+      stranger.close();
+    }, event("e3"));
+    assert.deepEqual((await stored()).ids, ["bob/e3"]);
+
     // Withdrawing consent erases the copy and the visit goes on.
     const view2 = await page.evaluate(async (event) => {
       await globalThis.next.observe(event);
@@ -240,6 +250,13 @@ test("the profile: memory by default, kept with consent, merged, exported, erase
     await page.evaluate(async () => {
       await globalThis.page.load({ model: "/models/ranking/", shopper: "bob", consent: { storage: false } });
     });
+    assert.deepEqual(await stored(), { names: [], ids: [] });
+    // The other tab notices that its copy is gone, and doesn't bring it back.
+    const rest = await other.evaluate(async (event) => {
+      await globalThis.shops[1].observe(event);
+      return (await globalThis.shops[1].profile.get()).persisted;
+    }, event("e5"));
+    assert.equal(rest, false);
     await other.close();
     assert.deepEqual(await stored(), { names: [], ids: [] });
   }));

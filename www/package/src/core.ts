@@ -141,13 +141,15 @@ export class Core implements Calls {
   }
 
   profile(): { events: string; persisted: boolean } {
-    return { events: guarded(() => this.#engine.events()), persisted: this.#storage !== undefined };
+    return { events: guarded(() => this.#engine.events()), persisted: this.#storage?.lost === false };
   }
 
   async erase(): Promise<void> {
     guarded(() => this.#engine.erase());
-    // Also where nothing is kept now: an earlier visit may have left a copy.
-    await Storage.forget(this.#shopper);
+    // Consent to keep a profile outlives what was kept. Without it, an earlier
+    // visit may still have left a copy.
+    if (this.#storage) await this.#storage.replace([]);
+    else await Storage.forget(this.#shopper);
   }
 
   async persist(keep: boolean): Promise<void> {
@@ -157,7 +159,7 @@ export class Core implements Calls {
       await Storage.forget(this.#shopper);
       return;
     }
-    if (this.#storage) return;
+    if (this.#storage?.lost === false) return;
     const storage = await Storage.open(this.#shopper);
     const kept = await storage.all();
     // What was kept joins what this visit has seen so far; ids tell them apart.

@@ -47,20 +47,24 @@ function connect(): Promise<IDBDatabase> {
   request.onupgradeneeded = () => {
     request.result.createObjectStore(EVENTS, { keyPath: ["shopper", "id"] });
   };
-  return settled(request).then((database) => {
-    // Another tab that erases the database must not have to wait for this one.
-    database.onversionchange = () => database.close();
-    return database;
-  });
+  return settled(request);
 }
 
 export class Storage {
   readonly #database: IDBDatabase;
   readonly #shopper: string;
+  /** Whether another tab erased the database: consent was withdrawn there. */
+  lost = false;
 
   private constructor(database: IDBDatabase, shopper: string) {
     this.#database = database;
     this.#shopper = shopper;
+    // A tab that erases must not have to wait for this one, nor may this one
+    // bring the copy back.
+    database.onversionchange = () => {
+      this.lost = true;
+      database.close();
+    };
   }
 
   static async open(shopper: string): Promise<Storage> {
@@ -91,7 +95,7 @@ export class Storage {
 
   /** Adds events and drops those that fell out of the profile. */
   async put(added: readonly StoredEvent[], evicted: readonly string[]): Promise<void> {
-    if (added.length + evicted.length === 0) return;
+    if (this.lost || added.length + evicted.length === 0) return;
     const transaction = this.#transaction("readwrite");
     const store = transaction.objectStore(EVENTS);
     for (const event of added) store.put({ shopper: this.#shopper, id: event.id, event } satisfies Row);
@@ -101,6 +105,7 @@ export class Storage {
 
   /** Keeps exactly these. */
   async replace(events: readonly StoredEvent[]): Promise<void> {
+    if (this.lost) return;
     const transaction = this.#transaction("readwrite");
     const store = transaction.objectStore(EVENTS);
     store.delete(shoppersRange(this.#shopper));
@@ -116,7 +121,6 @@ export class Storage {
     try {
       return this.#database.transaction(EVENTS, mode);
     } catch (error) {
-      // The connection was closed under us: another tab erased the database.
       throw refused(error);
     }
   }
