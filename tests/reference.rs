@@ -8,13 +8,16 @@ use shelfedge_tests::{Case, cases, model, skip};
 /// How far an f32 score may lie from the learner's own.
 const TOLERANCE: f32 = 1e-4;
 
+/// The inputs that are indices into tables.
+const INDICES: [&str; 4] = ["product", "title", "wide", "session"];
+
 /// The widths of the ONNX's inputs follow from the lists and the rows: an
 /// input is shared by all rows, or has one row a candidate.
 fn tensor(case: &Case, name: &str, shared: bool) -> Tensor {
     let list = &case.inputs[name];
     let rows = if shared { 1 } else { case.rows };
     let dims = vec![rows, list.len() / rows];
-    if ["product", "title", "wide", "session"].contains(&name) {
+    if INDICES.contains(&name) {
         Tensor::I64 {
             dims,
             #[expect(
@@ -83,39 +86,26 @@ fn the_compiled_model_says_what_the_learner_said() {
     let ranker = Ranker::open(shelf).expect("the model opens");
     let mut workspace = Workspace::default();
     for case in &cases {
-        let ports = ranker.inputs();
-        let tensors: Vec<Vec<i32>> = ports
-            .iter()
+        let columns: Vec<(bool, Vec<f32>, Vec<i32>)> = ranker
+            .inputs()
             .map(|port| {
+                let list = &case.inputs[port.name];
                 #[expect(
                     clippy::cast_possible_truncation,
-                    reason = "the file holds indices, exact in f64"
+                    reason = "the file holds f32 values and indices, exact in f64"
                 )]
-                case.inputs[&*port.name]
-                    .iter()
-                    .map(|number| *number as i32)
-                    .collect()
+                let columns = (
+                    list.iter().map(|number| *number as f32).collect(),
+                    list.iter().map(|number| *number as i32).collect(),
+                );
+                (INDICES.contains(&port.name), columns.0, columns.1)
             })
             .collect();
-        let floats: Vec<Vec<f32>> = ports
+        let inputs: Vec<Input<'_>> = columns
             .iter()
-            .map(|port| {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the file holds f32 values; the cast gives them back exactly"
-                )]
-                case.inputs[&*port.name]
-                    .iter()
-                    .map(|number| *number as f32)
-                    .collect()
-            })
-            .collect();
-        let inputs: Vec<Input<'_>> = ports
-            .iter()
-            .zip(floats.iter().zip(&tensors))
-            .map(|(port, (floats, indices))| {
-                if ["product", "title", "wide", "session"].contains(&&*port.name) {
-                    Input::I32(indices)
+            .map(|(indices, floats, integers)| {
+                if *indices {
+                    Input::I32(integers)
                 } else {
                     Input::F32(floats)
                 }
@@ -124,6 +114,6 @@ fn the_compiled_model_says_what_the_learner_said() {
         let scores = ranker
             .score(case.rows, &inputs, &mut workspace)
             .unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-        compare(case, "the engine", &scores);
+        compare(case, "the engine", scores);
     }
 }

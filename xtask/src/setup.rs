@@ -19,8 +19,12 @@ use crate::npm;
 const TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip2"];
 /// The oldest Node that has what the package and its tests use.
 const NODE: u32 = 20;
-/// Where the pins of the onnxruntime replay are.
-const REQUIREMENTS: &str = "tests/onnxruntime/requirements.txt";
+/// Where the pins of what compares with onnxruntime are: one environment
+/// serves them all, so that pip refuses pins that disagree.
+const REQUIREMENTS: [&str; 2] = [
+    "tests/onnxruntime/requirements.txt",
+    "crates/onnx/tests/requirements.txt",
+];
 
 /// Sets up everything and lists everything that is missing.
 pub(crate) fn run(context: &Context) -> Result<()> {
@@ -109,8 +113,12 @@ pub(crate) fn rust_components(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The toolchain that rust-toolchain.toml pins.
+/// The toolchain that runs this, which rustup says in the environment of every
+/// tool it starts; else the one that rust-toolchain.toml pins.
 fn toolchain(context: &Context) -> Result<String> {
+    if let Ok(active) = env::var("RUSTUP_TOOLCHAIN") {
+        return Ok(active);
+    }
     let text = fs::read_to_string(context.path("rust-toolchain.toml"))
         .context("reading rust-toolchain.toml")?;
     channel(&text).context("rust-toolchain.toml names no channel")
@@ -184,8 +192,7 @@ fn find_chromium() -> Option<PathBuf> {
 
 /// A Python environment with the pinned onnxruntime; returns its interpreter.
 pub(crate) fn onnxruntime(context: &Context) -> Result<PathBuf> {
-    let requirements = context.path(REQUIREMENTS);
-    let pins = fs::read(&requirements).with_context(|| format!("reading {REQUIREMENTS}"))?;
+    let pins = digest::of(&context.root, &REQUIREMENTS.map(Path::new), &[])?;
     // Beside cargo's artefacts, so that a build cache keeps it too.
     let folder = context.target.join("onnxruntime-venv");
     let python = folder.join(if cfg!(windows) {
@@ -194,8 +201,7 @@ pub(crate) fn onnxruntime(context: &Context) -> Result<PathBuf> {
         "bin/python"
     });
     let mark = folder.join("shelfedge-pins");
-    let digest = digest::sha256(&pins);
-    if python.exists() && fs::read_to_string(&mark).is_ok_and(|text| text == digest) {
+    if python.exists() && fs::read_to_string(&mark).is_ok_and(|text| text == pins) {
         return Ok(python);
     }
     step("Python environment for onnxruntime", || {
@@ -204,13 +210,13 @@ pub(crate) fn onnxruntime(context: &Context) -> Result<PathBuf> {
             fs::remove_dir_all(&folder)?;
         }
         run_command(context.tool(&system, ".").args(["-m", "venv"]).arg(&folder))?;
-        run_command(
-            context
-                .tool(&python.to_string_lossy(), ".")
-                .args(["-m", "pip", "install", "--quiet", "--requirement"])
-                .arg(&requirements),
-        )?;
-        fs::write(&mark, &digest)?;
+        let mut pip = context.tool(&python.to_string_lossy(), ".");
+        pip.args(["-m", "pip", "install", "--quiet"]);
+        for requirements in REQUIREMENTS {
+            pip.args(["--requirement", requirements]);
+        }
+        run_command(&mut pip)?;
+        fs::write(&mark, &pins)?;
         Ok(())
     })?;
     Ok(python)

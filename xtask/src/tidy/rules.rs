@@ -86,7 +86,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shelfedge-host",
         folder: "crates/host",
-        knows: &["shelfedge-wire"],
+        knows: &["shelfedge-commerce", "shelfedge-wire"],
         tests_know: &[],
         outside: Outside::AnyUngated,
     },
