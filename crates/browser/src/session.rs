@@ -16,32 +16,26 @@ use crate::profile::Profile;
 
 static INDEX_UNKNOWN: FaultCode = FaultCode {
     id: "product_index_unknown",
-    meaning: "A candidate's index is no product's.",
     action: "Use indices into the list that products() returns.",
 };
 static INPUT_MISSING: FaultCode = FaultCode {
     id: "input_missing",
-    meaning: "The model needs an input that wasn't given.",
     action: "Give every input that inputs() lists.",
 };
 static INPUT_UNKNOWN: FaultCode = FaultCode {
     id: "input_unknown",
-    meaning: "The model has no input of this name.",
     action: "Give the inputs that inputs() lists and no others.",
 };
 static INPUT_KIND: FaultCode = FaultCode {
     id: "input_kind",
-    meaning: "An input is of the wrong array type.",
     action: "Give a Float32Array where inputs() says f32 and an Int32Array where it says i32.",
 };
 static INPUT_SIZE: FaultCode = FaultCode {
     id: "input_size",
-    meaning: "An input has another number of elements than its shape.",
     action: "Give len x width elements for a shared input and rows x len x width for one per row.",
 };
 static INPUT_VALUE: FaultCode = FaultCode {
     id: "input_value",
-    meaning: "The model can't run on these values.",
     action: "Give indices within the model's tables.",
 };
 
