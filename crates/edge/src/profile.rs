@@ -129,3 +129,73 @@ impl Profile {
         self.events.drain(..excess);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shelfedge_commerce::{EventId, EventItem, EventKind, ProductId, Timestamp};
+
+    fn event(id: &str, time: i64) -> Event {
+        Event {
+            id: Some(EventId::new(id).unwrap()),
+            time: Timestamp(time),
+            kind: EventKind::ViewItem,
+            transaction: None,
+            currency: None,
+            list: None,
+            items: vec![EventItem {
+                product: ProductId::new("p").unwrap(),
+                quantity: 1,
+                price: None,
+                index: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_profile_reads_back_as_it_was() {
+        let mut profile = Profile {
+            written_ms: 1_323_511_200_123,
+            events: Vec::new(),
+        };
+        assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
+        profile.add(vec![event("b", 2_000), event("a", 1_000)], 10);
+        let back = Profile::decode(&profile.encode()).unwrap();
+        assert_eq!(back, profile);
+        assert_eq!(back.events[0].id.as_ref().unwrap().as_str(), "a");
+    }
+
+    #[test]
+    fn what_is_no_profile_is_an_error() {
+        let good = Profile::default().encode();
+        for bad in [
+            &b""[..],
+            b"\n",
+            b"shelfedge-profile 1",
+            b"shelfedge-profile 1\n[]",
+            b"shelfedge-profile 2 5\n[]",
+            b"shelfedge-profile 1 x\n[]",
+            b"shelfedge-profile 1 5\n[",
+            b"shelfedge-profile 1 5\n[1]",
+            b"\xff\xff 1 5\n[]",
+            &good[..good.len() - 1],
+        ] {
+            assert!(Profile::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn too_large_a_profile_keeps_its_newest() {
+        let mut profile = Profile::default();
+        profile.add((0..100).map(|n| event(&format!("e{n}"), n)).collect(), 100);
+        let whole = profile.encode().len();
+        let bytes = profile.encode_within(whole / 2);
+        assert!(bytes.len() <= whole / 2);
+        assert!(profile.events.len() > 30);
+        assert_eq!(profile.events.last().unwrap().time, Timestamp(99));
+        // Not even one fits: an empty profile, and no endless loop.
+        let bytes = profile.encode_within(10);
+        assert!(profile.events.is_empty());
+        assert!(Profile::decode(&bytes).is_ok());
+    }
+}

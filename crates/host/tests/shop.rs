@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{Reply, Running, edge, get, post, send, start};
+use common::{Reply, Running, edge, get, post, send, start, try_send};
 use shelfedge_host::guest::Limits;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -219,19 +219,36 @@ impl Drop for Process {
 fn what_was_acknowledged_survives_a_kill() {
     let Some(component) = edge() else { return };
     let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = Vec::new();
     for round in 0..3 {
         let process = spawn(&component, folder.path());
-        let shopper = format!("s{round}");
-        let receipt = post(process.address, "/v1/events", stored(&shopper).as_bytes());
-        assert_eq!(receipt.status, 202, "{}", receipt.text());
-        // Dropping kills it with SIGKILL, at once.
+        let address = process.address;
+        // One after another until the host is gone, so that the kill comes in
+        // the middle of a write.
+        let sender = std::thread::spawn(move || {
+            let kind = [("content-type", "application/json")];
+            let mut acknowledged = Vec::new();
+            for n in 0..10_000 {
+                let shopper = format!("s{round}-{n}");
+                let event = stored(&shopper);
+                match try_send(address, "POST", "/v1/events", &kind, event.as_bytes()) {
+                    Ok(reply) if reply.status == 202 => acknowledged.push(shopper),
+                    Ok(reply) => panic!("{}", reply.text()),
+                    Err(_) => break,
+                }
+            }
+            acknowledged
+        });
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        // Dropping kills it with SIGKILL.
         drop(process);
+        acknowledged.extend(sender.join().unwrap());
     }
+    assert!(acknowledged.len() > 3, "{}", acknowledged.len());
     let process = spawn(&component, folder.path());
     let expected = items(&rank(process.address, "nobody", BOUGHT));
-    for round in 0..3 {
-        let shopper = format!("s{round}");
-        assert_eq!(items(&rank(process.address, &shopper, "")), expected);
+    for shopper in &acknowledged {
+        assert_eq!(items(&rank(process.address, shopper, "")), expected);
     }
 }
 

@@ -8,6 +8,7 @@ use shelfedge_edge::settings::Variables;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 /// 2011-12-10T10:00:00Z, a day after the demo shop's data ends.
 pub const NOW_MS: i64 = 1_323_511_200_000;
@@ -137,13 +138,53 @@ impl Shop {
             variables: &self.settings,
             clock: &self.clock,
         };
-        edge.answer(&head, &mut Pieces(pieces), &mut self.store)
+        let response = edge.answer(&head, &mut Pieces(pieces), &mut self.store);
+        documented(method, path, &response);
+        response
     }
 
     pub fn post(&mut self, path: &str, body: &str) -> Response {
         let kind = [("content-type", "application/json")];
         self.send("POST", path, &kind, body.as_bytes())
     }
+}
+
+/// Every answer of a described route is one that the description lists, with
+/// its media type.
+fn documented(method: &str, path: &str, response: &Response) {
+    static DESCRIPTION: OnceLock<serde_json::Value> = OnceLock::new();
+    let description =
+        DESCRIPTION.get_or_init(|| serde_json::from_str(shelfedge_wire::openapi()).unwrap());
+    let method = match method {
+        "HEAD" | "OPTIONS" => return,
+        // Documented with the methods that there are.
+        _ if response.status == 405 => return,
+        method => method.to_ascii_lowercase(),
+    };
+    let operation = &description["paths"][path][&method];
+    if operation.is_null() {
+        assert_eq!(response.status, 404, "{method} {path} is not described");
+        return;
+    }
+    let answer = &operation["responses"][response.status.to_string()];
+    assert!(
+        answer.is_object(),
+        "{method} {path} answers {} and does not describe it",
+        response.status
+    );
+    // The description may keep an answer in its components.
+    let answer = match answer["$ref"].as_str() {
+        Some(reference) => description
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap(),
+        None => answer,
+    };
+    let media_type = response.header("content-type").unwrap();
+    assert!(
+        answer["content"][media_type].is_object(),
+        "{method} {path} {}: {media_type} is not described",
+        response.status
+    );
 }
 
 /// A response as text, for golden exchanges.

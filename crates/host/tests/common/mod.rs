@@ -155,10 +155,19 @@ pub fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Reply {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
+    try_send(address, method, path, headers, body).unwrap()
+}
+
+/// The same for a host that may go away in the middle of it.
+pub fn try_send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Reply> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
@@ -167,19 +176,23 @@ pub fn send(
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    read(stream)
+    stream.write_all(request.as_bytes())?;
+    stream.write_all(body)?;
+    try_read(stream)
 }
 
 /// Reads one whole reply.
-pub fn read(mut stream: TcpStream) -> Reply {
+pub fn read(stream: TcpStream) -> Reply {
+    try_read(stream).unwrap()
+}
+
+fn try_read(mut stream: TcpStream) -> std::io::Result<Reply> {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
+    stream.read_to_end(&mut bytes)?;
     let end = bytes
         .windows(4)
         .position(|w| w == b"\r\n\r\n")
-        .unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(&bytes)));
+        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines
@@ -203,11 +216,11 @@ pub fn read(mut stream: TcpStream) -> Reply {
     {
         body = unchunk(&body);
     }
-    Reply {
+    Ok(Reply {
         status,
         headers,
         body,
-    }
+    })
 }
 
 fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
