@@ -16,8 +16,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const dist = join(here, "dist");
 
-// What a page loads, with `worker` left at its default or on its own thread.
-const DEFAULT_BUNDLE = ["index.js", "errors.js", "worker.js", "core.js", "shelfedge_bg.wasm"];
+// What a page loads with `worker` left at its default. On the page's own thread
+// core.js comes instead of worker.js, and is smaller.
+const DEFAULT_BUNDLE = ["index.js", "errors.js", "worker.js", "shelfedge_bg.wasm"];
 
 // Each entry is one file, so that a bare <script type="module"> waits for few
 // round trips. The error class is a file of its own wherever two entries meet in
