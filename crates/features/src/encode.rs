@@ -1,7 +1,7 @@
 //! From a shopper, a moment and candidates to the model's inputs. This is the
 //! only code that does it, for training and for serving.
 
-use shelfedge_commerce::{Timestamp, time};
+use shelfedge_commerce::{Timestamp, sort, time};
 use shelfedge_engine::math::{ln, ln_1p};
 
 use crate::hash::Hash;
@@ -76,7 +76,7 @@ impl Affinity {
         }
         let mut recent: Vec<(Timestamp, u32)> =
             shopper.bought.iter().map(|b| (b.last, b.product)).collect();
-        recent.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        sort::by(&mut recent, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         recent.truncate(HISTORY_PRODUCTS);
         let n = recent.len() as f32;
         for (position, (_, product)) in recent.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Affinity {
                 self.touched.push(other);
             }
         }
-        self.touched.sort_unstable();
+        sort::by(&mut self.touched, Ord::cmp);
         self.touched.dedup();
     }
 

@@ -1,6 +1,6 @@
 //! What a shopper's events add up to at a moment.
 
-use shelfedge_commerce::{Event, EventKind, Timestamp, time};
+use shelfedge_commerce::{Event, EventKind, Timestamp, sort, time};
 
 use crate::tables::Tables;
 
@@ -58,17 +58,23 @@ impl Shopper {
     #[must_use]
     pub fn fold(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
         let mut shopper = Self::default();
-        let mut order: Vec<&Event> = Vec::with_capacity(events.len());
+        let mut order: Vec<(usize, &Event)> = Vec::with_capacity(events.len());
         for event in events {
             if event.time > now {
                 shopper.future_events += 1;
             } else {
-                order.push(event);
+                order.push((order.len(), event));
             }
         }
         // Ids order what happened in the same millisecond, so that the order of
         // delivery doesn't matter.
-        order.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        sort::by(&mut order, |(i, a), (j, b)| {
+            a.time
+                .cmp(&b.time)
+                .then_with(|| a.id.cmp(&b.id))
+                .then(i.cmp(j))
+        });
+        let order: Vec<&Event> = order.into_iter().map(|(_, event)| event).collect();
         let mut seen: Vec<(&str, usize)> = order
             .iter()
             .enumerate()
@@ -91,7 +97,7 @@ impl Shopper {
         {
             shopper.apply(tables, event);
         }
-        shopper.bought.sort_by_key(|b| b.product);
+        sort::by(&mut shopper.bought, |a, b| a.product.cmp(&b.product));
         shopper.session(tables, &order, now);
         shopper
     }
@@ -220,7 +226,7 @@ impl Shopper {
 
 /// Marks all but the earliest of equal keys.
 fn mark_repeats(keys: &mut [(&str, usize)], repeated: &mut [bool]) {
-    keys.sort_unstable();
+    sort::by(keys, Ord::cmp);
     for pair in keys.windows(2) {
         if pair[0].0 == pair[1].0 {
             repeated[pair[1].1] = true;

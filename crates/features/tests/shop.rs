@@ -151,7 +151,11 @@ fn tables_hold_what_was_sold_before_their_date() {
         "but it is a sale"
     );
     let popular: Vec<&str> = t.popular().map(|i| t.product(i).unwrap().id).collect();
-    assert_eq!(popular, ["bulb", "cup", "lamp", "saucer", "rare"], "ties go by id");
+    assert_eq!(
+        popular,
+        ["bulb", "cup", "lamp", "saucer", "rare"],
+        "ties go by id"
+    );
     let neighbours: Vec<&str> = t
         .similar(t.find("lamp").unwrap())
         .map(|(i, _)| t.product(i).unwrap().id)

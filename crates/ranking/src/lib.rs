@@ -13,7 +13,7 @@ pub mod recall;
 
 use core::fmt;
 
-use shelfedge_commerce::{Event, ProductId, Timestamp};
+use shelfedge_commerce::{Event, ProductId, Timestamp, sort};
 use shelfedge_engine::program::{Kind, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
@@ -337,7 +337,8 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     /// The shop's tables.
     #[must_use]
     pub fn tables(&self) -> Tables<'_> {
-        Tables::open(|name| self.model.section(name)).expect("the tables were opened before")
+        Tables::open(|name| self.model.section(name))
+            .unwrap_or_else(|_| unreachable!("the tables were opened before"))
     }
 
     /// Number of products.
@@ -504,7 +505,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             .zip(candidates.iter().copied())
             .collect();
         // Products are sorted by id, so the index breaks ties by id.
-        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.product.cmp(&b.1.product)));
+        sort::by(&mut order, |a, b| {
+            b.0.total_cmp(&a.0).then(a.1.product.cmp(&b.1.product))
+        });
         order.truncate(query.limit);
         let mut items: Vec<RankedItem> = order
             .into_iter()
@@ -557,9 +560,12 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             }
         }
         for item in items {
-            // Stable, so that equal contributions keep the order of the groups.
-            item.reasons
-                .sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
+            // Equal contributions keep the order of the groups.
+            sort::by(&mut item.reasons, |a, b| {
+                b.contribution
+                    .total_cmp(&a.contribution)
+                    .then(a.group.cmp(&b.group))
+            });
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Recall: which products are worth scoring.
 
+use shelfedge_commerce::sort;
 use shelfedge_features::{Affinity, Shopper, Tables};
 
 /// Where a candidate came from; a candidate may have several sources.
@@ -92,7 +93,7 @@ pub fn recall(
         Sources::SIMILAR,
     );
     let mut bought: Vec<_> = shopper.bought.iter().collect();
-    bought.sort_unstable_by(|a, b| {
+    sort::by(&mut bought, |a, b| {
         b.times
             .cmp(&a.times)
             .then(b.last.cmp(&a.last))
@@ -114,7 +115,7 @@ pub fn recall(
                 })
                 .filter(|(strength, _)| *strength > 0.0),
         );
-        similar.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        sort::by(&mut similar, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         take(
             &mut similar.iter().map(|(_, p)| *p),
             quota,
@@ -127,7 +128,7 @@ pub fn recall(
 
 /// Joins equal products and sorts by product.
 pub(crate) fn merge(mut found: Vec<Candidate>) -> Vec<Candidate> {
-    found.sort_unstable_by_key(|c| c.product);
+    sort::by(&mut found, |a, b| a.product.cmp(&b.product));
     let mut merged: Vec<Candidate> = Vec::with_capacity(found.len());
     for candidate in found {
         match merged.last_mut() {
