@@ -19,7 +19,7 @@ export async function replay(load, options, golden) {
         explain: request.explain,
         listId: request.list_id,
         sessionId: request.session_id,
-        context: request.context ?? { utc_offset_minutes: 0 },
+        context: { utc_offset_minutes: 0, ...request.context },
         now: request.now,
         seed: request.seed,
       };
