@@ -90,7 +90,10 @@ enum AttributeValue {
 
 impl Attribute {
     fn new(name: &str, value: AttributeValue) -> Self {
-        Self { name: name.to_owned(), value }
+        Self {
+            name: name.to_owned(),
+            value,
+        }
     }
 
     /// An integer.
@@ -130,7 +133,10 @@ impl Attribute {
     }
 
     fn proto(&self) -> pb::AttributeProto {
-        let mut proto = pb::AttributeProto { name: self.name.clone(), ..Default::default() };
+        let mut proto = pb::AttributeProto {
+            name: self.name.clone(),
+            ..Default::default()
+        };
         let kind = match &self.value {
             AttributeValue::Int(v) => {
                 proto.i = *v;
@@ -233,7 +239,9 @@ impl Graph {
     /// Declares an input.
     pub fn input(&mut self, name: &str, kind: Kind, dims: &[Dim]) -> Var {
         if dims.iter().skip(1).any(|d| *d == Dim::Rows) {
-            self.fault(format!("input `{name}`: only the first dimension may be the rows"));
+            self.fault(format!(
+                "input `{name}`: only the first dimension may be the rows"
+            ));
         }
         let var = self.declare(name, kind, dims.to_vec());
         self.inputs.push(var);
@@ -257,11 +265,21 @@ impl Graph {
         let raw = q.iter().map(|v| v.to_le_bytes()[0]).collect();
         let quantised = self.initializer(name, Kind::I64, DataType::Int8, &dims, q.len(), raw);
         if row_scale.len() != dims[0] {
-            self.fault(format!("`{name}`: {} scales for {} rows", row_scale.len(), dims[0]));
+            self.fault(format!(
+                "`{name}`: {} scales for {} rows",
+                row_scale.len(),
+                dims[0]
+            ));
         }
         let scale = self.f32(&format!("{name}.scale"), &[row_scale.len()], row_scale);
         let shape = [Dim::Fixed(dims[0]), Dim::Fixed(dims[1])];
-        self.node("DequantizeLinear", &[quantised, scale], vec![Attribute::int("axis", 0)], Kind::F32, &shape)
+        self.node(
+            "DequantizeLinear",
+            &[quantised, scale],
+            vec![Attribute::int("axis", 0)],
+            Kind::F32,
+            &shape,
+        )
     }
 
     /// Gives a value out under a name.
@@ -294,9 +312,16 @@ impl Graph {
             self.fault(format!("the name `{name}` is given twice"));
         }
         if dims.contains(&Dim::Fixed(0)) {
-            self.fault(format!("`{name}` has the shape {}, with no element", show(&dims)));
+            self.fault(format!(
+                "`{name}` has the shape {}, with no element",
+                show(&dims)
+            ));
         }
-        self.values.push(Value { name: name.to_owned(), kind, dims });
+        self.values.push(Value {
+            name: name.to_owned(),
+            kind,
+            dims,
+        });
         Var(self.values.len() - 1)
     }
 
@@ -311,7 +336,9 @@ impl Graph {
     ) -> Var {
         let volume = dims.iter().fold(1usize, |v, d| v.saturating_mul(*d));
         if volume != count {
-            self.fault(format!("`{name}` of shape {dims:?} needs {volume} elements and gets {count}"));
+            self.fault(format!(
+                "`{name}` of shape {dims:?} needs {volume} elements and gets {count}"
+            ));
         }
         self.initializers.push(pb::TensorProto {
             dims: dims.iter().map(|d| *d as i64).collect(),
@@ -337,7 +364,14 @@ impl Graph {
     }
 
     /// Adds a node of any operator, whose result has the given kind and shape.
-    pub fn node(&mut self, op: &str, inputs: &[Var], attributes: Vec<Attribute>, kind: Kind, dims: &[Dim]) -> Var {
+    pub fn node(
+        &mut self,
+        op: &str,
+        inputs: &[Var],
+        attributes: Vec<Attribute>,
+        kind: Kind,
+        dims: &[Dim],
+    ) -> Var {
         let name = self.fresh(op);
         let output = self.declare(&name, kind, dims.to_vec());
         self.push(op, inputs, attributes, &[output]);
@@ -345,8 +379,17 @@ impl Graph {
     }
 
     fn push(&mut self, op: &str, inputs: &[Var], attributes: Vec<Attribute>, outputs: &[Var]) {
-        let name = |v: &Var| self.values.get(v.0).map(|v| v.name.clone()).unwrap_or_default();
-        let domain = if op.starts_with("TreeEnsemble") { "ai.onnx.ml" } else { "" };
+        let name = |v: &Var| {
+            self.values
+                .get(v.0)
+                .map(|v| v.name.clone())
+                .unwrap_or_default()
+        };
+        let domain = if op.starts_with("TreeEnsemble") {
+            "ai.onnx.ml"
+        } else {
+            ""
+        };
         self.nodes.push(pb::NodeProto {
             input: inputs.iter().map(name).collect(),
             output: outputs.iter().map(name).collect(),
@@ -371,7 +414,10 @@ impl Graph {
         if !faults.is_empty() {
             return Err(BuildError { faults });
         }
-        let opset = |domain: &str, version| pb::OperatorSetIdProto { domain: domain.to_owned(), version };
+        let opset = |domain: &str, version| pb::OperatorSetIdProto {
+            domain: domain.to_owned(),
+            version,
+        };
         let mut opset_import = vec![opset("", OPSET)];
         if self.nodes.iter().any(|n| !n.domain.is_empty()) {
             opset_import.push(opset("ai.onnx.ml", ML_OPSET));
@@ -392,7 +438,10 @@ impl Graph {
             metadata_props: self
                 .metadata
                 .iter()
-                .map(|(key, value)| pb::StringStringEntryProto { key: key.clone(), value: value.clone() })
+                .map(|(key, value)| pb::StringStringEntryProto {
+                    key: key.clone(),
+                    value: value.clone(),
+                })
                 .collect(),
             ..Default::default()
         };

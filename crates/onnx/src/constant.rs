@@ -35,18 +35,30 @@ pub(crate) fn volume(dims: &[usize], limits: Limits) -> Result<usize, LowerError
     }
     // A zero dimension would hide the others' size, and has no use in a model.
     if volume > limits.elements || dims.iter().any(|d| *d > limits.elements) {
-        refuse!(TooLarge, "a tensor of shape {dims:?} has more than {} elements", limits.elements);
+        refuse!(
+            TooLarge,
+            "a tensor of shape {dims:?} has more than {} elements",
+            limits.elements
+        );
     }
     Ok(volume)
 }
 
 impl Constant {
     pub(crate) fn f32(dims: &[usize], data: Vec<f32>) -> Self {
-        Self { dims: dims.to_vec(), elements: Elements::F32(Rc::new(data)), name: None }
+        Self {
+            dims: dims.to_vec(),
+            elements: Elements::F32(Rc::new(data)),
+            name: None,
+        }
     }
 
     pub(crate) fn i64(dims: &[usize], data: Vec<i64>) -> Self {
-        Self { dims: dims.to_vec(), elements: Elements::I64(Rc::new(data)), name: None }
+        Self {
+            dims: dims.to_vec(),
+            elements: Elements::I64(Rc::new(data)),
+            name: None,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,14 +71,20 @@ impl Constant {
     pub(crate) fn floats(&self) -> Result<&[f32], LowerError> {
         match &self.elements {
             Elements::F32(data) => Ok(data),
-            Elements::I64(_) => refuse!(UnsupportedUse, "a constant operand must hold floats, this one holds integers"),
+            Elements::I64(_) => refuse!(
+                UnsupportedUse,
+                "a constant operand must hold floats, this one holds integers"
+            ),
         }
     }
 
     pub(crate) fn integers(&self) -> Result<&[i64], LowerError> {
         match &self.elements {
             Elements::I64(data) => Ok(data),
-            Elements::F32(_) => refuse!(Malformed, "a constant operand must hold integers, this one holds floats"),
+            Elements::F32(_) => refuse!(
+                Malformed,
+                "a constant operand must hold integers, this one holds floats"
+            ),
         }
     }
 
@@ -75,7 +93,11 @@ impl Constant {
         match (&self.elements, self.len()) {
             (Elements::F32(data), 1) => Ok(data[0]),
             (Elements::I64(data), 1) => Ok(data[0] as f32),
-            _ => refuse!(UnsupportedUse, "an operand must be a scalar constant, this one has shape {:?}", self.dims),
+            _ => refuse!(
+                UnsupportedUse,
+                "an operand must be a scalar constant, this one has shape {:?}",
+                self.dims
+            ),
         }
     }
 
@@ -92,13 +114,22 @@ impl Constant {
             Elements::F32(data) => Elements::F32(Rc::new(at.map(|i| data[i]).collect())),
             Elements::I64(data) => Elements::I64(Rc::new(at.map(|i| data[i]).collect())),
         };
-        Self { dims, elements, name: None }
+        Self {
+            dims,
+            elements,
+            name: None,
+        }
     }
 
     pub(crate) fn parse(proto: &pb::TensorProto, limits: Limits) -> Result<Self, LowerError> {
         let name = printable(&proto.name);
-        if proto.data_location == Some(DataLocation::External as i32) || !proto.external_data.is_empty() {
-            refuse!(ExternalData, "tensor `{name}` keeps its data in another file");
+        if proto.data_location == Some(DataLocation::External as i32)
+            || !proto.external_data.is_empty()
+        {
+            refuse!(
+                ExternalData,
+                "tensor `{name}` keeps its data in another file"
+            );
         }
         if proto.segment.is_some() {
             refuse!(UnsupportedUse, "tensor `{name}` is split in segments");
@@ -106,23 +137,42 @@ impl Constant {
         let dims = proto
             .dims
             .iter()
-            .map(|d| usize::try_from(*d).map_err(|_| fault!(Malformed, "tensor `{name}` has the dimension {d}")))
+            .map(|d| {
+                usize::try_from(*d)
+                    .map_err(|_| fault!(Malformed, "tensor `{name}` has the dimension {d}"))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         if dims.len() > MAX_RANK {
-            refuse!(TooLarge, "tensor `{name}` has {} dimensions, the limit is {MAX_RANK}", dims.len());
+            refuse!(
+                TooLarge,
+                "tensor `{name}` has {} dimensions, the limit is {MAX_RANK}",
+                dims.len()
+            );
         }
         let volume = volume(&dims, limits)?;
-        let kind = DataType::try_from(proto.data_type)
-            .map_err(|_| fault!(Malformed, "tensor `{name}` has the unknown element type {}", proto.data_type))?;
+        let kind = DataType::try_from(proto.data_type).map_err(|_| {
+            fault!(
+                Malformed,
+                "tensor `{name}` has the unknown element type {}",
+                proto.data_type
+            )
+        })?;
         let elements = elements(proto, kind, &name)?;
         let found = match &elements {
             Elements::F32(data) => data.len(),
             Elements::I64(data) => data.len(),
         };
         if found != volume {
-            refuse!(Malformed, "tensor `{name}` of shape {dims:?} needs {volume} elements and has {found}");
+            refuse!(
+                Malformed,
+                "tensor `{name}` of shape {dims:?} needs {volume} elements and has {found}"
+            );
         }
-        Ok(Self { dims, elements, name: Some(proto.name.clone()) })
+        Ok(Self {
+            dims,
+            elements,
+            name: Some(proto.name.clone()),
+        })
     }
 }
 
@@ -132,10 +182,17 @@ pub(crate) const MAX_RANK: usize = 8;
 fn elements(proto: &pb::TensorProto, kind: DataType, name: &str) -> Result<Elements, LowerError> {
     let raw = proto.raw_data.as_slice();
     let in_raw = !raw.is_empty();
-    fn whole<const W: usize, T>(raw: &[u8], name: &str, read: impl Fn([u8; W]) -> T) -> Result<Vec<T>, LowerError> {
+    fn whole<const W: usize, T>(
+        raw: &[u8],
+        name: &str,
+        read: impl Fn([u8; W]) -> T,
+    ) -> Result<Vec<T>, LowerError> {
         let (chunks, rest) = raw.as_chunks::<W>();
         if !rest.is_empty() {
-            refuse!(Malformed, "the raw data of tensor `{name}` isn't a whole number of elements");
+            refuse!(
+                Malformed,
+                "the raw data of tensor `{name}` isn't a whole number of elements"
+            );
         }
         Ok(chunks.iter().map(|c| read(*c)).collect())
     }
@@ -147,8 +204,16 @@ fn elements(proto: &pb::TensorProto, kind: DataType, name: &str) -> Result<Eleme
         DataType::Float => f32s(proto.float_data.clone()),
         DataType::Double if in_raw => f32s(whole(raw, name, |b| f64::from_le_bytes(b) as f32)?),
         DataType::Double => f32s(proto.double_data.iter().map(|v| *v as f32).collect()),
-        DataType::Float16 if in_raw => f32s(whole(raw, name, |b| shelfedge_engine::math::f16_to_f32(u16::from_le_bytes(b)))?),
-        DataType::Float16 => f32s(proto.int32_data.iter().map(|v| shelfedge_engine::math::f16_to_f32(*v as u16)).collect()),
+        DataType::Float16 if in_raw => f32s(whole(raw, name, |b| {
+            shelfedge_engine::math::f16_to_f32(u16::from_le_bytes(b))
+        })?),
+        DataType::Float16 => f32s(
+            proto
+                .int32_data
+                .iter()
+                .map(|v| shelfedge_engine::math::f16_to_f32(*v as u16))
+                .collect(),
+        ),
         DataType::Int64 if in_raw => i64s(whole(raw, name, i64::from_le_bytes)?),
         DataType::Int64 => i64s(proto.int64_data.clone()),
         DataType::Int32 if in_raw => i64s(whole(raw, name, |b| i64::from(i32::from_le_bytes(b)))?),
@@ -156,13 +221,19 @@ fn elements(proto: &pb::TensorProto, kind: DataType, name: &str) -> Result<Eleme
         DataType::Int16 if in_raw => i64s(whole(raw, name, |b| i64::from(i16::from_le_bytes(b)))?),
         DataType::Uint16 if in_raw => i64s(whole(raw, name, |b| i64::from(u16::from_le_bytes(b)))?),
         DataType::Int8 if in_raw => i64s(whole(raw, name, |b| i64::from(i8::from_le_bytes(b)))?),
-        DataType::Uint8 | DataType::Bool if in_raw => i64s(raw.iter().map(|b| i64::from(*b)).collect()),
+        DataType::Uint8 | DataType::Bool if in_raw => {
+            i64s(raw.iter().map(|b| i64::from(*b)).collect())
+        }
         DataType::Int32
         | DataType::Int16
         | DataType::Uint16
         | DataType::Int8
         | DataType::Uint8
         | DataType::Bool => i64s(small()),
-        other => refuse!(UnsupportedUse, "tensor `{name}` holds elements of type {}", other.as_str_name()),
+        other => refuse!(
+            UnsupportedUse,
+            "tensor `{name}` holds elements of type {}",
+            other.as_str_name()
+        ),
     }
 }

@@ -34,10 +34,20 @@ impl Draft {
         result
     }
 
-    pub(crate) fn tensor(&mut self, rows: u32, cols: u32, data: Vec<f32>, name: Option<&str>) -> TensorId {
+    pub(crate) fn tensor(
+        &mut self,
+        rows: u32,
+        cols: u32,
+        data: Vec<f32>,
+        name: Option<&str>,
+    ) -> TensorId {
         let id = TensorId(self.program.tensors.len() as u32);
         self.elements = self.elements.saturating_add(data.len());
-        self.program.tensors.push(Tensor { rows, cols, data: Data::F32(data) });
+        self.program.tensors.push(Tensor {
+            rows,
+            cols,
+            data: Data::F32(data),
+        });
         if let Some(name) = name {
             self.names.insert(id, name.to_owned());
         }
@@ -68,7 +78,12 @@ impl Draft {
 
     /// Which step defines each value.
     pub(crate) fn definitions(&self) -> BTreeMap<ValueId, usize> {
-        self.program.steps.iter().enumerate().map(|(i, s)| (s.result, i)).collect()
+        self.program
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.result, i))
+            .collect()
     }
 
     /// How often each value is used, by steps and as an output.
@@ -123,7 +138,13 @@ pub(crate) fn visit_mut(op: &mut Op, mut f: impl FnMut(&mut ValueId)) {
             f(a);
             f(b);
         }
-        Op::Attention { query, keys, values, mask, .. } => {
+        Op::Attention {
+            query,
+            keys,
+            values,
+            mask,
+            ..
+        } => {
             f(query);
             f(keys);
             f(values);

@@ -19,7 +19,10 @@ pub(crate) fn identity(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         && let Some(training) = l.constant(node, 2)?
         && training.scalar()? != 0.0
     {
-        refuse!(UnsupportedUse, "the model is in training mode: export it for inference");
+        refuse!(
+            UnsupportedUse,
+            "the model is in training mode: export it for inference"
+        );
     }
     Ok(vec![l.input(node, 0)?])
 }
@@ -37,7 +40,10 @@ pub(crate) fn unary(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         "Sigmoid" => Unary::Sigmoid,
         "Sqrt" => Unary::Sqrt,
         "Tanh" => Unary::Tanh,
-        other => refuse!(UnsupportedOperator, "{other} isn't a function of one number"),
+        other => refuse!(
+            UnsupportedOperator,
+            "{other} isn't a function of one number"
+        ),
     };
     let x = l.floats(node, 0)?;
     one(l.unary(&x, f))
@@ -50,7 +56,10 @@ pub(crate) fn binary(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         "Mul" => Binary::Mul,
         "Pow" => Binary::Pow,
         "Sub" => Binary::Sub,
-        other => refuse!(UnsupportedOperator, "{other} isn't a function of two numbers"),
+        other => refuse!(
+            UnsupportedOperator,
+            "{other} isn't a function of two numbers"
+        ),
     };
     let (a, b) = if f == Binary::Pow && node.has(1) {
         // An integer exponent is a float to us.
@@ -58,7 +67,9 @@ pub(crate) fn binary(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         match l.input(node, 1)? {
             Item::Constant(c) => {
                 let floats = match c.integers() {
-                    Ok(integers) => Constant::f32(&c.dims, integers.iter().map(|i| *i as f32).collect()),
+                    Ok(integers) => {
+                        Constant::f32(&c.dims, integers.iter().map(|i| *i as f32).collect())
+                    }
                     Err(_) => c,
                 };
                 (a, l.view(&Item::Constant(floats))?)
@@ -97,7 +108,10 @@ pub(crate) fn clip(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let low = bound("min", 1, f32::MIN)?;
     let high = bound("max", 2, f32::MAX)?;
     if low.is_nan() || high.is_nan() || low > high {
-        refuse!(UnsupportedUse, "the bounds {low} and {high} leave no number");
+        refuse!(
+            UnsupportedUse,
+            "the bounds {low} and {high} leave no number"
+        );
     }
     one(l.unary(&x, Unary::Clip(low, high)))
 }
@@ -105,7 +119,10 @@ pub(crate) fn clip(l: &mut Lowering<'_>, node: &Node) -> Lowered {
 /// x * (1 + erf(x / sqrt 2)) / 2
 pub(crate) fn gelu(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     if node.text("approximate")?.unwrap_or("none") != "none" {
-        refuse!(UnsupportedUse, "only the exact form of Gelu is supported, not the approximation by tanh");
+        refuse!(
+            UnsupportedUse,
+            "only the exact form of Gelu is supported, not the approximation by tanh"
+        );
     }
     let x = l.floats(node, 0)?;
     let factor = l.scalar(std::f32::consts::FRAC_1_SQRT_2);
@@ -121,24 +138,50 @@ pub(crate) fn gelu(l: &mut Lowering<'_>, node: &Node) -> Lowered {
 /// Per channel: x * scale / sqrt(var + epsilon) + (bias - mean * that factor).
 pub(crate) fn batch_norm(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     if node.int("training_mode")?.unwrap_or(0) != 0 {
-        refuse!(UnsupportedUse, "the model is in training mode: export it for inference");
+        refuse!(
+            UnsupportedUse,
+            "the model is in training mode: export it for inference"
+        );
     }
     let x = l.floats(node, 0)?;
     let Some(Dim::Fixed(channels)) = x.dims.get(1).copied() else {
-        refuse!(Shape, "the operand needs a constant second dimension, the channels")
+        refuse!(
+            Shape,
+            "the operand needs a constant second dimension, the channels"
+        )
     };
     let mut parts = Vec::new();
     for index in 1..5 {
-        let Some(part) = l.constant(node, index)? else { refuse!(Malformed, "input {index} is left out") };
+        let Some(part) = l.constant(node, index)? else {
+            refuse!(Malformed, "input {index} is left out")
+        };
         if part.dims != [channels] {
-            refuse!(Shape, "input {index} has shape {:?}, the operand {channels} channels", part.dims);
+            refuse!(
+                Shape,
+                "input {index} has shape {:?}, the operand {channels} channels",
+                part.dims
+            );
         }
         parts.push(part);
     }
-    let (scale, bias, mean, var) = (parts[0].floats()?, parts[1].floats()?, parts[2].floats()?, parts[3].floats()?);
+    let (scale, bias, mean, var) = (
+        parts[0].floats()?,
+        parts[1].floats()?,
+        parts[2].floats()?,
+        parts[3].floats()?,
+    );
     let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
-    let factor: Vec<f32> = scale.iter().zip(var).map(|(s, v)| s / (v + epsilon).sqrt()).collect();
-    let offset: Vec<f32> = bias.iter().zip(mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
+    let factor: Vec<f32> = scale
+        .iter()
+        .zip(var)
+        .map(|(s, v)| s / (v + epsilon).sqrt())
+        .collect();
+    let offset: Vec<f32> = bias
+        .iter()
+        .zip(mean)
+        .zip(&factor)
+        .map(|((b, m), f)| b - m * f)
+        .collect();
     // The channels stand second, so the factors get a 1 for every later axis.
     let mut dims = vec![1; x.dims.len() - 1];
     dims[0] = channels;
@@ -154,17 +197,28 @@ pub(crate) fn cast(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let to = match to {
         DataType::Float => Kind::F32,
         DataType::Int64 | DataType::Int32 => Kind::I32,
-        other => refuse!(UnsupportedUse, "a cast to {}; FLOAT, INT64 and INT32 are supported", other.as_str_name()),
+        other => refuse!(
+            UnsupportedUse,
+            "a cast to {}; FLOAT, INT64 and INT32 are supported",
+            other.as_str_name()
+        ),
     };
     if l.draft.kind(x.value) == to {
         return one(x);
     }
-    let value = l.draft.push(Op::Cast { x: x.value, to }, l.draft.shape(x.value), to);
-    one(View { value, dims: x.dims })
+    let value = l
+        .draft
+        .push(Op::Cast { x: x.value, to }, l.draft.shape(x.value), to);
+    one(View {
+        value,
+        dims: x.dims,
+    })
 }
 
 pub(crate) fn cast_target(node: &Node) -> Result<DataType, LowerError> {
-    let to = node.int("to")?.ok_or_else(|| fault!(Malformed, "the attribute `to` is missing"))?;
+    let to = node
+        .int("to")?
+        .ok_or_else(|| fault!(Malformed, "the attribute `to` is missing"))?;
     i32::try_from(to)
         .ok()
         .and_then(|t| DataType::try_from(t).ok())

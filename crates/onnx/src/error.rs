@@ -56,7 +56,9 @@ impl LowerErrorKind {
             Self::UnsupportedOperator => {
                 "replace the operator by supported ones (see the crate's README) or serve the model with the reference engine"
             }
-            Self::UnsupportedUse => "rewrite this part of the model as the cause says, or serve it with the reference engine",
+            Self::UnsupportedUse => {
+                "rewrite this part of the model as the cause says, or serve it with the reference engine"
+            }
             Self::Shape => "correct the shapes in the exporter",
             Self::Precision => "keep this tensor in f32 by an override in the options",
         }
@@ -74,7 +76,12 @@ pub struct LowerError {
 
 impl LowerError {
     pub(crate) fn new(kind: LowerErrorKind, cause: impl Into<String>) -> Self {
-        Self { kind, node: None, operator: None, cause: cause.into() }
+        Self {
+            kind,
+            node: None,
+            operator: None,
+            cause: cause.into(),
+        }
     }
 
     /// Says where, unless an inner part has said so more precisely.
@@ -137,7 +144,10 @@ impl core::error::Error for LowerError {}
 /// A name from the file, shortened and without control characters, so that a
 /// hostile one can't flood or forge a log.
 pub(crate) fn printable(name: &str) -> String {
-    name.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    name.chars()
+        .take(80)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 macro_rules! fault {

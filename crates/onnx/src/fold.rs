@@ -31,7 +31,8 @@ pub(crate) fn node(l: &Lowering<'_>, node: &Node) -> Result<Option<Vec<Item>>, L
         return on_sizes(l, node).map(|item| item.map(|i| vec![i]));
     }
     Ok(match constants.as_slice() {
-        [Some(x), rest @ ..] => on_constants(l, node, x, rest)?.map(|items| items.into_iter().map(Item::Constant).collect()),
+        [Some(x), rest @ ..] => on_constants(l, node, x, rest)?
+            .map(|items| items.into_iter().map(Item::Constant).collect()),
         _ => None,
     })
 }
@@ -50,7 +51,10 @@ fn on_sizes(l: &Lowering<'_>, node: &Node) -> Result<Option<Item>, LowerError> {
         "Identity" => l.input(node, 0)?,
         "Cast" => match cast_target(node)? {
             DataType::Int64 | DataType::Int32 => l.input(node, 0)?,
-            _ => refuse!(UnsupportedUse, "the number of rows is used as a number; only shapes may contain it"),
+            _ => refuse!(
+                UnsupportedUse,
+                "the number of rows is used as a number; only shapes may contain it"
+            ),
         },
         "Concat" => {
             let mut all = Vec::new();
@@ -87,7 +91,11 @@ fn on_sizes(l: &Lowering<'_>, node: &Node) -> Result<Option<Item>, LowerError> {
         }
         "Squeeze" | "Reshape" | "Unsqueeze" => {
             let data = list(0)?;
-            let dims: Vec<Dim> = if is_scalar(0)? { vec![] } else { vec![Dim::Fixed(data.len())] };
+            let dims: Vec<Dim> = if is_scalar(0)? {
+                vec![]
+            } else {
+                vec![Dim::Fixed(data.len())]
+            };
             let dims = match node.operator.as_str() {
                 "Squeeze" => shapes::squeezed(l, node, &dims)?,
                 "Reshape" => shapes::reshaped(l, node, &dims)?,
@@ -100,7 +108,10 @@ fn on_sizes(l: &Lowering<'_>, node: &Node) -> Result<Option<Item>, LowerError> {
         }
         // These read sizes beside data, or only their number.
         "Shape" | "Expand" | "ConstantOfShape" => return Ok(None),
-        _ => refuse!(UnsupportedUse, "the number of rows is used in arithmetic; it may only be copied into shapes"),
+        _ => refuse!(
+            UnsupportedUse,
+            "the number of rows is used in arithmetic; it may only be copied into shapes"
+        ),
     }))
 }
 
@@ -155,14 +166,21 @@ fn on_constants(
             x.clone().with_dims(dims)
         }
         ("Flatten", _) => x.clone().with_dims(inner(&shapes::flattened(node, &dims)?)),
-        ("Squeeze", _) => x.clone().with_dims(inner(&shapes::squeezed(l, node, &dims)?)),
-        ("Unsqueeze", _) => x.clone().with_dims(inner(&shapes::unsqueezed(l, node, &dims)?)),
+        ("Squeeze", _) => x
+            .clone()
+            .with_dims(inner(&shapes::squeezed(l, node, &dims)?)),
+        ("Unsqueeze", _) => x
+            .clone()
+            .with_dims(inner(&shapes::unsqueezed(l, node, &dims)?)),
         ("Transpose", _) => {
             let perm = shapes::permutation(node, x.dims.len())?;
             let own = strides(&x.dims);
             let dims: Vec<usize> = perm.iter().map(|i| x.dims[*i]).collect();
             let strides = perm.iter().map(|i| own[*i]).collect();
-            Constant { name: x.name.clone(), ..x.pick(dims.clone(), positions(dims, strides)) }
+            Constant {
+                name: x.name.clone(),
+                ..x.pick(dims.clone(), positions(dims, strides))
+            }
         }
         ("Expand", Some(_)) => {
             let dims = shapes::expanded(l, node, &dims)?;
@@ -171,7 +189,10 @@ fn on_constants(
             }
             let dims = inner(&dims);
             volume(&dims, l.limits)?;
-            x.pick(dims.clone(), positions(dims.clone(), spread(&x.dims, &dims)))
+            x.pick(
+                dims.clone(),
+                positions(dims.clone(), spread(&x.dims, &dims)),
+            )
         }
         ("Gather", Some(at)) => tables::gathered(l, x, at, node.int("axis")?.unwrap_or(0))?,
         ("Slice", Some(_)) => {
@@ -197,16 +218,22 @@ fn on_constants(
         }
         ("Cast", _) => match cast_target(node)? {
             DataType::Float if !tables::is_integer(x) => x.clone(),
-            DataType::Float => Constant::f32(&x.dims, x.integers()?.iter().map(|i| *i as f32).collect()),
+            DataType::Float => {
+                Constant::f32(&x.dims, x.integers()?.iter().map(|i| *i as f32).collect())
+            }
             DataType::Int64 | DataType::Int32 if tables::is_integer(x) => x.clone(),
             // `as` saturates, which is as good as anything ONNX leaves open.
-            DataType::Int64 | DataType::Int32 => Constant::i64(&x.dims, x.floats()?.iter().map(|f| *f as i64).collect()),
+            DataType::Int64 | DataType::Int32 => {
+                Constant::i64(&x.dims, x.floats()?.iter().map(|f| *f as i64).collect())
+            }
             other => refuse!(UnsupportedUse, "a cast to {}", other.as_str_name()),
         },
         ("DequantizeLinear", Some(scale)) => {
             tables::dequantized(l, node, x, scale, rest.get(1).and_then(Option::as_ref))?
         }
-        ("Add" | "Sub" | "Mul" | "Div", Some(y)) => return arithmetic(l, node, x, y).map(|c| Some(vec![c])),
+        ("Add" | "Sub" | "Mul" | "Div", Some(y)) => {
+            return arithmetic(l, node, x, y).map(|c| Some(vec![c]));
+        }
         ("Neg" | "Abs" | "Sqrt" | "Reciprocal" | "Relu", _) if !tables::is_integer(x) => {
             let f = match node.operator.as_str() {
                 "Neg" => |v: &f32| -v,
@@ -221,16 +248,28 @@ fn on_constants(
     }]))
 }
 
-fn concat(l: &Lowering<'_>, node: &Node, parts: &[&Constant]) -> Result<Option<Constant>, LowerError> {
+fn concat(
+    l: &Lowering<'_>,
+    node: &Node,
+    parts: &[&Constant],
+) -> Result<Option<Constant>, LowerError> {
     let first = parts[0];
-    let Some(axis) = node.int("axis")? else { refuse!(Malformed, "the attribute `axis` is missing") };
+    let Some(axis) = node.int("axis")? else {
+        refuse!(Malformed, "the attribute `axis` is missing")
+    };
     let axis = lower::axis(axis, first.dims.len())?;
     let mut dims = first.dims.clone();
     dims[axis] = 0;
     for part in parts {
-        let fits = part.dims.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part.dims[i] == first.dims[i]);
+        let fits = part.dims.len() == dims.len()
+            && (0..dims.len()).all(|i| i == axis || part.dims[i] == first.dims[i]);
         if !fits || tables::is_integer(part) != tables::is_integer(first) {
-            refuse!(Shape, "the parts {:?} and {:?} don't fit along axis {axis}", first.dims, part.dims);
+            refuse!(
+                Shape,
+                "the parts {:?} and {:?} don't fit along axis {axis}",
+                first.dims,
+                part.dims
+            );
         }
         dims[axis] = dims[axis].saturating_add(part.dims[axis]);
     }
@@ -258,7 +297,12 @@ fn concat(l: &Lowering<'_>, node: &Node, parts: &[&Constant]) -> Result<Option<C
     Ok(Some(Constant::f32(&dims, data)))
 }
 
-fn arithmetic(l: &Lowering<'_>, node: &Node, x: &Constant, y: &Constant) -> Result<Constant, LowerError> {
+fn arithmetic(
+    l: &Lowering<'_>,
+    node: &Node,
+    x: &Constant,
+    y: &Constant,
+) -> Result<Constant, LowerError> {
     let dims = inner(&lower::broadcast(&fixed(&x.dims), &fixed(&y.dims))?);
     volume(&dims, l.limits)?;
     let at = |c: &Constant| positions(dims.clone(), spread(&c.dims, &dims));
@@ -276,7 +320,10 @@ fn arithmetic(l: &Lowering<'_>, node: &Node, x: &Constant, y: &Constant) -> Resu
         };
         return match pairs.map(|(i, j)| f(a[i], b[j])).collect() {
             Some(data) => Ok(Constant::i64(&dims, data)),
-            None => refuse!(Malformed, "an overflow or a division by zero between constants"),
+            None => refuse!(
+                Malformed,
+                "an overflow or a division by zero between constants"
+            ),
         };
     }
     let (a, b) = (x.floats()?, y.floats()?);
@@ -286,5 +333,8 @@ fn arithmetic(l: &Lowering<'_>, node: &Node, x: &Constant, y: &Constant) -> Resu
         "Mul" => |a: f32, b: f32| a * b,
         _ => |a: f32, b: f32| a / b,
     };
-    Ok(Constant::f32(&dims, pairs.map(|(i, j)| f(a[i], b[j])).collect()))
+    Ok(Constant::f32(
+        &dims,
+        pairs.map(|(i, j)| f(a[i], b[j])).collect(),
+    ))
 }

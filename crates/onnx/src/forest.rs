@@ -36,7 +36,10 @@ const MAX_TARGETS: usize = 1 << 16;
 
 fn same_length(name: &str, found: usize, expected: usize) -> Result<(), LowerError> {
     if found != expected {
-        refuse!(Malformed, "`{name}` has {found} entries, the others have {expected}");
+        refuse!(
+            Malformed,
+            "`{name}` has {found} entries, the others have {expected}"
+        );
     }
     Ok(())
 }
@@ -54,9 +57,13 @@ impl Ensemble {
         };
         let (treeids, featureids) = (list("nodes_treeids")?, list("nodes_featureids")?);
         let (if_true, if_false) = (list("nodes_truenodeids")?, list("nodes_falsenodeids")?);
-        let modes = node.texts("nodes_modes")?.ok_or_else(|| need("nodes_modes"))?;
+        let modes = node
+            .texts("nodes_modes")?
+            .ok_or_else(|| need("nodes_modes"))?;
         same_length("nodes_modes", modes.len(), count)?;
-        let values = node.floats("nodes_values")?.ok_or_else(|| need("nodes_values"))?;
+        let values = node
+            .floats("nodes_values")?
+            .ok_or_else(|| need("nodes_values"))?;
         same_length("nodes_values", values.len(), count)?;
         let missing = match node.ints("nodes_missing_value_tracks_true")? {
             None | Some([]) => None,
@@ -66,8 +73,13 @@ impl Ensemble {
             }
         };
         let (labels, targets) = if classifier {
-            match (node.ints("classlabels_int64s")?, node.texts("classlabels_strings")?) {
-                (Some(labels), None | Some(_)) if !labels.is_empty() => (labels.to_vec(), labels.len()),
+            match (
+                node.ints("classlabels_int64s")?,
+                node.texts("classlabels_strings")?,
+            ) {
+                (Some(labels), None | Some(_)) if !labels.is_empty() => {
+                    (labels.to_vec(), labels.len())
+                }
                 (_, Some(labels)) if !labels.is_empty() => (Vec::new(), labels.len()),
                 _ => refuse!(Malformed, "the class labels are missing"),
             }
@@ -76,7 +88,10 @@ impl Ensemble {
             (Vec::new(), usize::try_from(targets).unwrap_or(0))
         };
         if targets == 0 || targets > MAX_TARGETS {
-            refuse!(TooLarge, "{targets} targets or classes; 1 to {MAX_TARGETS} are possible");
+            refuse!(
+                TooLarge,
+                "{targets} targets or classes; 1 to {MAX_TARGETS} are possible"
+            );
         }
 
         // What each leaf adds.
@@ -87,15 +102,22 @@ impl Ensemble {
             ints(&format!("{prefix}_treeids"))?,
         );
         let weights_name = format!("{prefix}_weights");
-        let weights = node.floats(&weights_name)?.ok_or_else(|| need(&weights_name))?;
+        let weights = node
+            .floats(&weights_name)?
+            .ok_or_else(|| need(&weights_name))?;
         same_length(&format!("{prefix}_nodeids"), of_node.len(), ids.len())?;
         same_length(&format!("{prefix}_treeids"), of_tree.len(), ids.len())?;
         same_length(&weights_name, weights.len(), ids.len())?;
         let mut leaves: BTreeMap<(i64, i64), Vec<(u32, f32)>> = BTreeMap::new();
         for (i, id) in ids.iter().enumerate() {
             let target = usize::try_from(*id).ok().filter(|t| *t < targets);
-            let Some(target) = target else { refuse!(Malformed, "target or class {id} of {targets}") };
-            leaves.entry((of_tree[i], of_node[i])).or_default().push((target as u32, weights[i]));
+            let Some(target) = target else {
+                refuse!(Malformed, "target or class {id} of {targets}")
+            };
+            leaves
+                .entry((of_tree[i], of_node[i]))
+                .or_default()
+                .push((target as u32, weights[i]));
         }
 
         let mut order: Vec<i64> = Vec::new();
@@ -106,7 +128,12 @@ impl Ensemble {
                 BTreeMap::new()
             });
             if tree.insert(nodeids[i], i).is_some() {
-                refuse!(Malformed, "tree {} has two nodes numbered {}", treeids[i], nodeids[i]);
+                refuse!(
+                    Malformed,
+                    "tree {} has two nodes numbered {}",
+                    treeids[i],
+                    nodeids[i]
+                );
             }
         }
         if order.is_empty() {
@@ -115,7 +142,10 @@ impl Ensemble {
         for (tree, leaf) in leaves.keys() {
             let at = members.get(tree).and_then(|t| t.get(leaf));
             if at.is_none_or(|i| modes[*i] != "LEAF") {
-                refuse!(Malformed, "a weight is given for node {leaf} of tree {tree}, which isn't a leaf");
+                refuse!(
+                    Malformed,
+                    "a weight is given for node {leaf} of tree {tree}, which isn't a leaf"
+                );
             }
         }
 
@@ -135,18 +165,29 @@ impl Ensemble {
                 "LEAF" => None,
                 _ => Some((if_true[i], if_false[i])),
             })?;
-            let place: BTreeMap<i64, u32> = sorted.iter().enumerate().map(|(at, id)| (*id, at as u32)).collect();
+            let place: BTreeMap<i64, u32> = sorted
+                .iter()
+                .enumerate()
+                .map(|(at, id)| (*id, at as u32))
+                .collect();
             let mut out = Vec::with_capacity(sorted.len());
             for id in &sorted {
                 let i = nodes[id];
                 if modes[i] == "LEAF" {
                     let own = leaves.get(&(tree, *id)).map_or(&[][..], Vec::as_slice);
-                    out.push(TreeNode::Leaf { first: this.leaf_weights.len() as u32, count: own.len() as u32 });
+                    out.push(TreeNode::Leaf {
+                        first: this.leaf_weights.len() as u32,
+                        count: own.len() as u32,
+                    });
                     this.leaf_weights.extend_from_slice(own);
                     continue;
                 }
                 let Ok(feature) = u32::try_from(featureids[i]) else {
-                    refuse!(Malformed, "node {id} of tree {tree} reads feature {}", featureids[i])
+                    refuse!(
+                        Malformed,
+                        "node {id} of tree {tree} reads feature {}",
+                        featureids[i]
+                    )
                 };
                 this.features = this.features.max(feature as usize + 1);
                 out.push(TreeNode::Branch {
@@ -175,7 +216,11 @@ fn test(mode: &str) -> Result<Test, LowerError> {
         "BRANCH_GT" => Test::Gt,
         "BRANCH_EQ" => Test::Eq,
         "BRANCH_NEQ" => Test::Neq,
-        other => refuse!(UnsupportedUse, "the node mode {} is unknown", crate::error::printable(other)),
+        other => refuse!(
+            UnsupportedUse,
+            "the node mode {} is unknown",
+            crate::error::printable(other)
+        ),
     })
 }
 
@@ -185,7 +230,11 @@ fn aggregate(node: &Node) -> Result<Aggregate, LowerError> {
         "AVERAGE" => Aggregate::Average,
         "MIN" => Aggregate::Min,
         "MAX" => Aggregate::Max,
-        other => refuse!(UnsupportedUse, "the aggregate function {} is unknown", crate::error::printable(other)),
+        other => refuse!(
+            UnsupportedUse,
+            "the aggregate function {} is unknown",
+            crate::error::printable(other)
+        ),
     })
 }
 
@@ -196,7 +245,11 @@ fn post(node: &Node) -> Result<PostTransform, LowerError> {
         "SOFTMAX_ZERO" => PostTransform::SoftmaxZero,
         "LOGISTIC" => PostTransform::Logistic,
         "PROBIT" => PostTransform::Probit,
-        other => refuse!(UnsupportedUse, "the post transform {} is unknown", crate::error::printable(other)),
+        other => refuse!(
+            UnsupportedUse,
+            "the post transform {} is unknown",
+            crate::error::printable(other)
+        ),
     })
 }
 
@@ -213,13 +266,21 @@ fn sort(
         for child in [a, b] {
             match parents.get_mut(&child) {
                 Some(count) => *count += 1,
-                None => refuse!(Malformed, "node {id} of tree {tree} has the child {child}, which doesn't exist"),
+                None => refuse!(
+                    Malformed,
+                    "node {id} of tree {tree} has the child {child}, which doesn't exist"
+                ),
             }
         }
     }
-    let mut roots = parents.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id);
+    let mut roots = parents
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(id, _)| *id);
     let (root, second) = (roots.next(), roots.next());
-    let Some(root) = root else { refuse!(Cycle, "tree {tree} has no root: its nodes form a cycle") };
+    let Some(root) = root else {
+        refuse!(Cycle, "tree {tree} has no root: its nodes form a cycle")
+    };
     if second.is_some() {
         refuse!(Malformed, "tree {tree} has more than one root");
     }
@@ -228,7 +289,9 @@ fn sort(
     let mut sorted = Vec::with_capacity(nodes.len());
     while let Some(id) = ready.pop() {
         sorted.push(id);
-        let Some((a, b)) = children(nodes[&id]) else { continue };
+        let Some((a, b)) = children(nodes[&id]) else {
+            continue;
+        };
         for child in [b, a] {
             if let Some(count) = parents.get_mut(&child) {
                 *count -= 1;
@@ -244,23 +307,49 @@ fn sort(
     Ok(sorted)
 }
 
-fn input(l: &mut Lowering<'_>, node: &Node, ensemble: &Ensemble) -> Result<(View, u32), LowerError> {
+fn input(
+    l: &mut Lowering<'_>,
+    node: &Node,
+    ensemble: &Ensemble,
+) -> Result<(View, u32), LowerError> {
     let x = l.floats(node, 0)?;
     let (&[_, Dim::Fixed(width)] | &[Dim::Fixed(width)]) = x.dims.as_slice() else {
-        refuse!(Shape, "the features {} must be a row of numbers for each row", show(&x.dims))
+        refuse!(
+            Shape,
+            "the features {} must be a row of numbers for each row",
+            show(&x.dims)
+        )
     };
     if matches!(x.dims.as_slice(), [Dim::Fixed(rows), _] if *rows != 1) {
-        refuse!(UnsupportedUse, "an ensemble over {} constant rows", show(&x.dims));
+        refuse!(
+            UnsupportedUse,
+            "an ensemble over {} constant rows",
+            show(&x.dims)
+        );
     }
     if ensemble.features > width {
-        refuse!(Shape, "a node reads feature {} of {width}", ensemble.features - 1);
+        refuse!(
+            Shape,
+            "a node reads feature {} of {width}",
+            ensemble.features - 1
+        );
     }
     let value = l.shaped(&x, 1, width);
-    Ok((View { value, dims: x.dims }, width as u32))
+    Ok((
+        View {
+            value,
+            dims: x.dims,
+        },
+        width as u32,
+    ))
 }
 
 fn result_dims(x: &View, targets: usize) -> Vec<Dim> {
-    let rows = if x.dims.len() == 2 { x.dims[0] } else { Dim::Fixed(1) };
+    let rows = if x.dims.len() == 2 {
+        x.dims[0]
+    } else {
+        Dim::Fixed(1)
+    };
     vec![rows, Dim::Fixed(targets)]
 }
 
@@ -270,7 +359,10 @@ fn trees(l: &mut Lowering<'_>, x: &View, forest: Forest) -> View {
     let forest = l.draft.forest(forest);
     let op = Op::Trees { x: x.value, forest };
     let value = l.draft.push(op, shape(rows, 1, targets as u32), Kind::F32);
-    View { value, dims: result_dims(x, targets) }
+    View {
+        value,
+        dims: result_dims(x, targets),
+    }
 }
 
 pub(crate) fn regressor(l: &mut Lowering<'_>, node: &Node) -> Lowered {
@@ -331,7 +423,12 @@ impl Ensemble {
     /// What can't be read in one way only.
     pub(crate) fn check_regressor(&self) -> Result<(), LowerError> {
         if !self.base.is_empty() && self.base.len() != self.targets {
-            refuse!(Malformed, "{} base values for {} targets", self.base.len(), self.targets);
+            refuse!(
+                Malformed,
+                "{} base values for {} targets",
+                self.base.len(),
+                self.targets
+            );
         }
         if self.targets == 1 && !matches!(self.post, PostTransform::None | PostTransform::Probit) {
             refuse!(
@@ -340,7 +437,8 @@ impl Ensemble {
                 self.post
             );
         }
-        let partly = (0..self.targets).find(|t| self.base.get(*t).is_some_and(|b| *b != 0.0) && !self.always_scored(*t));
+        let partly = (0..self.targets)
+            .find(|t| self.base.get(*t).is_some_and(|b| *b != 0.0) && !self.always_scored(*t));
         if let Some(target) = partly {
             refuse!(
                 UnsupportedUse,
@@ -354,7 +452,11 @@ impl Ensemble {
         if self.targets != 2 {
             return None;
         }
-        let weighed: BTreeSet<u32> = self.leaf_weights.iter().map(|(target, _)| *target).collect();
+        let weighed: BTreeSet<u32> = self
+            .leaf_weights
+            .iter()
+            .map(|(target, _)| *target)
+            .collect();
         let positive = self.leaf_weights.iter().all(|(_, w)| *w >= 0.0);
         Some(match (weighed.contains(&0), weighed.contains(&1)) {
             (true, false) => TwoClasses::First { positive },
@@ -369,7 +471,11 @@ impl Ensemble {
         match self.two_classes() {
             Some(TwoClasses::First { .. }) if self.base.len() <= 1 && plain => Ok(()),
             Some(TwoClasses::Second { .. }) if self.base.is_empty() && plain => Ok(()),
-            Some(TwoClasses::Both) if self.base.is_empty() && self.post != PostTransform::Probit => Ok(()),
+            Some(TwoClasses::Both)
+                if self.base.is_empty() && self.post != PostTransform::Probit =>
+            {
+                Ok(())
+            }
             Some(_) => refuse!(
                 UnsupportedUse,
                 "two classes with the base values {:?} and {:?}: implementations differ; weigh the first class alone, \
@@ -378,7 +484,12 @@ impl Ensemble {
                 self.post
             ),
             None if !self.base.is_empty() && self.base.len() != self.targets => {
-                refuse!(Malformed, "{} base values for {} classes", self.base.len(), self.targets)
+                refuse!(
+                    Malformed,
+                    "{} base values for {} classes",
+                    self.base.len(),
+                    self.targets
+                )
             }
             None => Ok(()),
         }
@@ -387,7 +498,10 @@ impl Ensemble {
     /// Whether the label can be read in one way only.
     fn check_label(&self) -> Result<(), LowerError> {
         if self.labels.is_empty() {
-            refuse!(UnsupportedUse, "the labels are texts; use the scores, or integers as labels");
+            refuse!(
+                UnsupportedUse,
+                "the labels are texts; use the scores, or integers as labels"
+            );
         }
         if self.two_classes() == Some(TwoClasses::Both) {
             refuse!(
@@ -397,7 +511,11 @@ impl Ensemble {
             );
         }
         let negative = self.leaf_weights.iter().any(|(_, w)| *w < 0.0);
-        if self.targets > 2 && self.base.is_empty() && negative && !(0..self.targets).all(|t| self.always_scored(t)) {
+        if self.targets > 2
+            && self.base.is_empty()
+            && negative
+            && !(0..self.targets).all(|t| self.always_scored(t))
+        {
             refuse!(
                 UnsupportedUse,
                 "the label where a row reaches no weight for some class: implementations differ; use the scores"
@@ -410,15 +528,24 @@ impl Ensemble {
 /// A score and what stands for the first class, side by side.
 fn pair(l: &mut Lowering<'_>, first: &View, second: &View) -> View {
     let rows = l.draft.shape(second.value).rows;
-    let op = Op::Concat { parts: vec![first.value, second.value], axis: Axis::Width };
+    let op = Op::Concat {
+        parts: vec![first.value, second.value],
+        axis: Axis::Width,
+    };
     let value = l.draft.push(op, shape(rows, 1, 2), Kind::F32);
-    View { value, dims: vec![second.dims[0], Dim::Fixed(2)] }
+    View {
+        value,
+        dims: vec![second.dims[0], Dim::Fixed(2)],
+    }
 }
 
 pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let ensemble = Ensemble::parse(node, true)?;
     ensemble.check_classifier()?;
-    let labelled = node.outputs.first().is_some_and(|o| !o.is_empty() && l.is_used(o));
+    let labelled = node
+        .outputs
+        .first()
+        .is_some_and(|o| !o.is_empty() && l.is_used(o));
     if labelled {
         ensemble.check_label()?;
     }
@@ -446,7 +573,11 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             };
             let (rest, opposite) = (pair(l, &rest, &s), l.unary(&s, Unary::Neg));
             let opposite = pair(l, &opposite, &s);
-            let raw = if positive { rest.clone() } else { opposite.clone() };
+            let raw = if positive {
+                rest.clone()
+            } else {
+                opposite.clone()
+            };
             let logistic = ensemble.post == PostTransform::Logistic;
             let plain = match (first, logistic) {
                 (true, false) => raw.clone(),
@@ -458,7 +589,11 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
                     pair(l, &zero, &s)
                 }
             };
-            let scores = if logistic { l.unary(&plain, Unary::Sigmoid) } else { plain };
+            let scores = if logistic {
+                l.unary(&plain, Unary::Sigmoid)
+            } else {
+                plain
+            };
             (raw, scores)
         }
         Some(TwoClasses::Both) | None => match ensemble.post {
@@ -474,8 +609,21 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             PostTransform::Softmax => {
                 let raw = trees(l, &x, forest);
                 let s = l.draft.shape(raw.value);
-                let value = l.draft.push(Op::Softmax { x: raw.value, axis: Axis::Width }, s, Kind::F32);
-                (raw.clone(), View { value, dims: raw.dims })
+                let value = l.draft.push(
+                    Op::Softmax {
+                        x: raw.value,
+                        axis: Axis::Width,
+                    },
+                    s,
+                    Kind::F32,
+                );
+                (
+                    raw.clone(),
+                    View {
+                        value,
+                        dims: raw.dims,
+                    },
+                )
             }
             // The label is that of the raw scores; whichever isn't used is
             // removed afterwards.
@@ -485,14 +633,20 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             }
         },
     };
-    let label = if labelled { label(l, &raw, &ensemble.labels)? } else { raw };
+    let label = if labelled {
+        label(l, &raw, &ensemble.labels)?
+    } else {
+        raw
+    };
     Ok(vec![Item::View(label), Item::View(scores)])
 }
 
 /// The label of the largest score.
 fn label(l: &mut Lowering<'_>, raw: &View, labels: &[i64]) -> Result<View, LowerError> {
     let rows = l.draft.shape(raw.value).rows;
-    let index = l.draft.push(Op::ArgMax { x: raw.value }, shape(rows, 1, 1), Kind::I32);
+    let index = l
+        .draft
+        .push(Op::ArgMax { x: raw.value }, shape(rows, 1, 1), Kind::I32);
     let dims = vec![raw.dims[0]];
     if labels.iter().copied().eq(0..labels.len() as i64) {
         return Ok(View { value: index, dims });
@@ -502,10 +656,26 @@ fn label(l: &mut Lowering<'_>, raw: &View, labels: &[i64]) -> Result<View, Lower
     if labels.iter().any(|l| l.unsigned_abs() > 1 << 24) {
         refuse!(UnsupportedUse, "a label beyond 16777216");
     }
-    let table = Constant::f32(&[labels.len(), 1], labels.iter().map(|l| *l as f32).collect());
-    let table = l.draft.tensor(labels.len() as u32, 1, table.floats()?.to_vec(), None);
+    let table = Constant::f32(
+        &[labels.len(), 1],
+        labels.iter().map(|l| *l as f32).collect(),
+    );
+    let table = l
+        .draft
+        .tensor(labels.len() as u32, 1, table.floats()?.to_vec(), None);
     l.draft.exact.insert(table);
-    let found = l.draft.push(Op::Gather { table, ids: index }, shape(rows, 1, 1), Kind::F32);
-    let value = l.draft.push(Op::Cast { x: found, to: Kind::I32 }, shape(rows, 1, 1), Kind::I32);
+    let found = l.draft.push(
+        Op::Gather { table, ids: index },
+        shape(rows, 1, 1),
+        Kind::F32,
+    );
+    let value = l.draft.push(
+        Op::Cast {
+            x: found,
+            to: Kind::I32,
+        },
+        shape(rows, 1, 1),
+        Kind::I32,
+    );
     Ok(View { value, dims })
 }

@@ -11,9 +11,19 @@ use crate::{Limits, Options, Precision, check, lower, metadata};
 /// When a program that was lowered can't be compiled: that is the defect which
 /// the fuzzing looks for.
 pub fn onnx(bytes: &[u8]) {
-    let limits = Limits { bytes: 1 << 20, memory: 64 << 20, nodes: 500, elements: 1 << 20 };
+    let limits = Limits {
+        bytes: 1 << 20,
+        memory: 64 << 20,
+        nodes: 500,
+        elements: 1 << 20,
+    };
     for dense in [Precision::F32, Precision::I8] {
-        let options = Options { dense, tables: dense, limits, ..Options::default() };
+        let options = Options {
+            dense,
+            tables: dense,
+            limits,
+            ..Options::default()
+        };
         if let Ok(program) = lower(bytes, &options) {
             let compiled = program.compile(&[]);
             assert!(

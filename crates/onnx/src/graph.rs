@@ -77,12 +77,20 @@ impl Graph {
         let model = decode(bytes, limits)?;
         let opset = opset(&model)?;
         if !model.functions.is_empty() {
-            refuse!(UnsupportedUse, "the model defines functions of its own: inline them");
+            refuse!(
+                UnsupportedUse,
+                "the model defines functions of its own: inline them"
+            );
         }
         let metadata = metadata(&model)?;
-        let Some(proto) = model.graph else { refuse!(NotOnnx, "the model has no graph") };
+        let Some(proto) = model.graph else {
+            refuse!(NotOnnx, "the model has no graph")
+        };
         if !proto.sparse_initializer.is_empty() {
-            refuse!(UnsupportedUse, "the model has sparse initializers: store them dense");
+            refuse!(
+                UnsupportedUse,
+                "the model has sparse initializers: store them dense"
+            );
         }
         let mut constants = BTreeMap::new();
         let mut total = 0usize;
@@ -90,20 +98,32 @@ impl Graph {
             let constant = Constant::parse(tensor, limits)?;
             total = total.saturating_add(constant.len());
             if total > limits.elements {
-                refuse!(TooLarge, "the weights have more than {} elements together", limits.elements);
+                refuse!(
+                    TooLarge,
+                    "the weights have more than {} elements together",
+                    limits.elements
+                );
             }
             if tensor.name.is_empty() {
                 refuse!(Malformed, "an initializer has no name");
             }
             if constants.insert(tensor.name.clone(), constant).is_some() {
-                refuse!(Malformed, "two initializers are named `{}`", printable(&tensor.name));
+                refuse!(
+                    Malformed,
+                    "two initializers are named `{}`",
+                    printable(&tensor.name)
+                );
             }
         }
         let inputs = inputs(&proto.input, &constants)?;
         let mut defined: BTreeSet<&str> = constants.keys().map(String::as_str).collect();
         for input in &inputs {
             if !defined.insert(&input.name) {
-                refuse!(Malformed, "two inputs are named `{}`", printable(&input.name));
+                refuse!(
+                    Malformed,
+                    "two inputs are named `{}`",
+                    printable(&input.name)
+                );
             }
         }
         let nodes = proto
@@ -114,11 +134,19 @@ impl Graph {
             .collect::<Result<Vec<_>, _>>()?;
         let nodes = sort(nodes, &defined)?;
         let mut outputs = Vec::new();
-        let produced: BTreeSet<&str> = nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
+        let produced: BTreeSet<&str> = nodes
+            .iter()
+            .flat_map(|n| &n.outputs)
+            .map(String::as_str)
+            .collect();
         for output in &proto.output {
             let name = output.name.as_str();
             if !defined.contains(name) && !produced.contains(name) {
-                refuse!(Malformed, "the output `{}` is computed by no node", printable(name));
+                refuse!(
+                    Malformed,
+                    "the output `{}` is computed by no node",
+                    printable(name)
+                );
             }
             if outputs.iter().any(|o| o == name) {
                 refuse!(Malformed, "two outputs are named `{}`", printable(name));
@@ -129,18 +157,32 @@ impl Graph {
             refuse!(Malformed, "the graph has no output");
         }
         drop(defined);
-        Ok(Self { opset, inputs, outputs, constants, nodes, metadata })
+        Ok(Self {
+            opset,
+            inputs,
+            outputs,
+            constants,
+            nodes,
+            metadata,
+        })
     }
 }
 
 fn opset(model: &pb::ModelProto) -> Result<i64, LowerError> {
     let of = |domains: &[&str]| {
-        model.opset_import.iter().find(|o| domains.contains(&o.domain.as_str())).map(|o| o.version)
+        model
+            .opset_import
+            .iter()
+            .find(|o| domains.contains(&o.domain.as_str()))
+            .map(|o| o.version)
     };
     if let Some(ml) = of(&["ai.onnx.ml"])
         && !(1..=4).contains(&ml)
     {
-        refuse!(UnsupportedOperator, "the model uses version {ml} of ai.onnx.ml; versions 1 to 4 are known");
+        refuse!(
+            UnsupportedOperator,
+            "the model uses version {ml} of ai.onnx.ml; versions 1 to 4 are known"
+        );
     }
     match of(&["", "ai.onnx"]) {
         Some(version) if OPSETS.contains(&version) => Ok(version),
@@ -160,13 +202,24 @@ pub(crate) fn metadata(model: &pb::ModelProto) -> Result<Vec<(String, String)>, 
     let mut seen = BTreeSet::new();
     for entry in &model.metadata_props {
         if !seen.insert(&entry.key) {
-            refuse!(Malformed, "the metadata has two entries named `{}`", printable(&entry.key));
+            refuse!(
+                Malformed,
+                "the metadata has two entries named `{}`",
+                printable(&entry.key)
+            );
         }
     }
-    Ok(model.metadata_props.iter().map(|e| (e.key.clone(), e.value.clone())).collect())
+    Ok(model
+        .metadata_props
+        .iter()
+        .map(|e| (e.key.clone(), e.value.clone()))
+        .collect())
 }
 
-fn inputs(protos: &[pb::ValueInfoProto], constants: &BTreeMap<String, Constant>) -> Result<Vec<Input>, LowerError> {
+fn inputs(
+    protos: &[pb::ValueInfoProto],
+    constants: &BTreeMap<String, Constant>,
+) -> Result<Vec<Input>, LowerError> {
     let mut symbol: Option<String> = None;
     let mut inputs = Vec::new();
     for proto in protos {
@@ -178,7 +231,9 @@ fn inputs(protos: &[pb::ValueInfoProto], constants: &BTreeMap<String, Constant>)
         if proto.name.is_empty() {
             refuse!(Malformed, "an input has no name");
         }
-        let Some(pb::type_proto::Value::TensorType(kind)) = proto.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        let Some(pb::type_proto::Value::TensorType(kind)) =
+            proto.r#type.as_ref().and_then(|t| t.value.as_ref())
+        else {
             refuse!(UnsupportedUse, "input `{name}` isn't a tensor");
         };
         let element = match DataType::try_from(kind.elem_type) {
@@ -189,11 +244,21 @@ fn inputs(protos: &[pb::ValueInfoProto], constants: &BTreeMap<String, Constant>)
                 "input `{name}` holds elements of type {}; FLOAT, INT64 and INT32 are supported",
                 other.as_str_name()
             ),
-            Err(_) => refuse!(Malformed, "input `{name}` has the unknown element type {}", kind.elem_type),
+            Err(_) => refuse!(
+                Malformed,
+                "input `{name}` has the unknown element type {}",
+                kind.elem_type
+            ),
         };
-        let Some(shape) = &kind.shape else { refuse!(UnsupportedUse, "input `{name}` has no shape") };
+        let Some(shape) = &kind.shape else {
+            refuse!(UnsupportedUse, "input `{name}` has no shape")
+        };
         if shape.dim.len() > MAX_RANK {
-            refuse!(TooLarge, "input `{name}` has {} dimensions, the limit is {MAX_RANK}", shape.dim.len());
+            refuse!(
+                TooLarge,
+                "input `{name}` has {} dimensions, the limit is {MAX_RANK}",
+                shape.dim.len()
+            );
         }
         let mut dims = Vec::new();
         for (axis, dim) in shape.dim.iter().enumerate() {
@@ -225,7 +290,11 @@ fn inputs(protos: &[pb::ValueInfoProto], constants: &BTreeMap<String, Constant>)
                 }
             });
         }
-        inputs.push(Input { name: proto.name.clone(), element, dims });
+        inputs.push(Input {
+            name: proto.name.clone(),
+            element,
+            dims,
+        });
     }
     Ok(inputs)
 }
@@ -233,7 +302,12 @@ fn inputs(protos: &[pb::ValueInfoProto], constants: &BTreeMap<String, Constant>)
 pub(crate) fn node(index: usize, proto: pb::NodeProto) -> Result<Node, LowerError> {
     let name = match proto.name.is_empty() {
         false => proto.name,
-        true => proto.output.iter().find(|o| !o.is_empty()).cloned().unwrap_or_else(|| format!("#{index}")),
+        true => proto
+            .output
+            .iter()
+            .find(|o| !o.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("#{index}")),
     };
     let operator = match proto.domain.as_str() {
         "" | "ai.onnx" | "ai.onnx.ml" => proto.op_type,
@@ -243,10 +317,21 @@ pub(crate) fn node(index: usize, proto: pb::NodeProto) -> Result<Node, LowerErro
     for attribute in proto.attribute {
         let key = attribute.name.clone();
         if attributes.insert(key.clone(), attribute).is_some() {
-            return Err(fault!(Malformed, "the attribute `{}` is given twice", printable(&key)).at(&name, &operator));
+            return Err(fault!(
+                Malformed,
+                "the attribute `{}` is given twice",
+                printable(&key)
+            )
+            .at(&name, &operator));
         }
     }
-    Ok(Node { name, operator, inputs: proto.input, outputs: proto.output, attributes })
+    Ok(Node {
+        name,
+        operator,
+        inputs: proto.input,
+        outputs: proto.output,
+        attributes,
+    })
 }
 
 /// Puts the nodes into an order in which they can be computed, keeping the
@@ -256,7 +341,10 @@ fn sort(nodes: Vec<Node>, defined: &BTreeSet<&str>) -> Result<Vec<Node>, LowerEr
     for (index, node) in nodes.iter().enumerate() {
         for output in node.outputs.iter().filter(|o| !o.is_empty()) {
             if defined.contains(output.as_str()) || producer.insert(output, index).is_some() {
-                return Err(fault!(Malformed, "`{}` is defined twice", printable(output)).at(&node.name, &node.operator));
+                return Err(
+                    fault!(Malformed, "`{}` is defined twice", printable(output))
+                        .at(&node.name, &node.operator),
+                );
             }
         }
     }
@@ -264,7 +352,11 @@ fn sort(nodes: Vec<Node>, defined: &BTreeSet<&str>) -> Result<Vec<Node>, LowerEr
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for (index, node) in nodes.iter().enumerate() {
         let mut set = BTreeSet::new();
-        for input in node.inputs.iter().filter(|i| !i.is_empty() && !defined.contains(i.as_str())) {
+        for input in node
+            .inputs
+            .iter()
+            .filter(|i| !i.is_empty() && !defined.contains(i.as_str()))
+        {
             match producer.get(input.as_str()) {
                 Some(from) => {
                     if set.insert(*from) {
@@ -272,8 +364,12 @@ fn sort(nodes: Vec<Node>, defined: &BTreeSet<&str>) -> Result<Vec<Node>, LowerEr
                     }
                 }
                 None => {
-                    return Err(fault!(Malformed, "the input `{}` is defined nowhere", printable(input))
-                        .at(&node.name, &node.operator));
+                    return Err(fault!(
+                        Malformed,
+                        "the input `{}` is defined nowhere",
+                        printable(input)
+                    )
+                    .at(&node.name, &node.operator));
                 }
             }
         }
@@ -296,27 +392,44 @@ fn sort(nodes: Vec<Node>, defined: &BTreeSet<&str>) -> Result<Vec<Node>, LowerEr
         let mut path = vec![start];
         let cycle = loop {
             let last = path[path.len() - 1];
-            let Some(next) = needs[last].first().copied() else { break path };
+            let Some(next) = needs[last].first().copied() else {
+                break path;
+            };
             if let Some(at) = path.iter().position(|i| *i == next) {
                 break path.split_off(at);
             }
             path.push(next);
         };
-        let names: Vec<String> = cycle.iter().take(8).map(|i| printable(&nodes[*i].name)).collect();
+        let names: Vec<String> = cycle
+            .iter()
+            .take(8)
+            .map(|i| printable(&nodes[*i].name))
+            .collect();
         let first = &nodes[cycle[0]];
-        return Err(fault!(Cycle, "these nodes need each other's results: {}", names.join(", "))
-            .at(&first.name, &first.operator));
+        return Err(fault!(
+            Cycle,
+            "these nodes need each other's results: {}",
+            names.join(", ")
+        )
+        .at(&first.name, &first.operator));
     }
     let mut slots: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
     Ok(order.into_iter().filter_map(|i| slots[i].take()).collect())
 }
 
 impl Node {
-    fn attribute(&self, name: &str, kind: AttributeType) -> Result<Option<&pb::AttributeProto>, LowerError> {
+    fn attribute(
+        &self,
+        name: &str,
+        kind: AttributeType,
+    ) -> Result<Option<&pb::AttributeProto>, LowerError> {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(found) if !found.ref_attr_name.is_empty() => {
-                refuse!(UnsupportedUse, "the attribute `{name}` refers to a function's attribute")
+                refuse!(
+                    UnsupportedUse,
+                    "the attribute `{name}` refers to a function's attribute"
+                )
             }
             Some(found) if found.r#type == kind as i32 => Ok(Some(found)),
             Some(found) => refuse!(
@@ -337,15 +450,21 @@ impl Node {
     }
 
     pub(crate) fn ints(&self, name: &str) -> Result<Option<&[i64]>, LowerError> {
-        Ok(self.attribute(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
+        Ok(self
+            .attribute(name, AttributeType::Ints)?
+            .map(|a| a.ints.as_slice()))
     }
 
     pub(crate) fn floats(&self, name: &str) -> Result<Option<&[f32]>, LowerError> {
-        Ok(self.attribute(name, AttributeType::Floats)?.map(|a| a.floats.as_slice()))
+        Ok(self
+            .attribute(name, AttributeType::Floats)?
+            .map(|a| a.floats.as_slice()))
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, LowerError> {
-        self.attribute(name, AttributeType::String)?.map(|a| utf8(name, &a.s)).transpose()
+        self.attribute(name, AttributeType::String)?
+            .map(|a| utf8(name, &a.s))
+            .transpose()
     }
 
     pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, LowerError> {
@@ -354,11 +473,17 @@ impl Node {
             .transpose()
     }
 
-    pub(crate) fn tensor(&self, name: &str, limits: Limits) -> Result<Option<Constant>, LowerError> {
+    pub(crate) fn tensor(
+        &self,
+        name: &str,
+        limits: Limits,
+    ) -> Result<Option<Constant>, LowerError> {
         match self.attribute(name, AttributeType::Tensor)? {
             None => Ok(None),
             Some(found) => match &found.t {
-                Some(proto) => Constant::parse(proto, limits).map(|c| Some(Constant { name: None, ..c })),
+                Some(proto) => {
+                    Constant::parse(proto, limits).map(|c| Some(Constant { name: None, ..c }))
+                }
                 None => refuse!(Malformed, "the attribute `{name}` holds no tensor"),
             },
         }

@@ -69,7 +69,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 << 20, memory: 1 << 30, nodes: 20_000, elements: 64 << 20 }
+        Self {
+            bytes: 256 << 20,
+            memory: 1 << 30,
+            nodes: 5_000,
+            elements: 64 << 20,
+        }
     }
 }
 
@@ -133,7 +138,11 @@ pub fn check(bytes: &[u8]) -> Result<Summary, LowerError> {
     }
     Ok(Summary {
         opset: graph.opset,
-        inputs: graph.inputs.iter().map(|i| (i.name.clone(), lower::show(&i.dims))).collect(),
+        inputs: graph
+            .inputs
+            .iter()
+            .map(|i| (i.name.clone(), lower::show(&i.dims)))
+            .collect(),
         outputs: graph.outputs.clone(),
         operators,
         weights: graph.constants.values().map(constant::Constant::len).sum(),

@@ -33,18 +33,33 @@ fn dense(
     name: Option<&str>,
 ) -> Result<View, LowerError> {
     let Some(Dim::Fixed(k)) = x.dims.last().copied() else {
-        refuse!(UnsupportedUse, "a product over the rows of a call: rows never mix in a compiled model")
+        refuse!(
+            UnsupportedUse,
+            "a product over the rows of a call: rows never mix in a compiled model"
+        )
     };
     if k != inputs {
-        refuse!(Shape, "the left operand {} and a weight of {inputs} inputs don't fit", show(&x.dims));
+        refuse!(
+            Shape,
+            "the left operand {} and a weight of {inputs} inputs don't fit",
+            show(&x.dims)
+        );
     }
     let len = l.volume(&inner(&x.dims))? / k;
     l.volume(&[len, outputs])?;
     let value = l.shaped(x, len, k);
     let weight = l.draft.tensor(outputs as u32, inputs as u32, weight, name);
-    let op = Op::Dense { x: value, weight, bias: None, addend: None, activation: Unary::Identity };
+    let op = Op::Dense {
+        x: value,
+        weight,
+        bias: None,
+        addend: None,
+        activation: Unary::Identity,
+    };
     let rows = l.draft.shape(value).rows;
-    let value = l.draft.push(op, shape(rows, len as u32, outputs as u32), Kind::F32);
+    let value = l
+        .draft
+        .push(op, shape(rows, len as u32, outputs as u32), Kind::F32);
     let mut dims = x.dims.clone();
     if let Some(last) = dims.last_mut() {
         *last = Dim::Fixed(outputs);
@@ -61,10 +76,18 @@ pub(crate) fn gemm(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let transposed_b = node.int("transB")?.unwrap_or(0) != 0;
     let x = l.floats(node, 0)?;
     let Item::Constant(b) = l.input(node, 1)? else {
-        refuse!(UnsupportedUse, "the second operand must be a constant: use MatMul for two computed operands")
+        refuse!(
+            UnsupportedUse,
+            "the second operand must be a constant: use MatMul for two computed operands"
+        )
     };
     let (&[rows, cols], 2) = (b.dims.as_slice(), x.dims.len()) else {
-        refuse!(Shape, "both operands must have two dimensions, they have {} and {}", x.dims.len(), b.dims.len())
+        refuse!(
+            Shape,
+            "both operands must have two dimensions, they have {} and {}",
+            x.dims.len(),
+            b.dims.len()
+        )
     };
     let data = b.floats()?;
     let (size, mut weight) = match transposed_b {
@@ -90,7 +113,12 @@ pub(crate) fn gemm(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             }
         };
         if broadcast(&y.dims, &c.dims)? != y.dims {
-            refuse!(Shape, "the third operand {} doesn't broadcast to {}", show(&c.dims), show(&y.dims));
+            refuse!(
+                Shape,
+                "the third operand {} doesn't broadcast to {}",
+                show(&c.dims),
+                show(&y.dims)
+            );
         }
         c = l.binary(Binary::Add, &y, &c)?;
         y = c;
@@ -107,7 +135,13 @@ pub(crate) fn mat_mul(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             _ => None,
         };
         if let Some((k, m)) = weight {
-            let mut y = dense(l, &a, (m, k), transposed(b.floats()?, k, m), b.name.as_deref())?;
+            let mut y = dense(
+                l,
+                &a,
+                (m, k),
+                transposed(b.floats()?, k, m),
+                b.name.as_deref(),
+            )?;
             if b.dims.len() == 1 {
                 y.dims.pop();
             }
@@ -132,10 +166,18 @@ fn product(l: &mut Lowering<'_>, a: &View, b: &View) -> Result<View, LowerError>
         refuse!(Shape, "a product needs operands of at least one dimension")
     };
     let (Dim::Fixed(k), Dim::Fixed(kb), Dim::Fixed(m)) = (k, kb, m) else {
-        refuse!(UnsupportedUse, "a product over the rows of a call: rows never mix in a compiled model")
+        refuse!(
+            UnsupportedUse,
+            "a product over the rows of a call: rows never mix in a compiled model"
+        )
     };
     if k != kb {
-        refuse!(Shape, "the operands {} and {} don't fit", show(&a.dims), show(&b.dims));
+        refuse!(
+            Shape,
+            "the operands {} and {} don't fit",
+            show(&a.dims),
+            show(&b.dims)
+        );
     }
     // Rows as the left operand's second last dimension are a batch to us.
     let (batch_a, n) = match n {
@@ -145,13 +187,23 @@ fn product(l: &mut Lowering<'_>, a: &View, b: &View) -> Result<View, LowerError>
     let batch_b = right[..right.len() - 2].to_vec();
     let rows_as_matrix = left[left.len() - 2] == Dim::Rows;
     if rows_as_matrix && (!batch_b.is_empty() || right[0] == Dim::Rows) {
-        refuse!(UnsupportedUse, "the product of {} and {} would mix the rows", show(&a.dims), show(&b.dims));
+        refuse!(
+            UnsupportedUse,
+            "the product of {} and {} would mix the rows",
+            show(&a.dims),
+            show(&b.dims)
+        );
     }
     let batch = broadcast(&batch_a, &batch_b)?;
     let fixed = |dims: &[Dim]| inner(dims).iter().product::<usize>();
     let (ha, hb, h) = (fixed(&batch_a), fixed(&batch_b), fixed(&batch));
     if (ha != h && ha != 1) || (hb != h && hb != 1) || h > MAX_BATCH {
-        refuse!(UnsupportedUse, "a batch of {h} products of {} and {} is too much", show(&a.dims), show(&b.dims));
+        refuse!(
+            UnsupportedUse,
+            "a batch of {h} products of {} and {} is too much",
+            show(&a.dims),
+            show(&b.dims)
+        );
     }
     l.volume(&[h, n, m])?;
     let (va, vb) = (l.shaped(a, ha * n, k), l.shaped(b, hb * k, m));
@@ -162,17 +214,34 @@ fn product(l: &mut Lowering<'_>, a: &View, b: &View) -> Result<View, LowerError>
             if count == 1 {
                 return value;
             }
-            let op = Op::Slice { x: value, axis: Axis::Len, start: (i * size) as u32, size: size as u32 };
+            let op = Op::Slice {
+                x: value,
+                axis: Axis::Len,
+                start: (i * size) as u32,
+                size: size as u32,
+            };
             let rows = l.draft.shape(value).rows;
-            l.draft.push(op, shape(rows, size as u32, width as u32), Kind::F32)
+            l.draft
+                .push(op, shape(rows, size as u32, width as u32), Kind::F32)
         };
         let (x, y) = (part(va, ha, n, k), part(vb, hb, k, m));
-        let op = Op::MatMul { a: x, b: y, transpose_b: false };
+        let op = Op::MatMul {
+            a: x,
+            b: y,
+            transpose_b: false,
+        };
         parts.push(l.draft.push(op, shape(rows, n as u32, m as u32), Kind::F32));
     }
     let value = match parts.as_slice() {
         [single] => *single,
-        _ => l.draft.push(Op::Concat { parts, axis: Axis::Len }, shape(rows, (h * n) as u32, m as u32), Kind::F32),
+        _ => l.draft.push(
+            Op::Concat {
+                parts,
+                axis: Axis::Len,
+            },
+            shape(rows, (h * n) as u32, m as u32),
+            Kind::F32,
+        ),
     };
     let mut dims = batch;
     if !rows_as_matrix && !vector_a {

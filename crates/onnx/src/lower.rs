@@ -77,14 +77,23 @@ pub(crate) fn show(dims: &[Dim]) -> String {
 /// Numpy's broadcasting of two shapes, with the rows first or nowhere.
 pub(crate) fn broadcast(a: &[Dim], b: &[Dim]) -> Result<Vec<Dim>, LowerError> {
     let rank = a.len().max(b.len());
-    let at = |dims: &[Dim], i: usize| (i + dims.len()).checked_sub(rank).map_or(Dim::Fixed(1), |j| dims[j]);
+    let at = |dims: &[Dim], i: usize| {
+        (i + dims.len())
+            .checked_sub(rank)
+            .map_or(Dim::Fixed(1), |j| dims[j])
+    };
     let mut dims = Vec::with_capacity(rank);
     for i in 0..rank {
         let dim = match (at(a, i), at(b, i)) {
             (x, y) if x == y => x,
             (Dim::Fixed(1), y) => y,
             (x, Dim::Fixed(1)) => x,
-            _ => refuse!(Shape, "the shapes {} and {} don't broadcast", show(a), show(b)),
+            _ => refuse!(
+                Shape,
+                "the shapes {} and {} don't broadcast",
+                show(a),
+                show(b)
+            ),
         };
         if dim == Dim::Rows && i > 0 {
             refuse!(
@@ -116,7 +125,14 @@ const MAX_ROW: usize = 1 << 24;
 impl<'a> Lowering<'a> {
     /// Translates the whole graph.
     pub(crate) fn run(graph: &'a Graph, limits: Limits) -> Result<Draft, LowerError> {
-        let mut this = Self { graph, limits, draft: Draft::default(), items: BTreeMap::new(), tables: Vec::new(), folded: 0 };
+        let mut this = Self {
+            graph,
+            limits,
+            draft: Draft::default(),
+            items: BTreeMap::new(),
+            tables: Vec::new(),
+            folded: 0,
+        };
         for (name, constant) in &graph.constants {
             this.items.insert(name, Item::Constant(constant.clone()));
         }
@@ -130,34 +146,62 @@ impl<'a> Lowering<'a> {
                     (Kind::I32, (len * width, 1))
                 }
             };
-            let rows = if per_row(&input.dims) { Rows::PerRow } else { Rows::Shared };
+            let rows = if per_row(&input.dims) {
+                Rows::PerRow
+            } else {
+                Rows::Shared
+            };
             let value = this.draft.value(shape(rows, len, width), kind);
-            this.draft.program.inputs.push(Port { name: input.name.clone(), value });
-            this.items.insert(&input.name, Item::View(View { value, dims: input.dims.clone() }));
+            this.draft.program.inputs.push(Port {
+                name: input.name.clone(),
+                value,
+            });
+            this.items.insert(
+                &input.name,
+                Item::View(View {
+                    value,
+                    dims: input.dims.clone(),
+                }),
+            );
         }
         for node in &graph.nodes {
-            this.node(node).map_err(|e| e.at(&node.name, &node.operator))?;
+            this.node(node)
+                .map_err(|e| e.at(&node.name, &node.operator))?;
         }
         for name in &graph.outputs {
             let at = |e: LowerError| e.at(name, "output");
             let mut view = this.item(name).and_then(|i| this.view(&i)).map_err(at)?;
             if per_row(&view.dims) && this.draft.shape(view.value).rows == Rows::Shared {
                 let (s, kind) = (this.draft.shape(view.value), this.draft.kind(view.value));
-                view.value =
-                    this.draft.push(Op::Expand { x: view.value }, shape(Rows::PerRow, s.len, s.width), kind);
+                view.value = this.draft.push(
+                    Op::Expand { x: view.value },
+                    shape(Rows::PerRow, s.len, s.width),
+                    kind,
+                );
             }
-            this.draft.program.outputs.push(Port { name: name.clone(), value: view.value });
+            this.draft.program.outputs.push(Port {
+                name: name.clone(),
+                value: view.value,
+            });
         }
         Ok(this.draft)
     }
 
     fn node(&mut self, node: &'a Node) -> Result<(), LowerError> {
         let Some(operator) = OPERATORS.iter().find(|o| o.name == node.operator) else {
-            refuse!(UnsupportedOperator, "the operator {} has no place in a compiled model", printable(&node.operator));
+            refuse!(
+                UnsupportedOperator,
+                "the operator {} has no place in a compiled model",
+                printable(&node.operator)
+            );
         };
         for attribute in node.attributes.keys() {
             if !operator.attributes.contains(&attribute.as_str()) {
-                refuse!(UnsupportedUse, "the attribute `{}` isn't supported", printable(attribute));
+                refuse!(
+                    UnsupportedUse,
+                    "the attribute `{}` isn't supported",
+                    printable(attribute)
+                );
             }
         }
         let (least, most) = operator.inputs;
@@ -165,12 +209,19 @@ impl<'a> Lowering<'a> {
             refuse!(
                 Malformed,
                 "the operator takes {least} to {} inputs, the node has {}",
-                if most == usize::MAX { "any number of".to_owned() } else { most.to_string() },
+                if most == usize::MAX {
+                    "any number of".to_owned()
+                } else {
+                    most.to_string()
+                },
                 node.inputs.len()
             );
         }
         if let Some(missing) = (0..least).find(|i| !node.has(*i)) {
-            refuse!(Malformed, "input {missing} is left out, but the operator needs it");
+            refuse!(
+                Malformed,
+                "input {missing} is left out, but the operator needs it"
+            );
         }
         let items = match fold::node(self, node)? {
             Some(items) => items,
@@ -180,7 +231,11 @@ impl<'a> Lowering<'a> {
             if let Item::Constant(constant) = &item
                 && constant.len() == 0
             {
-                refuse!(UnsupportedUse, "`{}` is empty: empty tensors have no place in a model", printable(name));
+                refuse!(
+                    UnsupportedUse,
+                    "`{}` is empty: empty tensors have no place in a model",
+                    printable(name)
+                );
             }
             if let Item::Constant(constant) = &item {
                 self.folded = self.folded.saturating_add(constant.len());
@@ -190,15 +245,24 @@ impl<'a> Lowering<'a> {
             }
         }
         // A short file could ask for the same large constant many times.
-        if self.folded.saturating_add(self.draft.elements) > self.limits.elements.saturating_mul(3) {
-            refuse!(TooLarge, "the constants that the graph computes are larger than its limit");
+        if self.folded.saturating_add(self.draft.elements) > self.limits.elements.saturating_mul(3)
+        {
+            refuse!(
+                TooLarge,
+                "the constants that the graph computes are larger than its limit"
+            );
         }
         Ok(())
     }
 
     /// Whether a name is read by a node or given out.
     pub(crate) fn is_used(&self, name: &str) -> bool {
-        self.graph.outputs.iter().any(|o| o == name) || self.graph.nodes.iter().any(|n| n.inputs.iter().any(|i| i == name))
+        self.graph.outputs.iter().any(|o| o == name)
+            || self
+                .graph
+                .nodes
+                .iter()
+                .any(|n| n.inputs.iter().any(|i| i == name))
     }
 
     /// A table's tensor; the same table is stored once, however often it is
@@ -207,11 +271,17 @@ impl<'a> Lowering<'a> {
         let Elements::F32(data) = &table.elements else {
             refuse!(UnsupportedUse, "a table of integers can't be looked up in")
         };
-        if let Some((_, _, id)) = self.tables.iter().find(|(d, c, _)| Rc::ptr_eq(d, data) && *c == cols) {
+        if let Some((_, _, id)) = self
+            .tables
+            .iter()
+            .find(|(d, c, _)| Rc::ptr_eq(d, data) && *c == cols)
+        {
             return Ok(*id);
         }
         let rows = (data.len() / cols.max(1) as usize) as u32;
-        let id = self.draft.tensor(rows, cols, data.as_ref().clone(), table.name.as_deref());
+        let id = self
+            .draft
+            .tensor(rows, cols, data.as_ref().clone(), table.name.as_deref());
         self.tables.push((Rc::clone(data), cols, id));
         Ok(id)
     }
@@ -220,7 +290,11 @@ impl<'a> Lowering<'a> {
         match self.items.get(name) {
             Some(item) => Ok(item.clone()),
             // The graph is sorted and complete, so its node has been lowered.
-            None => refuse!(UnsupportedUse, "`{}` is an additional output of its node; only the first is supported", printable(name)),
+            None => refuse!(
+                UnsupportedUse,
+                "`{}` is an additional output of its node; only the first is supported",
+                printable(name)
+            ),
         }
     }
 
@@ -228,7 +302,10 @@ impl<'a> Lowering<'a> {
     pub(crate) fn input(&self, node: &Node, index: usize) -> Result<Item, LowerError> {
         match node.inputs.get(index) {
             Some(name) if !name.is_empty() => self.item(name),
-            _ => refuse!(Malformed, "input {index} is left out, but the operator needs it"),
+            _ => refuse!(
+                Malformed,
+                "input {index} is left out, but the operator needs it"
+            ),
         }
     }
 
@@ -244,12 +321,19 @@ impl<'a> Lowering<'a> {
         if self.draft.kind(view.value) == Kind::F32 {
             Ok(view)
         } else {
-            refuse!(UnsupportedUse, "input {index} holds integers; arithmetic is on floats, so cast them first")
+            refuse!(
+                UnsupportedUse,
+                "input {index} holds integers; arithmetic is on floats, so cast them first"
+            )
         }
     }
 
     /// An input that must be a constant; `None` when it is left out.
-    pub(crate) fn constant(&self, node: &Node, index: usize) -> Result<Option<Constant>, LowerError> {
+    pub(crate) fn constant(
+        &self,
+        node: &Node,
+        index: usize,
+    ) -> Result<Option<Constant>, LowerError> {
         if !node.has(index) {
             return Ok(None);
         }
@@ -263,16 +347,25 @@ impl<'a> Lowering<'a> {
     pub(crate) fn view(&mut self, item: &Item) -> Result<View, LowerError> {
         match item {
             Item::View(view) => Ok(view.clone()),
-            Item::Sizes { .. } => refuse!(UnsupportedUse, "the number of rows is used as a number; only shapes may contain it"),
+            Item::Sizes { .. } => refuse!(
+                UnsupportedUse,
+                "the number of rows is used as a number; only shapes may contain it"
+            ),
             Item::Constant(constant) => {
                 let dims: Vec<Dim> = constant.dims.iter().map(|d| Dim::Fixed(*d)).collect();
                 let (len, width) = self.natural(&dims)?;
                 let data = match &constant.elements {
                     Elements::F32(data) => data.as_ref().clone(),
-                    Elements::I64(_) => refuse!(UnsupportedUse, "a constant of integers is used as a value"),
+                    Elements::I64(_) => {
+                        refuse!(UnsupportedUse, "a constant of integers is used as a value")
+                    }
                 };
                 let tensor = self.draft.tensor(len, width, data, None);
-                let value = self.draft.push(Op::Constant { tensor }, shape(Rows::Shared, len, width), Kind::F32);
+                let value = self.draft.push(
+                    Op::Constant { tensor },
+                    shape(Rows::Shared, len, width),
+                    Kind::F32,
+                );
                 Ok(View { value, dims })
             }
         }
@@ -294,7 +387,10 @@ impl<'a> Lowering<'a> {
             refuse!(UnsupportedUse, "a value of shape {dims:?} is empty");
         }
         if volume > MAX_ROW.min(self.limits.elements) {
-            refuse!(TooLarge, "a value of shape {dims:?} is too large to compute with");
+            refuse!(
+                TooLarge,
+                "a value of shape {dims:?} is too large to compute with"
+            );
         }
         Ok(volume)
     }
@@ -303,15 +399,30 @@ impl<'a> Lowering<'a> {
     pub(crate) fn shaped(&mut self, view: &View, len: usize, width: usize) -> ValueId {
         let (s, kind) = (self.draft.shape(view.value), self.draft.kind(view.value));
         let (len, width) = (len as u32, width as u32);
-        debug_assert_eq!(u64::from(len) * u64::from(width), u64::from(s.len) * u64::from(s.width));
+        debug_assert_eq!(
+            u64::from(len) * u64::from(width),
+            u64::from(s.len) * u64::from(s.width)
+        );
         if (s.len, s.width) == (len, width) {
             return view.value;
         }
-        self.draft.push(Op::Reshape { x: view.value, len, width }, shape(s.rows, len, width), kind)
+        self.draft.push(
+            Op::Reshape {
+                x: view.value,
+                len,
+                width,
+            },
+            shape(s.rows, len, width),
+            kind,
+        )
     }
 
     pub(crate) fn rows(&self, values: &[ValueId]) -> Rows {
-        values.iter().map(|v| self.draft.shape(*v).rows).max().unwrap_or(Rows::Shared)
+        values
+            .iter()
+            .map(|v| self.draft.shape(*v).rows)
+            .max()
+            .unwrap_or(Rows::Shared)
     }
 
     /// A function of every element.
@@ -319,14 +430,28 @@ impl<'a> Lowering<'a> {
         if f == Unary::Identity {
             return x.clone();
         }
-        let value = self.draft.push(Op::Unary { x: x.value, f }, self.draft.shape(x.value), Kind::F32);
-        View { value, dims: x.dims.clone() }
+        let value = self.draft.push(
+            Op::Unary { x: x.value, f },
+            self.draft.shape(x.value),
+            Kind::F32,
+        );
+        View {
+            value,
+            dims: x.dims.clone(),
+        }
     }
 
     pub(crate) fn scalar(&mut self, value: f32) -> View {
         let tensor = self.draft.tensor(1, 1, vec![value], None);
-        let value = self.draft.push(Op::Constant { tensor }, shape(Rows::Shared, 1, 1), Kind::F32);
-        View { value, dims: Vec::new() }
+        let value = self.draft.push(
+            Op::Constant { tensor },
+            shape(Rows::Shared, 1, 1),
+            Kind::F32,
+        );
+        View {
+            value,
+            dims: Vec::new(),
+        }
     }
 
     /// A function of two values, broadcast as numpy does.
@@ -336,16 +461,26 @@ impl<'a> Lowering<'a> {
         self.volume(&result)?;
         let (va, vb, (len, width)) = self.aligned(a, b, &dims)?;
         let rows = self.rows(&[va, vb]);
-        let value = self.draft.push(Op::Binary { a: va, b: vb, f }, shape(rows, len, width), Kind::F32);
+        let value = self.draft.push(
+            Op::Binary { a: va, b: vb, f },
+            shape(rows, len, width),
+            Kind::F32,
+        );
         Ok(View { value, dims })
     }
 
     /// Brings two operands into shapes that the engine broadcasts as ONNX does:
     /// neighbouring dimensions that broadcast alike are merged, and two groups
     /// must be left at most.
-    fn aligned(&mut self, a: &View, b: &View, dims: &[Dim]) -> Result<(ValueId, ValueId, (u32, u32)), LowerError> {
+    fn aligned(
+        &mut self,
+        a: &View,
+        b: &View,
+        dims: &[Dim],
+    ) -> Result<(ValueId, ValueId, (u32, u32)), LowerError> {
         let rank = dims.len();
-        let at = |v: &View, i: usize| match (i + v.dims.len()).checked_sub(rank).map(|j| v.dims[j]) {
+        let at = |v: &View, i: usize| match (i + v.dims.len()).checked_sub(rank).map(|j| v.dims[j])
+        {
             Some(Dim::Fixed(size)) => size,
             _ => 1,
         };
@@ -358,7 +493,9 @@ impl<'a> Lowering<'a> {
             }
             let class = |(x, y): (usize, usize)| (x == y, x == 1, y == 1);
             match groups.last_mut() {
-                Some(last) if class(*last) == class(pair) => *last = (last.0 * pair.0, last.1 * pair.1),
+                Some(last) if class(*last) == class(pair) => {
+                    *last = (last.0 * pair.0, last.1 * pair.1)
+                }
                 _ => groups.push(pair),
             }
         }
@@ -368,10 +505,18 @@ impl<'a> Lowering<'a> {
             // One of them is a single number a row: the other stays as it is.
             [(_, 1)] => (a.value, self.shaped(b, 1, 1), (sa.len, sa.width)),
             [(1, _)] => (self.shaped(a, 1, 1), b.value, (sb.len, sb.width)),
-            [_] => (a.value, self.shaped(b, sa.len as usize, sa.width as usize), (sa.len, sa.width)),
+            [_] => (
+                a.value,
+                self.shaped(b, sa.len as usize, sa.width as usize),
+                (sa.len, sa.width),
+            ),
             [(a0, b0), (a1, b1)] => {
                 let size = (a0.max(b0), a1.max(b1));
-                (self.shaped(a, *a0, *a1), self.shaped(b, *b0, *b1), (*size.0 as u32, *size.1 as u32))
+                (
+                    self.shaped(a, *a0, *a1),
+                    self.shaped(b, *b0, *b1),
+                    (*size.0 as u32, *size.1 as u32),
+                )
             }
             _ => refuse!(
                 UnsupportedUse,
@@ -387,10 +532,16 @@ impl<'a> Lowering<'a> {
     pub(crate) fn spread(&mut self, x: &View, dims: Vec<Dim>) -> Result<View, LowerError> {
         let fixed = inner(&dims);
         if self.volume(&fixed)? == self.volume(&inner(&x.dims))? {
-            return Ok(View { value: x.value, dims });
+            return Ok(View {
+                value: x.value,
+                dims,
+            });
         }
         if self.draft.kind(x.value) != Kind::F32 {
-            refuse!(UnsupportedUse, "integers can't be repeated along another axis than the rows");
+            refuse!(
+                UnsupportedUse,
+                "integers can't be repeated along another axis than the rows"
+            );
         }
         // Times 1 is exact.
         let ones = View {
@@ -399,11 +550,18 @@ impl<'a> Lowering<'a> {
                 let (len, width) = self.natural(&dims)?;
                 let data = vec![1.0; len as usize * width as usize];
                 let tensor = self.draft.tensor(len, width, data, None);
-                self.draft.push(Op::Constant { tensor }, shape(Rows::Shared, len, width), Kind::F32)
+                self.draft.push(
+                    Op::Constant { tensor },
+                    shape(Rows::Shared, len, width),
+                    Kind::F32,
+                )
             },
         };
         let view = self.binary(Binary::Mul, x, &ones)?;
-        Ok(View { value: view.value, dims })
+        Ok(View {
+            value: view.value,
+            dims,
+        })
     }
 }
 
@@ -411,12 +569,18 @@ impl<'a> Lowering<'a> {
 pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, LowerError> {
     let signed = rank as i64;
     if axis < -signed || axis >= signed {
-        refuse!(Shape, "axis {axis} lies outside a value of {rank} dimensions");
+        refuse!(
+            Shape,
+            "axis {axis} lies outside a value of {rank} dimensions"
+        );
     }
     Ok(axis.rem_euclid(signed) as usize)
 }
 
 /// A size that must be positive and known.
 pub(crate) fn positive(size: i64) -> Result<usize, LowerError> {
-    usize::try_from(size).ok().filter(|s| *s > 0).ok_or_else(|| fault!(Shape, "a dimension of {size} has no elements"))
+    usize::try_from(size)
+        .ok()
+        .filter(|s| *s > 0)
+        .ok_or_else(|| fault!(Shape, "a dimension of {size} has no elements"))
 }

@@ -47,12 +47,18 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn new(draft: &'a Draft) -> Self {
-        Self { draft, definitions: draft.definitions(), uses: draft.uses() }
+        Self {
+            draft,
+            definitions: draft.definitions(),
+            uses: draft.uses(),
+        }
     }
 
     /// The operation that computes a value; an input has none.
     fn op(&self, value: ValueId) -> Option<&'a Op> {
-        self.definitions.get(&value).map(|i| &self.draft.program.steps[*i].op)
+        self.definitions
+            .get(&value)
+            .map(|i| &self.draft.program.steps[*i].op)
     }
 
     /// The operation, if nothing else uses its result.
@@ -87,7 +93,10 @@ impl<'a> Facts<'a> {
     /// Indices are never negative, so that is what clipping them gives.
     fn masked_ids(&self, value: ValueId) -> Option<ValueId> {
         match self.op(self.base(value))? {
-            Op::Unary { x, f: Unary::Clip(low, high) } if (*low, *high) == (0.0, 1.0) => match self.op(self.base(*x))? {
+            Op::Unary {
+                x,
+                f: Unary::Clip(low, high),
+            } if (*low, *high) == (0.0, 1.0) => match self.op(self.base(*x))? {
                 Op::Cast { x, .. } => Some(self.base(*x)),
                 _ => None,
             },

@@ -13,8 +13,16 @@ use crate::{Options, Precision};
 /// stay f32: they are small and what the engine asks for.
 pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerError> {
     let named: BTreeSet<&str> = draft.names.values().map(String::as_str).collect();
-    if let Some(unknown) = options.overrides.keys().find(|name| !named.contains(name.as_str())) {
-        refuse!(Precision, "a precision is given for `{}`, but no weight of that name is left", printable(unknown));
+    if let Some(unknown) = options
+        .overrides
+        .keys()
+        .find(|name| !named.contains(name.as_str()))
+    {
+        refuse!(
+            Precision,
+            "a precision is given for `{}`, but no weight of that name is left",
+            printable(unknown)
+        );
     }
     // A tensor may be used in two ways, so there is a copy for each precision.
     let mut copies: BTreeMap<(TensorId, u8), TensorId> = BTreeMap::new();
@@ -31,9 +39,13 @@ pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerErr
         let mut fault = None;
         visit_tensors(&mut step.op, |t| {
             let precision = match main {
-                Some((id, precision)) if std::mem::take(&mut first) && id == *t && !draft.exact.contains(&id) => {
+                Some((id, precision))
+                    if std::mem::take(&mut first) && id == *t && !draft.exact.contains(&id) =>
+                {
                     let name = draft.names.get(&id);
-                    name.and_then(|n| options.overrides.get(n)).copied().unwrap_or(precision)
+                    name.and_then(|n| options.overrides.get(n))
+                        .copied()
+                        .unwrap_or(precision)
                 }
                 _ => Precision::F32,
             };
@@ -50,7 +62,10 @@ pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerErr
                     *t = copy;
                 }
                 Err(cause) => {
-                    let name = draft.names.get(t).map_or("a weight without a name", String::as_str);
+                    let name = draft
+                        .names
+                        .get(t)
+                        .map_or("a weight without a name", String::as_str);
                     fault = Some(format!("`{}`: {cause}", printable(name)));
                 }
             }
@@ -69,7 +84,10 @@ fn stored(tensor: &Tensor, data: &[f32], precision: Precision) -> Result<Data, &
         Precision::F32 => Ok(Data::F32(data.to_vec())),
         Precision::F16 => {
             let half: Vec<u16> = data.iter().map(|v| f32_to_f16(*v)).collect();
-            let overflows = data.iter().zip(&half).any(|(v, h)| v.is_finite() && h & 0x7fff >= 0x7c00);
+            let overflows = data
+                .iter()
+                .zip(&half)
+                .any(|(v, h)| v.is_finite() && h & 0x7fff >= 0x7c00);
             if overflows {
                 return Err("a weight is too large for f16");
             }
@@ -84,8 +102,15 @@ fn stored(tensor: &Tensor, data: &[f32], precision: Precision) -> Result<Data, &
                 }
                 let largest = row.iter().fold(0f32, |m, v| m.max(v.abs()));
                 // A row of zeros, or of numbers too small to scale, is zeros.
-                let step = if largest / 127.0 >= f32::MIN_POSITIVE { largest / 127.0 } else { 1.0 };
-                q.extend(row.iter().map(|v| (v / step).round().clamp(-127.0, 127.0) as i8));
+                let step = if largest / 127.0 >= f32::MIN_POSITIVE {
+                    largest / 127.0
+                } else {
+                    1.0
+                };
+                q.extend(
+                    row.iter()
+                        .map(|v| (v / step).round().clamp(-127.0, 127.0) as i8),
+                );
                 scale.push(step);
             }
             Ok(Data::I8 { q, scale })

@@ -19,7 +19,10 @@ fn axes(l: &Lowering<'_>, node: &Node, rank: usize) -> Result<Vec<usize>, LowerE
         (None, Some(axes)) => axes.integers()?.to_vec(),
         (None, None) => Vec::new(),
     };
-    let mut axes = given.iter().map(|a| lower::axis(*a, rank)).collect::<Result<Vec<_>, _>>()?;
+    let mut axes = given
+        .iter()
+        .map(|a| lower::axis(*a, rank))
+        .collect::<Result<Vec<_>, _>>()?;
     if axes.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) == 0 {
         axes = (0..rank).collect();
     }
@@ -36,18 +39,33 @@ pub(crate) fn reduce(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     }
     let keep = node.int("keepdims")?.unwrap_or(1) != 0;
     if axes.iter().any(|a| x.dims[*a] == Dim::Rows) {
-        refuse!(UnsupportedUse, "a reduction of {} over the rows: rows never mix in a compiled model", show(&x.dims));
+        refuse!(
+            UnsupportedUse,
+            "a reduction of {} over the rows: rows never mix in a compiled model",
+            show(&x.dims)
+        );
     }
     let (first, last) = (axes[0], axes[axes.len() - 1]);
     // Axes of size 1 between don't matter.
     if (first..=last).any(|a| !axes.contains(&a) && x.dims[a] != Dim::Fixed(1)) {
-        refuse!(UnsupportedUse, "the axes {axes:?} of {} aren't neighbours", show(&x.dims));
+        refuse!(
+            UnsupportedUse,
+            "the axes {axes:?} of {} aren't neighbours",
+            show(&x.dims)
+        );
     }
     let blocks = Blocks::range(&x.dims, first, last);
     let Some((axis, len, width)) = engine_axis(l, &x, blocks) else {
-        refuse!(UnsupportedUse, "axes {axes:?} of {} have others on both sides", show(&x.dims))
+        refuse!(
+            UnsupportedUse,
+            "axes {axes:?} of {} have others on both sides",
+            show(&x.dims)
+        )
     };
-    let source = View { value: l.shaped(&x, len, width), dims: vec![] };
+    let source = View {
+        value: l.shaped(&x, len, width),
+        dims: vec![],
+    };
     let before = |l: &mut Lowering<'_>, f: Unary| l.unary(&source, f);
     let (source, mode) = match node.operator.as_str() {
         "ReduceSum" => (source, Mode::Sum),
@@ -57,8 +75,18 @@ pub(crate) fn reduce(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         "ReduceMin" => (before(l, Unary::Neg), Mode::Max),
         _ => {
             let s = l.draft.shape(source.value);
-            let op = Op::Binary { a: source.value, b: source.value, f: Binary::Mul };
-            (View { value: l.draft.push(op, s, Kind::F32), dims: vec![] }, Mode::Sum)
+            let op = Op::Binary {
+                a: source.value,
+                b: source.value,
+                f: Binary::Mul,
+            };
+            (
+                View {
+                    value: l.draft.push(op, s, Kind::F32),
+                    dims: vec![],
+                },
+                Mode::Sum,
+            )
         }
     };
     let s = l.draft.shape(source.value);
@@ -66,14 +94,27 @@ pub(crate) fn reduce(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         Axis::Len => (1, s.width),
         Axis::Width => (s.len, 1),
     };
-    let op = Op::Reduce { x: source.value, axis, mode, mask: None };
+    let op = Op::Reduce {
+        x: source.value,
+        axis,
+        mode,
+        mask: None,
+    };
     let mut value = l.draft.push(op, shape(s.rows, len, width), Kind::F32);
     let after = match node.operator.as_str() {
         "ReduceMin" => Unary::Neg,
         "ReduceL2" => Unary::Sqrt,
         _ => Unary::Identity,
     };
-    value = l.unary(&View { value, dims: vec![] }, after).value;
+    value = l
+        .unary(
+            &View {
+                value,
+                dims: vec![],
+            },
+            after,
+        )
+        .value;
     let dims = x
         .dims
         .iter()
@@ -94,22 +135,42 @@ pub(crate) fn softmax(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let axis = lower::axis(node.int("axis")?.unwrap_or(if flat { 1 } else { -1 }), rank)?;
     let last = if flat { rank - 1 } else { axis };
     if x.dims[axis] == Dim::Rows {
-        refuse!(UnsupportedUse, "a softmax over the rows: rows never mix in a compiled model");
+        refuse!(
+            UnsupportedUse,
+            "a softmax over the rows: rows never mix in a compiled model"
+        );
     }
     let Some((along, len, width)) = engine_axis(l, &x, Blocks::range(&x.dims, axis, last)) else {
-        refuse!(UnsupportedUse, "axis {axis} of {} has others on both sides", show(&x.dims))
+        refuse!(
+            UnsupportedUse,
+            "axis {axis} of {} has others on both sides",
+            show(&x.dims)
+        )
     };
     let value = l.shaped(&x, len, width);
     let s = l.draft.shape(value);
-    let value = l.draft.push(Op::Softmax { x: value, axis: along }, s, Kind::F32);
-    Ok(vec![Item::View(View { value, dims: x.dims })])
+    let value = l.draft.push(
+        Op::Softmax {
+            x: value,
+            axis: along,
+        },
+        s,
+        Kind::F32,
+    );
+    Ok(vec![Item::View(View {
+        value,
+        dims: x.dims,
+    })])
 }
 
 pub(crate) fn layer_norm(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.floats(node, 0)?;
     let axis = lower::axis(node.int("axis")?.unwrap_or(-1), x.dims.len())?;
     if axis == 0 && per_row(&x.dims) {
-        refuse!(UnsupportedUse, "a normalisation over the rows: rows never mix in a compiled model");
+        refuse!(
+            UnsupportedUse,
+            "a normalisation over the rows: rows never mix in a compiled model"
+        );
     }
     let width = l.volume(&inner(&x.dims[axis..]))?;
     let len = l.volume(&inner(&x.dims))? / width;
@@ -117,34 +178,64 @@ pub(crate) fn layer_norm(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         match c.floats()? {
             [single] => Ok(vec![*single; width]),
             data if data.len() == width => Ok(data.to_vec()),
-            data => refuse!(Shape, "a scale or bias of {} elements for {width}", data.len()),
+            data => refuse!(
+                Shape,
+                "a scale or bias of {} elements for {width}",
+                data.len()
+            ),
         }
     };
-    let gamma = l.constant(node, 1)?.ok_or_else(|| fault!(Malformed, "the scale is left out"))?;
+    let gamma = l
+        .constant(node, 1)?
+        .ok_or_else(|| fault!(Malformed, "the scale is left out"))?;
     let gamma = fit(gamma)?;
-    let beta = l.constant(node, 2)?.map(fit).transpose()?.unwrap_or_else(|| vec![0.0; width]);
+    let beta = l
+        .constant(node, 2)?
+        .map(fit)
+        .transpose()?
+        .unwrap_or_else(|| vec![0.0; width]);
     let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
     let value = l.shaped(&x, len, width);
     let gamma = l.draft.tensor(1, width as u32, gamma, None);
     let beta = l.draft.tensor(1, width as u32, beta, None);
     let s = l.draft.shape(value);
-    let value = l.draft.push(Op::LayerNorm { x: value, gamma, beta, epsilon }, s, Kind::F32);
-    Ok(vec![Item::View(View { value, dims: x.dims })])
+    let value = l.draft.push(
+        Op::LayerNorm {
+            x: value,
+            gamma,
+            beta,
+            epsilon,
+        },
+        s,
+        Kind::F32,
+    );
+    Ok(vec![Item::View(View {
+        value,
+        dims: x.dims,
+    })])
 }
 
 pub(crate) fn arg_max(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.floats(node, 0)?;
     if node.int("select_last_index")?.unwrap_or(0) != 0 {
-        refuse!(UnsupportedUse, "select_last_index = 1: only the first of equals is supported");
+        refuse!(
+            UnsupportedUse,
+            "select_last_index = 1: only the first of equals is supported"
+        );
     }
     let axis = lower::axis(node.int("axis")?.unwrap_or(0), x.dims.len())?;
     let blocks = Blocks::range(&x.dims, axis, axis);
     if x.dims[axis] == Dim::Rows || blocks.after != 1 {
-        refuse!(UnsupportedUse, "only the last axis is supported, and not the rows");
+        refuse!(
+            UnsupportedUse,
+            "only the last axis is supported, and not the rows"
+        );
     }
     let value = l.shaped(&x, blocks.outer, blocks.middle);
     let s = l.draft.shape(value);
-    let value = l.draft.push(Op::ArgMax { x: value }, shape(s.rows, s.len, 1), Kind::I32);
+    let value = l
+        .draft
+        .push(Op::ArgMax { x: value }, shape(s.rows, s.len, 1), Kind::I32);
     let mut dims = x.dims;
     match node.int("keepdims")?.unwrap_or(1) {
         0 => {

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tract_onnx::tract_hir::internal as tract;
 use tract_onnx::tract_core::prelude::{
-    DatumType, Framework, Graph, IntoRunnable, RunnableModel, TVec, TValue, TypedFact, TypedOp,
+    DatumType, Framework, Graph, IntoRunnable, RunnableModel, TValue, TVec, TypedFact, TypedOp,
 };
+use tract_onnx::tract_hir::internal as tract;
 
 use crate::error::{LowerError, printable};
 use crate::{Limits, graph};
@@ -81,10 +81,16 @@ impl fmt::Display for ReferenceError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Load(cause) => {
-                write!(f, "tract can't load the model: {cause}; use operators that tract supports")
+                write!(
+                    f,
+                    "tract can't load the model: {cause}; use operators that tract supports"
+                )
             }
             Self::Input(cause) => write!(f, "the inputs don't fit the model: {cause}"),
-            Self::Run(cause) => write!(f, "tract can't run the model: {cause}; check the inputs' values and shapes"),
+            Self::Run(cause) => write!(
+                f,
+                "tract can't run the model: {cause}; check the inputs' values and shapes"
+            ),
         }
     }
 }
@@ -117,7 +123,10 @@ const MAX_PLANS: usize = 16;
 
 impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reference").field("inputs", &self.inputs).field("outputs", &self.outputs).finish_non_exhaustive()
+        f.debug_struct("Reference")
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,10 +151,13 @@ impl Reference {
     /// operator that tract doesn't know.
     pub fn load(bytes: &[u8]) -> Result<Self, ReferenceError> {
         let proto = graph::decode(bytes, Limits::default()).map_err(ReferenceError::File)?;
-        let names = |list: &[tract_onnx::pb::ValueInfoProto]| -> Vec<String> { list.iter().map(|i| i.name.clone()).collect() };
+        let names = |list: &[tract_onnx::pb::ValueInfoProto]| -> Vec<String> {
+            list.iter().map(|i| i.name.clone()).collect()
+        };
         let (inputs, outputs) = match &proto.graph {
             Some(graph) => {
-                let weights: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+                let weights: Vec<&str> =
+                    graph.initializer.iter().map(|t| t.name.as_str()).collect();
                 let mut inputs = names(&graph.input);
                 inputs.retain(|name| !weights.contains(&name.as_str()));
                 (inputs, names(&graph.output))
@@ -154,15 +166,28 @@ impl Reference {
         };
         let mut framework = tract_onnx::onnx();
         trees::register(&mut framework);
-        let model = guarded(ReferenceError::Load, || framework.model_for_proto_model(&proto))?;
+        let model = guarded(ReferenceError::Load, || {
+            framework.model_for_proto_model(&proto)
+        })?;
         if model.inputs.len() != inputs.len() {
-            return Err(ReferenceError::Load("its inputs aren't those that the file declares".to_owned()));
+            return Err(ReferenceError::Load(
+                "its inputs aren't those that the file declares".to_owned(),
+            ));
         }
         let integers = guarded(ReferenceError::Load, || {
-            (0..inputs.len()).map(|i| Ok(tract::Factoid::concretize(&model.input_fact(i)?.datum_type))).collect()
+            (0..inputs.len())
+                .map(|i| Ok(tract::Factoid::concretize(&model.input_fact(i)?.datum_type)))
+                .collect()
         })?;
         let symbolic = guarded(ReferenceError::Load, || plan(model.clone())).ok();
-        let this = Self { model, inputs, outputs, integers, symbolic, plans: Mutex::default() };
+        let this = Self {
+            model,
+            inputs,
+            outputs,
+            integers,
+            symbolic,
+            plans: Mutex::default(),
+        };
         if this.symbolic.is_none() {
             // Say at once what can't work for any number of rows either.
             this.unsupported()?;
@@ -171,7 +196,11 @@ impl Reference {
     }
 
     fn unsupported(&self) -> Result<(), ReferenceError> {
-        let unknown = self.model.nodes.iter().find(|n| n.op_is::<tract_onnx::tract_hir::ops::unimpl::UnimplementedOp>());
+        let unknown = self
+            .model
+            .nodes
+            .iter()
+            .find(|n| n.op_is::<tract_onnx::tract_hir::ops::unimpl::UnimplementedOp>());
         match unknown {
             Some(node) => Err(ReferenceError::Load(format!(
                 "node `{}` has the operator {}, which tract doesn't know",
@@ -201,14 +230,25 @@ impl Reference {
     /// When an input is missing, unknown, of another kind or shape, or when
     /// tract fails.
     pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, ReferenceError> {
-        if let Some((unknown, _)) = inputs.iter().find(|(name, _)| !self.inputs.iter().any(|i| i == name)) {
-            return Err(ReferenceError::Input(format!("there is no input `{}`", printable(unknown))));
+        if let Some((unknown, _)) = inputs
+            .iter()
+            .find(|(name, _)| !self.inputs.iter().any(|i| i == name))
+        {
+            return Err(ReferenceError::Input(format!(
+                "there is no input `{}`",
+                printable(unknown)
+            )));
         }
         let mut ordered = Vec::new();
         for name in &self.inputs {
             match inputs.iter().find(|(given, _)| given == name) {
                 Some((_, tensor)) => ordered.push(tensor),
-                None => return Err(ReferenceError::Input(format!("the input `{}` is missing", printable(name)))),
+                None => {
+                    return Err(ReferenceError::Input(format!(
+                        "the input `{}` is missing",
+                        printable(name)
+                    )));
+                }
             }
         }
         let mut values: TVec<TValue> = TVec::new();
@@ -220,7 +260,11 @@ impl Reference {
             None => self.concrete(&ordered)?,
         };
         let results = guarded(ReferenceError::Run, || plan.run(values))?;
-        results.iter().zip(&self.outputs).map(|(value, name)| Ok((name.clone(), tensor(value)?))).collect()
+        results
+            .iter()
+            .zip(&self.outputs)
+            .map(|(value, name)| Ok((name.clone(), tensor(value)?)))
+            .collect()
     }
 
     /// A plan for exactly these shapes.
@@ -233,7 +277,10 @@ impl Reference {
         let made = guarded(ReferenceError::Run, || {
             let mut model = self.model.clone();
             for (i, dims) in key.iter().enumerate() {
-                let fact = model.input_fact(i)?.clone().with_shape(dims.iter().copied());
+                let fact = model
+                    .input_fact(i)?
+                    .clone()
+                    .with_shape(dims.iter().copied());
                 model.set_input_fact(i, fact)?;
             }
             plan(model)
@@ -253,7 +300,10 @@ fn plan(model: tract::InferenceModel) -> tract::TractResult<Plan> {
 }
 
 fn value(tensor: &Tensor, name: &str, kind: Option<DatumType>) -> Result<TValue, ReferenceError> {
-    let volume = tensor.dims().iter().fold(1usize, |v, d| v.saturating_mul(*d));
+    let volume = tensor
+        .dims()
+        .iter()
+        .fold(1usize, |v, d| v.saturating_mul(*d));
     let (count, floats) = match tensor {
         Tensor::F32 { data, .. } => (data.len(), true),
         Tensor::I64 { data, .. } => (data.len(), false),
@@ -266,7 +316,10 @@ fn value(tensor: &Tensor, name: &str, kind: Option<DatumType>) -> Result<TValue,
         )));
     }
     if kind.is_some_and(|k| k.is_float() != floats) {
-        return Err(ReferenceError::Input(format!("`{}` has the wrong element type", printable(name))));
+        return Err(ReferenceError::Input(format!(
+            "`{}` has the wrong element type",
+            printable(name)
+        )));
     }
     guarded(ReferenceError::Input, || {
         let made = match tensor {

@@ -72,12 +72,22 @@ struct Scan {
 /// Refuses bytes that decode into more than the limits allow.
 pub(crate) fn scan(bytes: &[u8], limits: Limits) -> Result<(), LowerError> {
     if bytes.len() > limits.bytes {
-        refuse!(TooLarge, "the file has {} bytes, the limit is {}", bytes.len(), limits.bytes);
+        refuse!(
+            TooLarge,
+            "the file has {} bytes, the limit is {}",
+            bytes.len(),
+            limits.bytes
+        );
     }
     if bytes.is_empty() {
         refuse!(NotOnnx, "the file is empty");
     }
-    Scan { nodes: 0, memory: 0, limits }.message(bytes, Message::Model, 0)
+    Scan {
+        nodes: 0,
+        memory: 0,
+        limits,
+    }
+    .message(bytes, Message::Model, 0)
 }
 
 impl Scan {
@@ -86,7 +96,11 @@ impl Scan {
         if matches!(kind, Message::Node) {
             self.nodes += 1;
             if self.nodes > self.limits.nodes {
-                refuse!(TooLarge, "the graph has more than {} nodes", self.limits.nodes);
+                refuse!(
+                    TooLarge,
+                    "the graph has more than {} nodes",
+                    self.limits.nodes
+                );
             }
         }
         if matches!(kind, Message::Small) {
@@ -118,7 +132,10 @@ impl Scan {
                         None => self.scalars(body, kind, tag >> 3)?,
                     }
                 }
-                other => refuse!(NotOnnx, "a field of wire type {other} doesn't occur in ONNX"),
+                other => refuse!(
+                    NotOnnx,
+                    "a field of wire type {other} doesn't occur in ONNX"
+                ),
             }
         }
         Ok(())
@@ -133,13 +150,21 @@ impl Scan {
             (Message::Tensor, 1 | 5 | 7 | 11) | (Message::Attribute, 8) => 8,
             _ => 1,
         };
-        self.charge(body.len().saturating_mul(growth).saturating_add(2 * SCALAR_GROWTH))
+        self.charge(
+            body.len()
+                .saturating_mul(growth)
+                .saturating_add(2 * SCALAR_GROWTH),
+        )
     }
 
     fn charge(&mut self, bytes: usize) -> Result<(), LowerError> {
         self.memory = self.memory.saturating_add(bytes);
         if self.memory > self.limits.memory {
-            refuse!(TooLarge, "decoding the file would need more than {} bytes of memory", self.limits.memory);
+            refuse!(
+                TooLarge,
+                "decoding the file would need more than {} bytes of memory",
+                self.limits.memory
+            );
         }
         Ok(())
     }
@@ -151,7 +176,10 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], LowerError> 
             *bytes = rest;
             Ok(head)
         }
-        None => refuse!(NotOnnx, "the file is cut off or isn't ONNX: a part reaches past the end"),
+        None => refuse!(
+            NotOnnx,
+            "the file is cut off or isn't ONNX: a part reaches past the end"
+        ),
     }
 }
 

@@ -34,7 +34,11 @@ impl Blocks {
 
     pub(crate) fn range(dims: &[Dim], first: usize, last: usize) -> Self {
         let product = |dims: &[Dim]| inner(dims).iter().product();
-        Self { outer: product(&dims[..first]), middle: product(&dims[first..=last]), after: product(&dims[last + 1..]) }
+        Self {
+            outer: product(&dims[..first]),
+            middle: product(&dims[first..=last]),
+            after: product(&dims[last + 1..]),
+        }
     }
 }
 
@@ -43,10 +47,17 @@ pub(crate) fn sizes(l: &Lowering<'_>, node: &Node, index: usize) -> Result<Vec<S
     let sizes: Vec<Size> = match l.input(node, index)? {
         Item::Constant(c) => c.integers()?.iter().map(|s| Size::Fixed(*s)).collect(),
         Item::Sizes { sizes, .. } => sizes,
-        Item::View(_) => refuse!(UnsupportedUse, "the shape is computed from the data; it must be known"),
+        Item::View(_) => refuse!(
+            UnsupportedUse,
+            "the shape is computed from the data; it must be known"
+        ),
     };
     if sizes.len() > MAX_RANK {
-        refuse!(TooLarge, "a shape of {} dimensions, the limit is {MAX_RANK}", sizes.len());
+        refuse!(
+            TooLarge,
+            "a shape of {} dimensions, the limit is {MAX_RANK}",
+            sizes.len()
+        );
     }
     Ok(sizes)
 }
@@ -60,7 +71,11 @@ fn axes(l: &Lowering<'_>, node: &Node) -> Result<Option<Vec<i64>>, LowerError> {
     })
 }
 
-pub(crate) fn reshaped(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerError> {
+pub(crate) fn reshaped(
+    l: &Lowering<'_>,
+    node: &Node,
+    dims: &[Dim],
+) -> Result<Vec<Dim>, LowerError> {
     let target = sizes(l, node, 1)?;
     let zero_is_zero = node.int("allowzero")?.unwrap_or(0) != 0;
     let mut unknown = None;
@@ -70,7 +85,11 @@ pub(crate) fn reshaped(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Ve
             Size::Rows => Dim::Rows,
             Size::Fixed(0) if !zero_is_zero => match dims.get(i) {
                 Some(dim) => *dim,
-                None => refuse!(Shape, "size {i} is to be kept, but {} has no such dimension", show(dims)),
+                None => refuse!(
+                    Shape,
+                    "size {i} is to be kept, but {} has no such dimension",
+                    show(dims)
+                ),
             },
             Size::Fixed(-1) if unknown.is_none() => {
                 unknown = Some(i);
@@ -90,7 +109,11 @@ pub(crate) fn reshaped(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Ve
             // What is left over is N times a constant, and only N itself is a
             // dimension of a compiled model.
             if have != want {
-                refuse!(UnsupportedUse, "reshaping {} to {target:?} would mix rows", show(dims));
+                refuse!(
+                    UnsupportedUse,
+                    "reshaping {} to {target:?} would mix rows",
+                    show(dims)
+                );
             }
             Dim::Rows
         } else {
@@ -98,10 +121,19 @@ pub(crate) fn reshaped(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Ve
         };
     }
     if count(&result) != count(dims) || rows != result.contains(&Dim::Rows) {
-        refuse!(Shape, "{} can't be reshaped to {}", show(dims), show(&result));
+        refuse!(
+            Shape,
+            "{} can't be reshaped to {}",
+            show(dims),
+            show(&result)
+        );
     }
     if result.iter().skip(1).any(|d| *d == Dim::Rows) {
-        refuse!(UnsupportedUse, "reshaping to {} would move the rows from the first dimension", show(&result));
+        refuse!(
+            UnsupportedUse,
+            "reshaping to {} would move the rows from the first dimension",
+            show(&result)
+        );
     }
     Ok(result)
 }
@@ -109,19 +141,30 @@ pub(crate) fn reshaped(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Ve
 pub(crate) fn reshape(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.operand(node, 0)?;
     let dims = reshaped(l, node, &x.dims)?;
-    one(View { value: x.value, dims })
+    one(View {
+        value: x.value,
+        dims,
+    })
 }
 
 pub(crate) fn flattened(node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerError> {
     let axis = node.int("axis")?.unwrap_or(1);
-    let axis = if axis == dims.len() as i64 { dims.len() } else { lower::axis(axis, dims.len())? };
+    let axis = if axis == dims.len() as i64 {
+        dims.len()
+    } else {
+        lower::axis(axis, dims.len())?
+    };
     let fixed = |dims: &[Dim]| inner(dims).iter().product::<usize>();
     let head = fixed(&dims[..axis]);
     if !per_row(dims) {
         return Ok(vec![Dim::Fixed(head), Dim::Fixed(fixed(&dims[axis..]))]);
     }
     if axis == 0 || head != 1 {
-        refuse!(UnsupportedUse, "flattening {} at axis {axis} would mix rows", show(dims));
+        refuse!(
+            UnsupportedUse,
+            "flattening {} at axis {axis} would mix rows",
+            show(dims)
+        );
     }
     Ok(vec![Dim::Rows, Dim::Fixed(fixed(&dims[axis..]))])
 }
@@ -129,18 +172,35 @@ pub(crate) fn flattened(node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerErro
 pub(crate) fn flatten(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.operand(node, 0)?;
     let dims = flattened(node, &x.dims)?;
-    one(View { value: x.value, dims })
+    one(View {
+        value: x.value,
+        dims,
+    })
 }
 
-pub(crate) fn squeezed(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerError> {
+pub(crate) fn squeezed(
+    l: &Lowering<'_>,
+    node: &Node,
+    dims: &[Dim],
+) -> Result<Vec<Dim>, LowerError> {
     let axes = match axes(l, node)? {
-        None => (0..dims.len()).filter(|i| dims[*i] == Dim::Fixed(1)).collect(),
-        Some(axes) => axes.iter().map(|a| lower::axis(*a, dims.len())).collect::<Result<Vec<_>, _>>()?,
+        None => (0..dims.len())
+            .filter(|i| dims[*i] == Dim::Fixed(1))
+            .collect(),
+        Some(axes) => axes
+            .iter()
+            .map(|a| lower::axis(*a, dims.len()))
+            .collect::<Result<Vec<_>, _>>()?,
     };
     if let Some(wrong) = axes.iter().find(|a| dims[**a] != Dim::Fixed(1)) {
         refuse!(Shape, "dimension {wrong} of {} isn't 1", show(dims));
     }
-    Ok(dims.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, d)| *d).collect())
+    Ok(dims
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !axes.contains(i))
+        .map(|(_, d)| *d)
+        .collect())
 }
 
 pub(crate) fn squeeze(l: &mut Lowering<'_>, node: &Node) -> Lowered {
@@ -149,14 +209,26 @@ pub(crate) fn squeeze(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     if dims.iter().skip(1).any(|d| *d == Dim::Rows) {
         refuse!(UnsupportedUse, "the rows must be the first dimension");
     }
-    one(View { value: x.value, dims })
+    one(View {
+        value: x.value,
+        dims,
+    })
 }
 
-pub(crate) fn unsqueezed(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerError> {
-    let Some(axes) = axes(l, node)? else { refuse!(Malformed, "the axes are missing") };
+pub(crate) fn unsqueezed(
+    l: &Lowering<'_>,
+    node: &Node,
+    dims: &[Dim],
+) -> Result<Vec<Dim>, LowerError> {
+    let Some(axes) = axes(l, node)? else {
+        refuse!(Malformed, "the axes are missing")
+    };
     let rank = dims.len() + axes.len();
     if rank > MAX_RANK {
-        refuse!(TooLarge, "a result of {rank} dimensions, the limit is {MAX_RANK}");
+        refuse!(
+            TooLarge,
+            "a result of {rank} dimensions, the limit is {MAX_RANK}"
+        );
     }
     let mut new = vec![false; rank];
     for axis in axes {
@@ -166,21 +238,41 @@ pub(crate) fn unsqueezed(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<
         }
     }
     let mut old = dims.iter();
-    Ok(new.iter().filter_map(|n| if *n { Some(Dim::Fixed(1)) } else { old.next().copied() }).collect())
+    Ok(new
+        .iter()
+        .filter_map(|n| {
+            if *n {
+                Some(Dim::Fixed(1))
+            } else {
+                old.next().copied()
+            }
+        })
+        .collect())
 }
 
 pub(crate) fn unsqueeze(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.operand(node, 0)?;
     let dims = unsqueezed(l, node, &x.dims)?;
     if dims.iter().skip(1).any(|d| *d == Dim::Rows) {
-        refuse!(UnsupportedUse, "an axis before the rows: the rows must be the first dimension");
+        refuse!(
+            UnsupportedUse,
+            "an axis before the rows: the rows must be the first dimension"
+        );
     }
-    one(View { value: x.value, dims })
+    one(View {
+        value: x.value,
+        dims,
+    })
 }
 
 pub(crate) fn permutation(node: &Node, rank: usize) -> Result<Vec<usize>, LowerError> {
-    let Some(perm) = node.ints("perm")? else { return Ok((0..rank).rev().collect()) };
-    let perm = perm.iter().map(|a| lower::axis(*a, rank)).collect::<Result<Vec<_>, _>>()?;
+    let Some(perm) = node.ints("perm")? else {
+        return Ok((0..rank).rev().collect());
+    };
+    let perm = perm
+        .iter()
+        .map(|a| lower::axis(*a, rank))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut sorted = perm.clone();
     sorted.sort_unstable();
     if !sorted.iter().copied().eq(0..rank) {
@@ -197,7 +289,11 @@ pub(crate) fn transpose(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let perm = permutation(node, x.dims.len())?;
     let dims: Vec<Dim> = perm.iter().map(|i| x.dims[*i]).collect();
     if dims.iter().skip(1).any(|d| *d == Dim::Rows) {
-        refuse!(UnsupportedUse, "the transposition of {} moves the rows from the first dimension", show(&x.dims));
+        refuse!(
+            UnsupportedUse,
+            "the transposition of {} moves the rows from the first dimension",
+            show(&x.dims)
+        );
     }
     // Groups of axes that stay together, without those of size 1: `order[i]` is
     // the old place of the group that comes i-th.
@@ -208,7 +304,10 @@ pub(crate) fn transpose(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         .collect();
     let mut ranked = moved.clone();
     ranked.sort_unstable();
-    let places: Vec<usize> = moved.iter().filter_map(|m| ranked.iter().position(|r| r == m)).collect();
+    let places: Vec<usize> = moved
+        .iter()
+        .filter_map(|m| ranked.iter().position(|r| r == m))
+        .collect();
     let size = |place: usize| inner(&x.dims[ranked[place]..=ranked[place]])[0];
     let mut groups: Vec<(usize, usize, usize)> = Vec::new();
     for place in places {
@@ -235,7 +334,11 @@ pub(crate) fn transpose(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         [1, 0] => {
             let (a, b) = (old_size(0), old_size(1));
             let value = l.shaped(&x, a, b);
-            l.draft.push(Op::Transpose { x: value }, shape(rows, b as u32, a as u32), kind)
+            l.draft.push(
+                Op::Transpose { x: value },
+                shape(rows, b as u32, a as u32),
+                kind,
+            )
         }
         // [a, b, c] to [b, a, c]: as from [len, heads, d] to [heads, len, d].
         [1, 0, 2] if old_size(1) <= MAX_PIECES => {
@@ -243,11 +346,23 @@ pub(crate) fn transpose(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             let value = l.shaped(&x, a, b * c);
             let parts = (0..b)
                 .map(|i| {
-                    let op = Op::Slice { x: value, axis: Axis::Width, start: (i * c) as u32, size: c as u32 };
+                    let op = Op::Slice {
+                        x: value,
+                        axis: Axis::Width,
+                        start: (i * c) as u32,
+                        size: c as u32,
+                    };
                     l.draft.push(op, shape(rows, a as u32, c as u32), kind)
                 })
                 .collect();
-            l.draft.push(Op::Concat { parts, axis: Axis::Len }, shape(rows, (a * b) as u32, c as u32), kind)
+            l.draft.push(
+                Op::Concat {
+                    parts,
+                    axis: Axis::Len,
+                },
+                shape(rows, (a * b) as u32, c as u32),
+                kind,
+            )
         }
         // [a, b, c] to [a, c, b]: as of the keys of every head.
         [0, 2, 1] if old_size(0) <= MAX_PIECES => {
@@ -255,19 +370,43 @@ pub(crate) fn transpose(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             let value = l.shaped(&x, a * b, c);
             let parts = (0..a)
                 .map(|i| {
-                    let op = Op::Slice { x: value, axis: Axis::Len, start: (i * b) as u32, size: b as u32 };
+                    let op = Op::Slice {
+                        x: value,
+                        axis: Axis::Len,
+                        start: (i * b) as u32,
+                        size: b as u32,
+                    };
                     let part = l.draft.push(op, shape(rows, b as u32, c as u32), kind);
-                    l.draft.push(Op::Transpose { x: part }, shape(rows, c as u32, b as u32), kind)
+                    l.draft.push(
+                        Op::Transpose { x: part },
+                        shape(rows, c as u32, b as u32),
+                        kind,
+                    )
                 })
                 .collect();
-            l.draft.push(Op::Concat { parts, axis: Axis::Len }, shape(rows, (a * c) as u32, b as u32), kind)
+            l.draft.push(
+                Op::Concat {
+                    parts,
+                    axis: Axis::Len,
+                },
+                shape(rows, (a * c) as u32, b as u32),
+                kind,
+            )
         }
-        _ => refuse!(UnsupportedUse, "the transposition of {} by {perm:?} has no form in the engine", show(&x.dims)),
+        _ => refuse!(
+            UnsupportedUse,
+            "the transposition of {} by {perm:?} has no form in the engine",
+            show(&x.dims)
+        ),
     };
     one(View { value, dims })
 }
 
-pub(crate) fn expanded(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<Dim>, LowerError> {
+pub(crate) fn expanded(
+    l: &Lowering<'_>,
+    node: &Node,
+    dims: &[Dim],
+) -> Result<Vec<Dim>, LowerError> {
     let target = sizes(l, node, 1)?
         .into_iter()
         .map(|s| match s {
@@ -287,12 +426,21 @@ pub(crate) fn expand(l: &mut Lowering<'_>, node: &Node) -> Lowered {
 }
 
 /// A range of an axis.
-pub(crate) fn cut(l: &mut Lowering<'_>, x: &View, axis: usize, start: usize, count: usize) -> Result<View, LowerError> {
+pub(crate) fn cut(
+    l: &mut Lowering<'_>,
+    x: &View,
+    axis: usize,
+    start: usize,
+    count: usize,
+) -> Result<View, LowerError> {
     let blocks = Blocks::range(&x.dims, axis, axis);
     let mut dims = x.dims.clone();
     dims[axis] = Dim::Fixed(count);
     if count == blocks.middle {
-        return Ok(View { value: x.value, dims });
+        return Ok(View {
+            value: x.value,
+            dims,
+        });
     }
     let s = l.draft.shape(x.value);
     let (along, len, width, unit) = match (blocks.outer, blocks.after) {
@@ -308,7 +456,16 @@ pub(crate) fn cut(l: &mut Lowering<'_>, x: &View, axis: usize, start: usize, cou
         Axis::Width => (s.len, size),
     };
     let kind = l.draft.kind(value);
-    let value = l.draft.push(Op::Slice { x: value, axis: along, start, size }, shape(s.rows, len, width), kind);
+    let value = l.draft.push(
+        Op::Slice {
+            x: value,
+            axis: along,
+            start,
+            size,
+        },
+        shape(s.rows, len, width),
+        kind,
+    );
     Ok(View { value, dims })
 }
 
@@ -319,13 +476,24 @@ pub(crate) struct Range {
 }
 
 /// The ranges that a Slice takes; those that take everything are left out.
-pub(crate) fn ranges(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<Range>, LowerError> {
+pub(crate) fn ranges(
+    l: &Lowering<'_>,
+    node: &Node,
+    dims: &[Dim],
+) -> Result<Vec<Range>, LowerError> {
     let list = |index: usize| -> Result<Option<Vec<i64>>, LowerError> {
-        l.constant(node, index)?.map(|c| c.integers().map(<[i64]>::to_vec)).transpose()
+        l.constant(node, index)?
+            .map(|c| c.integers().map(<[i64]>::to_vec))
+            .transpose()
     };
-    let (Some(starts), Some(ends)) = (list(1)?, list(2)?) else { refuse!(Malformed, "starts or ends are missing") };
+    let (Some(starts), Some(ends)) = (list(1)?, list(2)?) else {
+        refuse!(Malformed, "starts or ends are missing")
+    };
     let axes = match list(3)? {
-        Some(axes) => axes.iter().map(|a| lower::axis(*a, dims.len())).collect::<Result<Vec<_>, _>>()?,
+        Some(axes) => axes
+            .iter()
+            .map(|a| lower::axis(*a, dims.len()))
+            .collect::<Result<Vec<_>, _>>()?,
         None => (0..starts.len()).collect(),
     };
     let steps = list(4)?.unwrap_or_else(|| vec![1; starts.len()]);
@@ -341,13 +509,20 @@ pub(crate) fn ranges(l: &Lowering<'_>, node: &Node, dims: &[Dim]) -> Result<Vec<
             if start == 0 && end >= i64::from(i32::MAX) {
                 continue;
             }
-            refuse!(UnsupportedUse, "rows can't be selected: every row of a call is computed")
+            refuse!(
+                UnsupportedUse,
+                "rows can't be selected: every row of a call is computed"
+            )
         };
         let signed = size as i64;
         let clamp = |i: i64| (if i < 0 { i.saturating_add(signed) } else { i }).clamp(0, signed);
         let (start, end) = (clamp(start), clamp(end));
         let count = positive(end - start)?;
-        ranges.push(Range { axis, start: start as usize, count });
+        ranges.push(Range {
+            axis,
+            start: start as usize,
+            count,
+        });
     }
     Ok(ranges)
 }
@@ -356,7 +531,9 @@ pub(crate) fn slice(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let mut x = l.operand(node, 0)?;
     for range in ranges(l, node, &x.dims)? {
         // The same axis may be given twice only by mistake.
-        if x.dims[range.axis] != Dim::Rows && range.start + range.count > Blocks::range(&x.dims, range.axis, range.axis).middle {
+        if x.dims[range.axis] != Dim::Rows
+            && range.start + range.count > Blocks::range(&x.dims, range.axis, range.axis).middle
+        {
             refuse!(Malformed, "axis {} is given twice", range.axis);
         }
         x = cut(l, &x, range.axis, range.start, range.count)?;
@@ -368,7 +545,10 @@ pub(crate) fn split(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let x = l.operand(node, 0)?;
     let axis = lower::axis(node.int("axis")?.unwrap_or(0), x.dims.len())?;
     let Dim::Fixed(size) = x.dims[axis] else {
-        refuse!(UnsupportedUse, "rows can't be split: every row of a call is computed")
+        refuse!(
+            UnsupportedUse,
+            "rows can't be split: every row of a call is computed"
+        )
     };
     let sizes = match (node.ints("split")?, l.constant(node, 1)?) {
         (Some(sizes), _) => sizes.to_vec(),
@@ -377,12 +557,23 @@ pub(crate) fn split(l: &mut Lowering<'_>, node: &Node) -> Lowered {
             let count = node.outputs.len().max(1);
             // The last part takes what is left.
             let part = size.div_ceil(count);
-            (0..count).map(|i| part.min(size.saturating_sub(i * part)) as i64).collect()
+            (0..count)
+                .map(|i| part.min(size.saturating_sub(i * part)) as i64)
+                .collect()
         }
     };
-    let sizes = sizes.into_iter().map(positive).collect::<Result<Vec<_>, _>>()?;
-    if sizes.len() != node.outputs.len() || sizes.iter().fold(0usize, |t, s| t.saturating_add(*s)) != size {
-        refuse!(Shape, "parts of {sizes:?} for {} outputs and an axis of {size}", node.outputs.len());
+    let sizes = sizes
+        .into_iter()
+        .map(positive)
+        .collect::<Result<Vec<_>, _>>()?;
+    if sizes.len() != node.outputs.len()
+        || sizes.iter().fold(0usize, |t, s| t.saturating_add(*s)) != size
+    {
+        refuse!(
+            Shape,
+            "parts of {sizes:?} for {} outputs and an axis of {size}",
+            node.outputs.len()
+        );
     }
     let mut start = 0;
     let mut parts = Vec::new();
@@ -399,15 +590,24 @@ pub(crate) fn join(l: &mut Lowering<'_>, parts: &[View], axis: usize) -> Result<
     let mut dims = parts[0].dims.clone();
     let mut total = 0usize;
     for part in parts {
-        let fits = part.dims.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part.dims[i] == dims[i]);
+        let fits = part.dims.len() == dims.len()
+            && (0..dims.len()).all(|i| i == axis || part.dims[i] == dims[i]);
         if !fits {
-            refuse!(Shape, "the parts {} and {} don't fit along axis {axis}", show(&dims), show(&part.dims));
+            refuse!(
+                Shape,
+                "the parts {} and {} don't fit along axis {axis}",
+                show(&dims),
+                show(&part.dims)
+            );
         }
         if l.draft.kind(part.value) != kind {
             refuse!(Shape, "the parts differ in element type");
         }
         let Dim::Fixed(size) = part.dims[axis] else {
-            refuse!(UnsupportedUse, "rows can't be put together: every row of a call is computed")
+            refuse!(
+                UnsupportedUse,
+                "rows can't be put together: every row of a call is computed"
+            )
         };
         total = total.saturating_add(size);
     }
@@ -433,14 +633,23 @@ pub(crate) fn join(l: &mut Lowering<'_>, parts: &[View], axis: usize) -> Result<
         Axis::Len => (total, whole.after),
         Axis::Width => (whole.outer, total * whole.after),
     };
-    let op = Op::Concat { parts: values, axis: along };
-    let value = l.draft.push(op, shape(rows, len as u32, width as u32), kind);
+    let op = Op::Concat {
+        parts: values,
+        axis: along,
+    };
+    let value = l
+        .draft
+        .push(op, shape(rows, len as u32, width as u32), kind);
     Ok(View { value, dims })
 }
 
 pub(crate) fn concat(l: &mut Lowering<'_>, node: &Node) -> Lowered {
-    let parts = (0..node.inputs.len()).map(|i| l.operand(node, i)).collect::<Result<Vec<_>, _>>()?;
-    let axis = node.int("axis")?.ok_or_else(|| fault!(Malformed, "the attribute `axis` is missing"))?;
+    let parts = (0..node.inputs.len())
+        .map(|i| l.operand(node, i))
+        .collect::<Result<Vec<_>, _>>()?;
+    let axis = node
+        .int("axis")?
+        .ok_or_else(|| fault!(Malformed, "the attribute `axis` is missing"))?;
     let axis = lower::axis(axis, parts[0].dims.len())?;
     one(join(l, &parts, axis)?)
 }
@@ -449,12 +658,18 @@ pub(crate) fn shape_of(l: &mut Lowering<'_>, node: &Node) -> Lowered {
     let dims = match l.input(node, 0)? {
         Item::View(view) => view.dims,
         Item::Constant(c) => c.dims.iter().map(|d| Dim::Fixed(*d)).collect(),
-        Item::Sizes { sizes, scalar: false } => vec![Dim::Fixed(sizes.len())],
+        Item::Sizes {
+            sizes,
+            scalar: false,
+        } => vec![Dim::Fixed(sizes.len())],
         Item::Sizes { .. } => Vec::new(),
     };
     let rank = dims.len() as i64;
     let clamp = |i: i64| (if i < 0 { i.saturating_add(rank) } else { i }).clamp(0, rank) as usize;
-    let (start, end) = (clamp(node.int("start")?.unwrap_or(0)), clamp(node.int("end")?.unwrap_or(rank)));
+    let (start, end) = (
+        clamp(node.int("start")?.unwrap_or(0)),
+        clamp(node.int("end")?.unwrap_or(rank)),
+    );
     let dims = dims.get(start..end).unwrap_or_default();
     Ok(vec![from_sizes(
         dims.iter()
@@ -501,7 +716,9 @@ pub(crate) fn constant(l: &mut Lowering<'_>, node: &Node) -> Lowered {
 }
 
 pub(crate) fn constant_of_shape(l: &mut Lowering<'_>, node: &Node) -> Lowered {
-    let fill = node.tensor("value", l.limits)?.unwrap_or_else(|| Constant::f32(&[1], vec![0.0]));
+    let fill = node
+        .tensor("value", l.limits)?
+        .unwrap_or_else(|| Constant::f32(&[1], vec![0.0]));
     if fill.len() != 1 {
         refuse!(Malformed, "the value must have one element");
     }
@@ -522,5 +739,8 @@ pub(crate) fn constant_of_shape(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         return Ok(vec![Item::Constant(filled)]);
     }
     let view = l.view(&Item::Constant(filled))?;
-    one(View { value: view.value, dims })
+    one(View {
+        value: view.value,
+        dims,
+    })
 }

@@ -22,15 +22,25 @@ pub(crate) fn gather(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         (Item::Constant(table), Item::View(ids)) => lookup(l, table, ids, axis),
         (Item::View(x), Item::Constant(at)) => select(l, x, at, axis),
         (Item::View(_), Item::View(_)) => {
-            refuse!(UnsupportedUse, "both operands are computed; the table or the indices must be constant")
+            refuse!(
+                UnsupportedUse,
+                "both operands are computed; the table or the indices must be constant"
+            )
         }
-        _ => refuse!(UnsupportedUse, "the number of rows is used as an index or a table"),
+        _ => refuse!(
+            UnsupportedUse,
+            "the number of rows is used as an index or a table"
+        ),
     }
 }
 
 fn lookup(l: &mut Lowering<'_>, table: &Constant, ids: &View, axis: i64) -> Lowered {
     if table.dims.is_empty() || lower::axis(axis, table.dims.len())? != 0 {
-        refuse!(UnsupportedUse, "the table {:?} is looked up along axis {axis}; only axis 0 is supported", table.dims);
+        refuse!(
+            UnsupportedUse,
+            "the table {:?} is looked up along axis {axis}; only axis 0 is supported",
+            table.dims
+        );
     }
     if l.draft.kind(ids.value) != Kind::I32 {
         refuse!(UnsupportedUse, "the indices must be integers");
@@ -41,7 +51,14 @@ fn lookup(l: &mut Lowering<'_>, table: &Constant, ids: &View, axis: i64) -> Lowe
     let value = l.shaped(ids, len, 1);
     let id = l.table(table, cols as u32)?;
     let rows = l.draft.shape(value).rows;
-    let value = l.draft.push(Op::Gather { table: id, ids: value }, shape(rows, len as u32, cols as u32), Kind::F32);
+    let value = l.draft.push(
+        Op::Gather {
+            table: id,
+            ids: value,
+        },
+        shape(rows, len as u32, cols as u32),
+        Kind::F32,
+    );
     let mut dims = ids.dims.clone();
     dims.extend(table.dims[1..].iter().map(|d| Dim::Fixed(*d)));
     Ok(vec![Item::View(View { value, dims })])
@@ -51,7 +68,10 @@ fn lookup(l: &mut Lowering<'_>, table: &Constant, ids: &View, axis: i64) -> Lowe
 fn select(l: &mut Lowering<'_>, x: &View, at: &Constant, axis: i64) -> Lowered {
     let axis = lower::axis(axis, x.dims.len())?;
     let Dim::Fixed(size) = x.dims[axis] else {
-        refuse!(UnsupportedUse, "rows can't be selected: every row of a call is computed")
+        refuse!(
+            UnsupportedUse,
+            "rows can't be selected: every row of a call is computed"
+        )
     };
     let mut positions = Vec::new();
     for index in at.integers()? {
@@ -70,7 +90,11 @@ fn select(l: &mut Lowering<'_>, x: &View, at: &Constant, axis: i64) -> Lowered {
         }
     }
     if ranges.len() > MAX_PIECES {
-        refuse!(UnsupportedUse, "a selection of {} separate ranges is too much", ranges.len());
+        refuse!(
+            UnsupportedUse,
+            "a selection of {} separate ranges is too much",
+            ranges.len()
+        );
     }
     let parts = ranges
         .into_iter()
@@ -83,7 +107,10 @@ fn select(l: &mut Lowering<'_>, x: &View, at: &Constant, axis: i64) -> Lowered {
     };
     let mut dims = x.dims.clone();
     dims.splice(axis..=axis, at.dims.iter().map(|d| Dim::Fixed(*d)));
-    Ok(vec![Item::View(View { value: picked.value, dims })])
+    Ok(vec![Item::View(View {
+        value: picked.value,
+        dims,
+    })])
 }
 
 /// Folded on constants; nothing else is supported.
@@ -113,7 +140,12 @@ pub(crate) fn dequantized(
     } else {
         let axis = lower::axis(node.int("axis")?.unwrap_or(1), x.dims.len())?;
         if scale.dims != [x.dims[axis]] {
-            refuse!(Shape, "{} scales for an axis of {}", scales.len(), x.dims[axis]);
+            refuse!(
+                Shape,
+                "{} scales for an axis of {}",
+                scales.len(),
+                x.dims[axis]
+            );
         }
         x.dims[axis + 1..].iter().product()
     };
@@ -121,15 +153,27 @@ pub(crate) fn dequantized(
         .iter()
         .enumerate()
         .map(|(i, q)| {
-            let channel = if scales.len() == 1 { 0 } else { i / inner.max(1) % scales.len() };
+            let channel = if scales.len() == 1 {
+                0
+            } else {
+                i / inner.max(1) % scales.len()
+            };
             q.saturating_sub(zeros.map_or(0, |z| z[channel])) as f32 * scales[channel]
         })
         .collect();
-    Ok(Constant { name: x.name.clone(), ..Constant::f32(&x.dims, data) })
+    Ok(Constant {
+        name: x.name.clone(),
+        ..Constant::f32(&x.dims, data)
+    })
 }
 
 /// A gather between constants.
-pub(crate) fn gathered(l: &Lowering<'_>, data: &Constant, at: &Constant, axis: i64) -> Result<Constant, LowerError> {
+pub(crate) fn gathered(
+    l: &Lowering<'_>,
+    data: &Constant,
+    at: &Constant,
+    axis: i64,
+) -> Result<Constant, LowerError> {
     let axis = lower::axis(axis, data.dims.len())?;
     let blocks = Blocks::of(&data.dims, axis);
     let mut positions = Vec::new();
@@ -160,7 +204,11 @@ pub(crate) fn is_integer(constant: &Constant) -> bool {
 
 /// Which axis of the program an ONNX axis can be worked on with, and the len
 /// and width that make it so.
-pub(crate) fn engine_axis(l: &Lowering<'_>, x: &View, blocks: Blocks) -> Option<(Axis, usize, usize)> {
+pub(crate) fn engine_axis(
+    l: &Lowering<'_>,
+    x: &View,
+    blocks: Blocks,
+) -> Option<(Axis, usize, usize)> {
     let s = l.draft.shape(x.value);
     match (blocks.outer, blocks.after) {
         // A list of numbers: whichever it is now.

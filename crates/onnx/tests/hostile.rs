@@ -1,6 +1,9 @@
 //! Files from strangers: an error that says what is wrong, never a panic, and
 //! never much memory.
-#![expect(unsafe_code, reason = "an allocator that counts, to see how much memory a hostile file gets")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator that counts, to see how much memory a hostile file gets"
+)]
 
 mod common;
 #[path = "common/random.rs"]
@@ -84,7 +87,10 @@ fn refused(code: &str, words: &[&str], change: impl FnOnce(&mut pb::ModelProto))
     let error = changed(change);
     assert_eq!(error.code(), code, "{error}");
     for word in words {
-        assert!(error.to_string().contains(word), "`{word}` is missing: {error}");
+        assert!(
+            error.to_string().contains(word),
+            "`{word}` is missing: {error}"
+        );
     }
     assert!(!error.action().is_empty());
 }
@@ -96,9 +102,13 @@ fn the_sound_model_is_sound() {
 
 #[test]
 fn an_unknown_operator_is_named() {
-    refused("onnx_unsupported_operator", &["MatMul_0", "Conv3000", "serve"], |m| {
-        graph(m).node[0].op_type = "Conv3000".to_owned();
-    });
+    refused(
+        "onnx_unsupported_operator",
+        &["MatMul_0", "Conv3000", "serve"],
+        |m| {
+            graph(m).node[0].op_type = "Conv3000".to_owned();
+        },
+    );
     refused("onnx_unsupported_operator", &["com.example.MatMul"], |m| {
         graph(m).node[0].domain = "com.example".to_owned();
     });
@@ -127,7 +137,9 @@ fn nodes_in_any_order_are_sorted() {
 
 #[test]
 fn names_are_defined_once() {
-    refused("onnx_malformed", &["`nowhere`", "MatMul_0"], |m| graph(m).node[0].input[0] = "nowhere".to_owned());
+    refused("onnx_malformed", &["`nowhere`", "MatMul_0"], |m| {
+        graph(m).node[0].input[0] = "nowhere".to_owned()
+    });
     refused("onnx_malformed", &["defined twice"], |m| {
         let nodes = &mut graph(m).node;
         nodes[1].output[0] = nodes[0].output[0].clone();
@@ -140,17 +152,31 @@ fn names_are_defined_once() {
         let twin = graph(m).input[0].clone();
         graph(m).input.push(twin);
     });
-    refused("onnx_malformed", &["output `q`"], |m| graph(m).output[0].name = "q".to_owned());
-    refused("onnx_malformed", &["no output"], |m| graph(m).output.clear());
+    refused("onnx_malformed", &["output `q`"], |m| {
+        graph(m).output[0].name = "q".to_owned()
+    });
+    refused("onnx_malformed", &["no output"], |m| {
+        graph(m).output.clear()
+    });
 }
 
 #[test]
 fn weights_have_the_size_that_they_say() {
-    refused("onnx_malformed", &["`w`", "12", "11"], |m| graph(m).initializer[0].raw_data.truncate(44));
-    refused("onnx_malformed", &["`w`", "whole number"], |m| graph(m).initializer[0].raw_data.truncate(45));
-    refused("onnx_malformed", &["`w`"], |m| graph(m).initializer[0].dims = vec![4, -3]);
-    refused("onnx_malformed", &["`w`", "element type"], |m| graph(m).initializer[0].data_type = 77);
-    refused("onnx_unsupported_use", &["STRING"], |m| graph(m).initializer[0].data_type = DataType::String as i32);
+    refused("onnx_malformed", &["`w`", "12", "11"], |m| {
+        graph(m).initializer[0].raw_data.truncate(44)
+    });
+    refused("onnx_malformed", &["`w`", "whole number"], |m| {
+        graph(m).initializer[0].raw_data.truncate(45)
+    });
+    refused("onnx_malformed", &["`w`"], |m| {
+        graph(m).initializer[0].dims = vec![4, -3]
+    });
+    refused("onnx_malformed", &["`w`", "element type"], |m| {
+        graph(m).initializer[0].data_type = 77
+    });
+    refused("onnx_unsupported_use", &["STRING"], |m| {
+        graph(m).initializer[0].data_type = DataType::String as i32
+    });
     refused("onnx_shape", &["5 inputs"], |m| {
         graph(m).initializer[0].dims = vec![5, 3];
         graph(m).initializer[0].raw_data.resize(60, 0);
@@ -163,7 +189,10 @@ fn weights_outside_the_file_are_refused() {
         graph(m).initializer[0].data_location = Some(DataLocation::External as i32);
     });
     refused("onnx_external_data", &["`w`"], |m| {
-        let entry = pb::StringStringEntryProto { key: "location".to_owned(), value: "/etc/passwd".to_owned() };
+        let entry = pb::StringStringEntryProto {
+            key: "location".to_owned(),
+            value: "/etc/passwd".to_owned(),
+        };
         graph(m).initializer[0].external_data.push(entry);
     });
 }
@@ -174,16 +203,22 @@ fn inputs_that_no_compiled_model_can_take_are_refused() {
     fn shape(m: &mut pb::ModelProto) -> &mut Vec<Dimension> {
         let info = graph(m).input[0].r#type.as_mut().expect("it has a type");
         match info.value.as_mut().expect("it has a value") {
-            pb::type_proto::Value::TensorType(t) => &mut t.shape.as_mut().expect("it has a shape").dim,
+            pb::type_proto::Value::TensorType(t) => {
+                &mut t.shape.as_mut().expect("it has a shape").dim
+            }
         }
     }
     refused("onnx_unsupported_use", &["`x`", "symbolic"], |m| {
         shape(m)[1].value = Some(Value::DimParam("T".to_owned()));
     });
-    refused("onnx_malformed", &["`x`", "-4"], |m| shape(m)[1].value = Some(Value::DimValue(-4)));
+    refused("onnx_malformed", &["`x`", "-4"], |m| {
+        shape(m)[1].value = Some(Value::DimValue(-4))
+    });
     refused("onnx_unsupported_use", &["`x`", "DOUBLE"], |m| {
-        let Some(pb::type_proto::Value::TensorType(t)) =
-            graph(m).input[0].r#type.as_mut().and_then(|t| t.value.as_mut())
+        let Some(pb::type_proto::Value::TensorType(t)) = graph(m).input[0]
+            .r#type
+            .as_mut()
+            .and_then(|t| t.value.as_mut())
         else {
             return;
         };
@@ -194,8 +229,11 @@ fn inputs_that_no_compiled_model_can_take_are_refused() {
         other.name = "z".to_owned();
         graph(m).input.push(other);
         let info = graph(m).input[1].r#type.as_mut().expect("it has a type");
-        let Some(pb::type_proto::Value::TensorType(t)) = info.value.as_mut() else { return };
-        t.shape.as_mut().expect("it has a shape").dim[0].value = Some(Value::DimParam("M".to_owned()));
+        let Some(pb::type_proto::Value::TensorType(t)) = info.value.as_mut() else {
+            return;
+        };
+        t.shape.as_mut().expect("it has a shape").dim[0].value =
+            Some(Value::DimParam("M".to_owned()));
     });
 }
 
@@ -221,7 +259,9 @@ fn attributes_that_are_not_understood_are_not_ignored() {
 
 #[test]
 fn mixing_rows_is_refused() {
-    refused("onnx_unsupported_use", &["Softmax", "rows"], |m| graph(m).node[2].attribute[0].i = 0);
+    refused("onnx_unsupported_use", &["Softmax", "rows"], |m| {
+        graph(m).node[2].attribute[0].i = 0
+    });
     refused("onnx_unsupported_use", &["Transpose", "rows"], |m| {
         let node = &mut graph(m).node[1];
         node.op_type = "Transpose".to_owned();
@@ -231,13 +271,26 @@ fn mixing_rows_is_refused() {
 
 #[test]
 fn what_is_not_onnx_is_said_to_be_none() {
-    for bytes in [&b""[..], b"{\"a\": 1}", b"\x89PNG\r\n", &[0xff; 64], b"<!doctype html>"] {
+    for bytes in [
+        &b""[..],
+        b"{\"a\": 1}",
+        b"\x89PNG\r\n",
+        &[0xff; 64],
+        b"<!doctype html>",
+    ] {
         let error = lower(bytes, &Options::default()).expect_err("it isn't ONNX");
-        assert!(["onnx_not_onnx", "onnx_malformed"].contains(&error.code()), "{error}");
+        assert!(
+            ["onnx_not_onnx", "onnx_malformed"].contains(&error.code()),
+            "{error}"
+        );
         check(bytes).expect_err("it isn't ONNX");
     }
-    refused("onnx_unsupported_operator", &["operator set 5"], |m| m.opset_import[0].version = 5);
-    refused("onnx_not_onnx", &["operator set"], |m| m.opset_import.clear());
+    refused("onnx_unsupported_operator", &["operator set 5"], |m| {
+        m.opset_import[0].version = 5
+    });
+    refused("onnx_not_onnx", &["operator set"], |m| {
+        m.opset_import.clear()
+    });
     refused("onnx_not_onnx", &["no graph"], |m| m.graph = None);
 }
 
@@ -282,7 +335,10 @@ fn huge_dimensions_take_no_memory() {
     for bytes in hostile {
         let used = peak(|| {
             let error = lower(&bytes, &Options::default()).expect_err("too large");
-            assert!(["onnx_too_large", "onnx_malformed"].contains(&error.code()), "{error}");
+            assert!(
+                ["onnx_too_large", "onnx_malformed"].contains(&error.code()),
+                "{error}"
+            );
         });
         assert!(used < 1 << 20, "{used} bytes");
     }
@@ -305,8 +361,15 @@ fn a_bomb_of_tiny_messages_is_refused_before_it_is_decoded() {
         out.extend_from_slice(body);
         out
     };
-    let limits = Limits { bytes: 8 << 20, memory: 32 << 20, ..Limits::default() };
-    let options = Options { limits, ..Options::default() };
+    let limits = Limits {
+        bytes: 8 << 20,
+        memory: 32 << 20,
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
     let attributes = field(5, &[]).repeat(2 << 20);
     let strings = field(1, &[]).repeat(2 << 20);
     let dims = field(1, &[]).repeat(1 << 20);
@@ -390,7 +453,10 @@ fn thousands_of_changed_onnx_files() {
         let bytes = mutated(&mut rng, &seeds[i % seeds.len()]);
         largest = largest.max(peak(|| fuzz::onnx(&bytes)));
     }
-    assert!(largest < 64 << 20, "a changed file of a few kilobytes took {largest} bytes");
+    assert!(
+        largest < 64 << 20,
+        "a changed file of a few kilobytes took {largest} bytes"
+    );
 }
 
 #[test]
@@ -398,7 +464,11 @@ fn thousands_of_changed_compiled_files() {
     let compiled: Vec<Vec<u8>> = (0..24)
         .filter_map(|seed| {
             let precision = [Precision::F32, Precision::F16, Precision::I8][seed as usize % 3];
-            let options = Options { dense: precision, tables: precision, ..Options::default() };
+            let options = Options {
+                dense: precision,
+                tables: precision,
+                ..Options::default()
+            };
             let program = lower(&random::case(seed).onnx, &options).ok()?;
             program.compile(&[("extra", vec![1, 2, 3])]).ok()
         })
@@ -413,5 +483,8 @@ fn thousands_of_changed_compiled_files() {
     }
     // Changes to weights leave a model that runs.
     assert!(ran > 100, "{ran}");
-    assert!(largest < 256 << 20, "a changed file of a few kilobytes took {largest} bytes");
+    assert!(
+        largest < 256 << 20,
+        "a changed file of a few kilobytes took {largest} bytes"
+    );
 }

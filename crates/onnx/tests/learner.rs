@@ -37,7 +37,11 @@ fn onnx() -> Vec<u8> {
     let title = g.input("title", Kind::I64, &rows(TITLE));
     let wide = g.input("wide", Kind::I64, &rows(WIDE));
     let session = g.input("session", Kind::I64, &[Dim::Fixed(1), Dim::Fixed(SESSION)]);
-    let products = g.f32("product_table", &[PRODUCTS, D], table(&mut rng, PRODUCTS, D));
+    let products = g.f32(
+        "product_table",
+        &[PRODUCTS, D],
+        table(&mut rng, PRODUCTS, D),
+    );
     let words = g.f32("title_table", &[TOKENS, D], table(&mut rng, TOKENS, D));
     let slots = g.f32("wide_table", &[SLOTS, 1], rng.floats(SLOTS));
     let e = g.embed(products, product);
@@ -48,9 +52,18 @@ fn onnx() -> Vec<u8> {
     let s = g.expand(s, candidate);
     let x = g.concat(&[context, candidate, e, t, s, p]);
     let inputs = CONTEXT + CANDIDATE + 4 * D;
-    let (w1, b1) = (g.f32("w1", &[inputs, H], rng.floats(inputs * H)), g.f32("b1", &[H], rng.floats(H)));
-    let (w2, b2) = (g.f32("w2", &[H, H], rng.floats(H * H)), g.f32("b2", &[H], rng.floats(H)));
-    let (w3, b3) = (g.f32("w3", &[H, 1], rng.floats(H)), g.f32("b3", &[1], rng.floats(1)));
+    let (w1, b1) = (
+        g.f32("w1", &[inputs, H], rng.floats(inputs * H)),
+        g.f32("b1", &[H], rng.floats(H)),
+    );
+    let (w2, b2) = (
+        g.f32("w2", &[H, H], rng.floats(H * H)),
+        g.f32("b2", &[H], rng.floats(H)),
+    );
+    let (w3, b3) = (
+        g.f32("w3", &[H, 1], rng.floats(H)),
+        g.f32("b3", &[1], rng.floats(1)),
+    );
     let x = g.dense(x, w1, Some(b1), Activation::Relu);
     let x = g.dense(x, w2, Some(b2), Activation::Relu);
     let deep = g.dense(x, w3, Some(b3), Activation::None);
@@ -66,7 +79,10 @@ fn inputs(rows: usize, session: &[i64]) -> Vec<(&'static str, Tensor)> {
     session.resize(SESSION, 0);
     vec![
         ("context", f32s(&[1, CONTEXT], rng.floats(CONTEXT))),
-        ("candidate", f32s(&[rows, CANDIDATE], rng.floats(rows * CANDIDATE))),
+        (
+            "candidate",
+            f32s(&[rows, CANDIDATE], rng.floats(rows * CANDIDATE)),
+        ),
         ("product", i64s(&[rows, 1], rng.ids(rows, PRODUCTS))),
         ("title", i64s(&[rows, TITLE], rng.ids(rows * TITLE, TOKENS))),
         ("wide", i64s(&[rows, WIDE], rng.ids(rows * WIDE, SLOTS))),
@@ -84,7 +100,12 @@ fn count(program: &Program, rows: Rows, wanted: impl Fn(&Op) -> bool) -> usize {
 
 #[test]
 fn gives_what_tract_gives() {
-    for (rows, session) in [(1, &[][..]), (3, &[5]), (61, &[1, 2, 3, 0, 9]), (200, &[39; SESSION])] {
+    for (rows, session) in [
+        (1, &[][..]),
+        (3, &[5]),
+        (61, &[1, 2, 3, 0, 9]),
+        (200, &[39; SESSION]),
+    ] {
         agree(&onnx(), rows, &inputs(rows, session));
     }
 }
@@ -93,19 +114,51 @@ fn gives_what_tract_gives() {
 fn lowers_to_few_steps_and_computes_the_shared_part_once() {
     let program = lower(&onnx(), &Options::default()).expect("it lowers");
     let text = show(&program);
-    assert!(program.steps.len() <= 12, "{} steps\n{text}", program.steps.len());
+    assert!(
+        program.steps.len() <= 12,
+        "{} steps\n{text}",
+        program.steps.len()
+    );
     let dense = |op: &Op| matches!(op, Op::Dense { .. });
     assert_eq!(count(&program, Rows::Shared, dense), 1, "{text}");
     assert_eq!(count(&program, Rows::PerRow, dense), 3, "{text}");
-    let session = |op: &Op| matches!(op, Op::Bag { mode: Mode::Mean, padding: Some(0), .. });
+    let session = |op: &Op| {
+        matches!(
+            op,
+            Op::Bag {
+                mode: Mode::Mean,
+                padding: Some(0),
+                ..
+            }
+        )
+    };
     assert_eq!(count(&program, Rows::Shared, session), 1, "{text}");
     // Nothing moves elements about, and the shopper's values are never repeated.
     let moves = |op: &Op| {
-        matches!(op, Op::Reshape { .. } | Op::Expand { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Unary { .. })
+        matches!(
+            op,
+            Op::Reshape { .. }
+                | Op::Expand { .. }
+                | Op::Transpose { .. }
+                | Op::Slice { .. }
+                | Op::Unary { .. }
+        )
     };
-    assert_eq!(count(&program, Rows::PerRow, moves) + count(&program, Rows::Shared, moves), 0, "{text}");
+    assert_eq!(
+        count(&program, Rows::PerRow, moves) + count(&program, Rows::Shared, moves),
+        0,
+        "{text}"
+    );
     // The product table serves both the candidate and the session.
-    assert_eq!(program.tensors.iter().filter(|t| t.rows == PRODUCTS as u32).count(), 1, "{text}");
+    assert_eq!(
+        program
+            .tensors
+            .iter()
+            .filter(|t| t.rows == PRODUCTS as u32)
+            .count(),
+        1,
+        "{text}"
+    );
 }
 
 #[test]
@@ -118,14 +171,20 @@ fn weights_are_stored_as_asked() {
     };
     let program = lower(&onnx(), &options).expect("it lowers");
     let data = |rows: usize, cols: usize| {
-        let found = program.tensors.iter().find(|t| (t.rows, t.cols) == (rows as u32, cols as u32));
+        let found = program
+            .tensors
+            .iter()
+            .find(|t| (t.rows, t.cols) == (rows as u32, cols as u32));
         &found.expect("the tensor is there").data
     };
     assert!(matches!(data(PRODUCTS, D), Data::I8 { .. }));
     assert!(matches!(data(TOKENS, D), Data::I8 { .. }));
     assert!(matches!(data(SLOTS, 1), Data::F32(_)));
     assert!(matches!(data(H, H), Data::F16(_)));
-    assert!(matches!(data(1, H), Data::F16(_)), "the last layer's weight");
+    assert!(
+        matches!(data(1, H), Data::F16(_)),
+        "the last layer's weight"
+    );
 
     // Stored smaller, the model still ranks nearly alike.
     let exact = lower(&onnx(), &Options::default()).expect("it lowers");
@@ -137,7 +196,10 @@ fn weights_are_stored_as_asked() {
 
 #[test]
 fn an_override_for_a_weight_that_is_not_there_is_an_error() {
-    let options = Options { overrides: [("wide_tabel".to_owned(), Precision::I8)].into(), ..Options::default() };
+    let options = Options {
+        overrides: [("wide_tabel".to_owned(), Precision::I8)].into(),
+        ..Options::default()
+    };
     let error = lower(&onnx(), &options).expect_err("a typing mistake is no option");
     assert_eq!(error.code(), "onnx_precision");
     assert!(error.to_string().contains("wide_tabel"), "{error}");

@@ -57,7 +57,14 @@ fn stump(test: Test) -> Forest {
         post: PostTransform::None,
         binary: false,
         trees: vec![vec![
-            Node::Branch { feature: 1, test, threshold: 0.0, if_true: 1, if_false: 2, missing_is_true: true },
+            Node::Branch {
+                feature: 1,
+                test,
+                threshold: 0.0,
+                if_true: 1,
+                if_false: 2,
+                missing_is_true: true,
+            },
             Node::Leaf { first: 0, count: 2 },
             Node::Leaf { first: 2, count: 2 },
         ]],
@@ -72,24 +79,67 @@ const CASES: &[Case] = &[
         let axis = || vec![Attribute::int("axis", -1), Attribute::int("keepdims", 0)];
         vec![
             g.node("ArgMax", &[i.x], axis(), Kind::I64, &[N]),
-            g.node("ArgMax", &[i.t], vec![Attribute::int("axis", 2)], Kind::I64, &[N, d(3), d(1)]),
+            g.node(
+                "ArgMax",
+                &[i.t],
+                vec![Attribute::int("axis", 2)],
+                Kind::I64,
+                &[N, d(3), d(1)],
+            ),
         ]
     }),
     ("BatchNormalization", |g, i| {
-        let (a, b, c) = (weights(g, "a", &[4]), weights(g, "bb", &[4]), weights(g, "ccc", &[4]));
+        let (a, b, c) = (
+            weights(g, "a", &[4]),
+            weights(g, "bb", &[4]),
+            weights(g, "ccc", &[4]),
+        );
         let var = g.f32("var", &[4], vec![0.5, 1.0, 2.0, 0.1]);
         let w = weights(g, "w", &[4, 4]);
         let y = g.dense(i.x, w, Some(a), Activation::None);
         vec![
-            g.node("BatchNormalization", &[i.x, a, b, c, var], vec![], Kind::F32, &[N, d(4)]),
-            g.node("BatchNormalization", &[y, a, b, c, var], vec![], Kind::F32, &[N, d(4)]),
+            g.node(
+                "BatchNormalization",
+                &[i.x, a, b, c, var],
+                vec![],
+                Kind::F32,
+                &[N, d(4)],
+            ),
+            g.node(
+                "BatchNormalization",
+                &[y, a, b, c, var],
+                vec![],
+                Kind::F32,
+                &[N, d(4)],
+            ),
         ]
     }),
     ("Cast", |g, i| {
         let big = g.scale(i.x, 100.0);
-        let whole = g.node("Cast", &[big], vec![Attribute::int("to", 7)], Kind::I64, &[N, d(4)]);
-        let back = g.node("Cast", &[whole], vec![Attribute::int("to", 1)], Kind::F32, &[N, d(4)]);
-        vec![back, g.node("Cast", &[i.ids], vec![Attribute::int("to", 1)], Kind::F32, &[N, d(3)])]
+        let whole = g.node(
+            "Cast",
+            &[big],
+            vec![Attribute::int("to", 7)],
+            Kind::I64,
+            &[N, d(4)],
+        );
+        let back = g.node(
+            "Cast",
+            &[whole],
+            vec![Attribute::int("to", 1)],
+            Kind::F32,
+            &[N, d(4)],
+        );
+        vec![
+            back,
+            g.node(
+                "Cast",
+                &[i.ids],
+                vec![Attribute::int("to", 1)],
+                Kind::F32,
+                &[N, d(3)],
+            ),
+        ]
     }),
     ("Clip", |g, i| {
         let low = g.f32("low", &[], vec![-0.25]);
@@ -101,11 +151,23 @@ const CASES: &[Case] = &[
     }),
     ("Concat", |g, i| {
         let s = g.expand(i.s, i.x);
-        let rows = g.node("Concat", &[i.t, i.t], vec![Attribute::int("axis", 1)], Kind::F32, &[N, d(6), d(4)]);
+        let rows = g.node(
+            "Concat",
+            &[i.t, i.t],
+            vec![Attribute::int("axis", 1)],
+            Kind::F32,
+            &[N, d(6), d(4)],
+        );
         vec![g.concat(&[i.x, s, i.p]), rows]
     }),
     ("Constant", |g, i| {
-        let c = g.node("Constant", &[], vec![Attribute::floats("value_floats", vec![1.0, 2.0, 3.0, 4.0])], Kind::F32, &[d(4)]);
+        let c = g.node(
+            "Constant",
+            &[],
+            vec![Attribute::floats("value_floats", vec![1.0, 2.0, 3.0, 4.0])],
+            Kind::F32,
+            &[d(4)],
+        );
         vec![g.mul(i.x, c)]
     }),
     ("ConstantOfShape", |g, i| {
@@ -114,7 +176,12 @@ const CASES: &[Case] = &[
         vec![g.add(i.s, zeros)]
     }),
     ("DequantizeLinear", |g, i| {
-        let w = g.int8("w", [4, 2], vec![127, -127, 3, 4, 5, -6, 0, 1], vec![0.1, 0.2, 0.3, 0.4]);
+        let w = g.int8(
+            "w",
+            [4, 2],
+            vec![127, -127, 3, 4, 5, -6, 0, 1],
+            vec![0.1, 0.2, 0.3, 0.4],
+        );
         vec![g.dense(i.x, w, None, Activation::None)]
     }),
     ("Div", |g, i| vec![g.div(i.x, i.p)]),
@@ -124,9 +191,20 @@ const CASES: &[Case] = &[
     ("Expand", |g, i| {
         let three = g.slice(i.t, 1, 0, 1);
         let target = list(g, "target", &[1, 3, 4]);
-        vec![g.node("Expand", &[three, target], vec![], Kind::F32, &[N, d(3), d(4)]), g.expand(i.s, i.x)]
+        vec![
+            g.node(
+                "Expand",
+                &[three, target],
+                vec![],
+                Kind::F32,
+                &[N, d(3), d(4)],
+            ),
+            g.expand(i.s, i.x),
+        ]
     }),
-    ("Flatten", |g, i| vec![g.node("Flatten", &[i.t], vec![], Kind::F32, &[N, d(12)])]),
+    ("Flatten", |g, i| {
+        vec![g.node("Flatten", &[i.t], vec![], Kind::F32, &[N, d(12)])]
+    }),
     ("Gather", |g, i| {
         let table = weights(g, "table", &[6, 5]);
         let at = list(g, "at", &[2, 0, 1, 1]);
@@ -134,22 +212,42 @@ const CASES: &[Case] = &[
         vec![
             g.gather(table, i.ids),
             g.bag(table, i.ids, Pool::Max),
-            g.node("Gather", &[i.x, at], vec![Attribute::int("axis", 1)], Kind::F32, &[N, d(4)]),
-            g.node("Gather", &[i.t, one], vec![Attribute::int("axis", 1)], Kind::F32, &[N, d(4)]),
+            g.node(
+                "Gather",
+                &[i.x, at],
+                vec![Attribute::int("axis", 1)],
+                Kind::F32,
+                &[N, d(4)],
+            ),
+            g.node(
+                "Gather",
+                &[i.t, one],
+                vec![Attribute::int("axis", 1)],
+                Kind::F32,
+                &[N, d(4)],
+            ),
         ]
     }),
     ("Gemm", |g, i| {
         let (w, b) = (weights(g, "w", &[3, 4]), weights(g, "b", &[3]));
-        let attributes =
-            vec![Attribute::int("transB", 1), Attribute::float("alpha", 0.5), Attribute::float("beta", 2.0)];
-        vec![g.node("Gemm", &[i.x, w, b], attributes, Kind::F32, &[N, d(3)]), g.dense_transposed(i.x, w, None, Activation::Tanh)]
+        let attributes = vec![
+            Attribute::int("transB", 1),
+            Attribute::float("alpha", 0.5),
+            Attribute::float("beta", 2.0),
+        ];
+        vec![
+            g.node("Gemm", &[i.x, w, b], attributes, Kind::F32, &[N, d(3)]),
+            g.dense_transposed(i.x, w, None, Activation::Tanh),
+        ]
     }),
     ("Identity", |g, i| plain(g, "Identity", i.x, vec![])),
     ("LayerNormalization", |g, i| {
         let (a, b) = (weights(g, "a", &[4]), weights(g, "bb", &[4]));
         vec![g.layer_norm(i.x, a, b, 1e-3), g.layer_norm(i.t, a, b, 1e-3)]
     }),
-    ("LeakyRelu", |g, i| plain(g, "LeakyRelu", i.x, vec![Attribute::float("alpha", 0.3)])),
+    ("LeakyRelu", |g, i| {
+        plain(g, "LeakyRelu", i.x, vec![Attribute::float("alpha", 0.3)])
+    }),
     ("Log", |g, i| plain(g, "Log", i.p, vec![])),
     ("MatMul", |g, i| {
         let w = weights(g, "w", &[4, 2]);
@@ -161,7 +259,9 @@ const CASES: &[Case] = &[
             g.attention(i.t, i.t, i.t, None, 0.5),
         ]
     }),
-    ("Max", |g, i| vec![g.node("Max", &[i.x, i.s, i.p], vec![], Kind::F32, &[N, d(4)])]),
+    ("Max", |g, i| {
+        vec![g.node("Max", &[i.x, i.s, i.p], vec![], Kind::F32, &[N, d(4)])]
+    }),
     ("Min", |g, i| vec![g.min(i.x, i.s)]),
     ("Mul", |g, i| vec![g.mul(i.x, i.s), g.mul(i.t, i.s)]),
     ("Neg", |g, i| plain(g, "Neg", i.x, vec![])),
@@ -174,22 +274,53 @@ const CASES: &[Case] = &[
     }),
     ("Reciprocal", |g, i| plain(g, "Reciprocal", i.p, vec![])),
     ("ReduceL2", |g, i| {
-        let attributes = vec![Attribute::ints("axes", vec![1]), Attribute::int("keepdims", 0)];
+        let attributes = vec![
+            Attribute::ints("axes", vec![1]),
+            Attribute::int("keepdims", 0),
+        ];
         vec![g.node("ReduceL2", &[i.t], attributes, Kind::F32, &[N, d(4)])]
     }),
-    ("ReduceMax", |g, i| vec![g.reduce(i.t, 1, Pool::Max, false), g.reduce(i.t, 2, Pool::Max, true)]),
+    ("ReduceMax", |g, i| {
+        vec![
+            g.reduce(i.t, 1, Pool::Max, false),
+            g.reduce(i.t, 2, Pool::Max, true),
+        ]
+    }),
     ("ReduceMean", |g, i| {
-        let both = vec![Attribute::ints("axes", vec![1, 2]), Attribute::int("keepdims", 0)];
-        vec![g.reduce(i.t, 1, Pool::Mean, false), g.node("ReduceMean", &[i.t], both, Kind::F32, &[N])]
+        let both = vec![
+            Attribute::ints("axes", vec![1, 2]),
+            Attribute::int("keepdims", 0),
+        ];
+        vec![
+            g.reduce(i.t, 1, Pool::Mean, false),
+            g.node("ReduceMean", &[i.t], both, Kind::F32, &[N]),
+        ]
     }),
     ("ReduceMin", |g, i| {
-        let attributes = vec![Attribute::ints("axes", vec![-1]), Attribute::int("keepdims", 1)];
+        let attributes = vec![
+            Attribute::ints("axes", vec![-1]),
+            Attribute::int("keepdims", 1),
+        ];
         vec![g.node("ReduceMin", &[i.x], attributes, Kind::F32, &[N, d(1)])]
     }),
-    ("ReduceSum", |g, i| vec![g.reduce(i.t, 2, Pool::Sum, false), g.reduce(i.x, 1, Pool::Sum, true)]),
+    ("ReduceSum", |g, i| {
+        vec![
+            g.reduce(i.t, 2, Pool::Sum, false),
+            g.reduce(i.x, 1, Pool::Sum, true),
+        ]
+    }),
     ("ReduceSumSquare", |g, i| {
-        let attributes = vec![Attribute::ints("axes", vec![1]), Attribute::int("keepdims", 1)];
-        vec![g.node("ReduceSumSquare", &[i.t], attributes, Kind::F32, &[N, d(1), d(4)])]
+        let attributes = vec![
+            Attribute::ints("axes", vec![1]),
+            Attribute::int("keepdims", 1),
+        ];
+        vec![g.node(
+            "ReduceSumSquare",
+            &[i.t],
+            attributes,
+            Kind::F32,
+            &[N, d(1), d(4)],
+        )]
     }),
     ("Relu", |g, i| plain(g, "Relu", i.x, vec![])),
     ("Reshape", |g, i| {
@@ -207,7 +338,13 @@ const CASES: &[Case] = &[
         let count = g.node("Gather", &[shape, zero], vec![], Kind::I64, &[]);
         let count = g.node("Unsqueeze", &[count, axes], vec![], Kind::I64, &[d(1)]);
         let four = list(g, "four", &[4]);
-        let target = g.node("Concat", &[count, four], vec![Attribute::int("axis", 0)], Kind::I64, &[d(2)]);
+        let target = g.node(
+            "Concat",
+            &[count, four],
+            vec![Attribute::int("axis", 0)],
+            Kind::I64,
+            &[d(2)],
+        );
         vec![g.node("Expand", &[i.s, target], vec![], Kind::F32, &[N, d(4)])]
     }),
     ("Sigmoid", |g, i| plain(g, "Sigmoid", i.x, vec![])),
@@ -218,7 +355,13 @@ const CASES: &[Case] = &[
             g.slice(i.x, 1, 1, 2),
             g.slice(i.t, 1, 1, 2),
             g.slice(i.t, 2, 0, 3),
-            g.node("Slice", &[i.x, start, end, axis], vec![], Kind::F32, &[N, d(3)]),
+            g.node(
+                "Slice",
+                &[i.x, start, end, axis],
+                vec![],
+                Kind::F32,
+                &[N, d(3)],
+            ),
         ]
     }),
     ("Softmax", |g, i| {
@@ -238,7 +381,9 @@ const CASES: &[Case] = &[
         vec![g.node("Squeeze", &[one, axes], vec![], Kind::F32, &[N, d(4)])]
     }),
     ("Sub", |g, i| vec![g.sub(i.x, i.s), g.sub(i.s, i.x)]),
-    ("Sum", |g, i| vec![g.node("Sum", &[i.x, i.s, i.x], vec![], Kind::F32, &[N, d(4)])]),
+    ("Sum", |g, i| {
+        vec![g.node("Sum", &[i.x, i.s, i.x], vec![], Kind::F32, &[N, d(4)])]
+    }),
     ("Tanh", |g, i| plain(g, "Tanh", i.x, vec![])),
     ("Transpose", |g, i| {
         let long = g.reshape(i.t, &[N, d(3), d(2), d(2)]);
@@ -246,8 +391,20 @@ const CASES: &[Case] = &[
         let back = vec![Attribute::ints("perm", vec![0, 3, 1, 2])];
         vec![
             g.transpose(i.t),
-            g.node("Transpose", &[long], attributes, Kind::F32, &[N, d(2), d(3), d(2)]),
-            g.node("Transpose", &[long], back, Kind::F32, &[N, d(2), d(3), d(2)]),
+            g.node(
+                "Transpose",
+                &[long],
+                attributes,
+                Kind::F32,
+                &[N, d(2), d(3), d(2)],
+            ),
+            g.node(
+                "Transpose",
+                &[long],
+                back,
+                Kind::F32,
+                &[N, d(2), d(3), d(2)],
+            ),
             g.transpose(long),
         ]
     }),
@@ -260,11 +417,26 @@ const CASES: &[Case] = &[
         vec![label, scores]
     }),
     ("TreeEnsembleRegressor", |g, i| {
-        [Test::Leq, Test::Lt, Test::Gte, Test::Gt, Test::Eq, Test::Neq].map(|test| g.trees(i.x, &stump(test))).to_vec()
+        [
+            Test::Leq,
+            Test::Lt,
+            Test::Gte,
+            Test::Gt,
+            Test::Eq,
+            Test::Neq,
+        ]
+        .map(|test| g.trees(i.x, &stump(test)))
+        .to_vec()
     }),
     ("Unsqueeze", |g, i| {
         let axes = list(g, "axes", &[1, -1]);
-        vec![g.node("Unsqueeze", &[i.x, axes], vec![], Kind::F32, &[N, d(1), d(4), d(1)])]
+        vec![g.node(
+            "Unsqueeze",
+            &[i.x, axes],
+            vec![],
+            Kind::F32,
+            &[N, d(1), d(4), d(1)],
+        )]
     }),
 ];
 
@@ -293,7 +465,13 @@ fn inputs() -> Vec<(&'static str, Tensor)> {
     let mut rng = Rng(5);
     vec![
         ("x", f32s(&[ROWS, 4], rng.floats(ROWS * 4))),
-        ("p", f32s(&[ROWS, 4], rng.floats(ROWS * 4).iter().map(|v| v.abs() + 0.1).collect())),
+        (
+            "p",
+            f32s(
+                &[ROWS, 4],
+                rng.floats(ROWS * 4).iter().map(|v| v.abs() + 0.1).collect(),
+            ),
+        ),
         ("s", f32s(&[1, 4], rng.floats(4))),
         ("t", f32s(&[ROWS, 3, 4], rng.floats(ROWS * 12))),
         ("ids", i64s(&[ROWS, 3], rng.ids(ROWS * 3, 6))),
@@ -306,7 +484,9 @@ fn each_operator_gives_what_tract_gives() {
         let onnx = build(case);
         let result = std::panic::catch_unwind(|| agree(&onnx, ROWS, &inputs()));
         if let Err(panic) = result {
-            let text = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
+            let text = panic
+                .downcast_ref::<String>()
+                .map_or("a panic", String::as_str);
             panic!("{}: {text}", case.0);
         }
     }
@@ -317,7 +497,11 @@ fn each_supported_operator_is_tested() {
     let mut tested = BTreeSet::new();
     for case in CASES {
         let summary = check(&build(case)).expect("the graph is sound");
-        assert!(summary.operators.contains_key(case.0), "the case {} lacks its operator", case.0);
+        assert!(
+            summary.operators.contains_key(case.0),
+            "the case {} lacks its operator",
+            case.0
+        );
         tested.extend(summary.operators.into_keys());
     }
     tested.extend(ELSEWHERE.iter().map(|s| (*s).to_owned()));
@@ -337,7 +521,9 @@ fn the_readme_lists_what_is_supported() {
     );
 }
 
-fn program(build: impl FnOnce(&mut Graph, &Inputs) -> Vec<Var>) -> shelfedge_engine::program::Program {
+fn program(
+    build: impl FnOnce(&mut Graph, &Inputs) -> Vec<Var>,
+) -> shelfedge_engine::program::Program {
     let mut g = Graph::new("pass");
     let of = Inputs {
         x: g.input("x", Kind::F32, &[N, d(4)]),
@@ -356,7 +542,13 @@ fn ops(program: &shelfedge_engine::program::Program) -> Vec<String> {
     program
         .steps
         .iter()
-        .map(|s| format!("{:?}", s.op).split([' ', '{']).next().unwrap_or_default().to_owned())
+        .map(|s| {
+            format!("{:?}", s.op)
+                .split([' ', '{'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
         .collect()
 }
 
@@ -364,10 +556,20 @@ fn ops(program: &shelfedge_engine::program::Program) -> Vec<String> {
 fn bias_activation_and_batch_normalisation_join_the_layer() {
     let program = program(|g, i| {
         let (w, b) = (weights(g, "w", &[4, 3]), weights(g, "b", &[3]));
-        let (a, c, m) = (weights(g, "a", &[3]), weights(g, "cc", &[3]), weights(g, "mmm", &[3]));
+        let (a, c, m) = (
+            weights(g, "a", &[3]),
+            weights(g, "cc", &[3]),
+            weights(g, "mmm", &[3]),
+        );
         let var = g.f32("var", &[3], vec![0.5, 1.0, 2.0]);
         let y = g.dense(i.x, w, Some(b), Activation::None);
-        let y = g.node("BatchNormalization", &[y, a, c, m, var], vec![], Kind::F32, &[N, d(3)]);
+        let y = g.node(
+            "BatchNormalization",
+            &[y, a, c, m, var],
+            vec![],
+            Kind::F32,
+            &[N, d(3)],
+        );
         vec![g.activate(y, Activation::Relu)]
     });
     assert_eq!(ops(&program), ["Dense"], "{}", show(&program));
@@ -393,8 +595,17 @@ fn attention_is_one_operation_with_its_mask_or_without() {
             vec![g.attention(query, i.t, i.t, mask, 0.5)]
         });
         let found = ops(&program);
-        assert_eq!(found.iter().filter(|o| *o == "Attention").count(), 1, "{}", show(&program));
-        assert!(!found.iter().any(|o| o == "Softmax" || o == "MatMul"), "{}", show(&program));
+        assert_eq!(
+            found.iter().filter(|o| *o == "Attention").count(),
+            1,
+            "{}",
+            show(&program)
+        );
+        assert!(
+            !found.iter().any(|o| o == "Softmax" || o == "MatMul"),
+            "{}",
+            show(&program)
+        );
     }
 }
 
@@ -434,7 +645,17 @@ fn what_is_the_same_for_every_row_is_computed_once() {
         .filter(|s| program.values[s.result.0 as usize].shape.rows == Rows::PerRow)
         .map(|s| &s.op)
         .collect();
-    assert!(matches!(per_row.as_slice(), [Op::Dense { addend: Some(_), .. }]), "{}", show(&program));
+    assert!(
+        matches!(
+            per_row.as_slice(),
+            [Op::Dense {
+                addend: Some(_),
+                ..
+            }]
+        ),
+        "{}",
+        show(&program)
+    );
 }
 
 #[test]
@@ -444,7 +665,8 @@ fn gelu_of_a_newer_operator_set() {
     let x = g.input("x", Kind::F32, &[N, d(4)]);
     let y = g.node("Gelu", &[x], vec![], Kind::F32, &[N, d(4)]);
     g.output("y", y);
-    let mut model = tract_onnx::pb::ModelProto::decode(g.finish().expect("sound").as_slice()).expect("it decodes");
+    let mut model = tract_onnx::pb::ModelProto::decode(g.finish().expect("sound").as_slice())
+        .expect("it decodes");
     model.opset_import[0].version = 20;
     let only_x = vec![inputs().remove(0)];
     agree(&model.encode_to_vec(), ROWS, &only_x);
@@ -475,7 +697,7 @@ fn trees_come_back_as_they_were_whatever_the_order_of_their_nodes() {
     g.output("y", y);
     let onnx = g.finish().expect("sound");
     let lowered = shelfedge_onnx::lower(&onnx, &Default::default()).expect("it lowers");
-    assert_eq!(lowered.forests, [forest.clone()]);
+    assert_eq!(lowered.forests, std::slice::from_ref(&forest));
 
     // The same tree, with its nodes listed backwards and numbered anew.
     let mut model = tract_onnx::pb::ModelProto::decode(onnx.as_slice()).expect("it decodes");
@@ -491,7 +713,8 @@ fn trees_come_back_as_they_were_whatever_the_order_of_their_nodes() {
             attribute.ints.iter_mut().for_each(|id| *id = 100 - *id);
         }
     }
-    let lowered = shelfedge_onnx::lower(&model.encode_to_vec(), &Default::default()).expect("it lowers");
+    let lowered =
+        shelfedge_onnx::lower(&model.encode_to_vec(), &Default::default()).expect("it lowers");
     assert_eq!(lowered.forests, [forest]);
 
     // A node that is its own descendant.
@@ -499,10 +722,14 @@ fn trees_come_back_as_they_were_whatever_the_order_of_their_nodes() {
     let branch = 100;
     for attribute in &mut node.attribute {
         if attribute.name == "nodes_truenodeids" {
-            attribute.ints.iter_mut().for_each(|id| *id = if *id == 99 { branch } else { *id });
+            attribute
+                .ints
+                .iter_mut()
+                .for_each(|id| *id = if *id == 99 { branch } else { *id });
         }
     }
-    let error = shelfedge_onnx::lower(&model.encode_to_vec(), &Default::default()).expect_err("a cycle");
+    let error =
+        shelfedge_onnx::lower(&model.encode_to_vec(), &Default::default()).expect_err("a cycle");
     assert_eq!(error.code(), "onnx_cycle", "{error}");
     assert_eq!(error.operator(), Some("TreeEnsembleRegressor"));
 }

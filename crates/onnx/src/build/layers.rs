@@ -11,7 +11,10 @@ impl Graph {
         if dims.len() >= rank {
             return dims;
         }
-        self.fault(format!("{layer}: an operand of shape {} needs at least {rank} dimensions", show(&dims)));
+        self.fault(format!(
+            "{layer}: an operand of shape {} needs at least {rank} dimensions",
+            show(&dims)
+        ));
         vec![Dim::Fixed(1); rank]
     }
 
@@ -37,14 +40,21 @@ impl Graph {
         let weights = self.at_least(weight, 2, "dense");
         let rank = dims.len();
         if dims[rank - 1] != weights[0] {
-            self.fault(format!("dense: {} and a weight of {} don't fit", show(&dims), show(&weights)));
+            self.fault(format!(
+                "dense: {} and a weight of {} don't fit",
+                show(&dims),
+                show(&weights)
+            ));
         }
         dims[rank - 1] = weights[1];
         let mut y = self.node("MatMul", &[x, weight], Vec::new(), Kind::F32, &dims);
         if let Some(bias) = bias {
             if self.dims(bias) != [weights[1]] {
                 let shape = show(self.dims(bias));
-                self.fault(format!("dense: a bias of {shape} for a weight of {}", show(&weights)));
+                self.fault(format!(
+                    "dense: a bias of {shape} for a weight of {}",
+                    show(&weights)
+                ));
             }
             y = self.node("Add", &[y, bias], Vec::new(), Kind::F32, &dims);
         }
@@ -53,15 +63,31 @@ impl Graph {
 
     /// The same for `x` of two dimensions, with the weight as `[outputs,
     /// inputs]`.
-    pub fn dense_transposed(&mut self, x: Var, weight: Var, bias: Option<Var>, activation: Activation) -> Var {
+    pub fn dense_transposed(
+        &mut self,
+        x: Var,
+        weight: Var,
+        bias: Option<Var>,
+        activation: Activation,
+    ) -> Var {
         let dims = self.at_least(x, 2, "dense_transposed");
         let weights = self.at_least(weight, 2, "dense_transposed");
         if dims.len() != 2 || dims[1] != weights[1] {
-            self.fault(format!("dense_transposed: {} and a weight of {} don't fit", show(&dims), show(&weights)));
+            self.fault(format!(
+                "dense_transposed: {} and a weight of {} don't fit",
+                show(&dims),
+                show(&weights)
+            ));
         }
         let mut inputs = vec![x, weight];
         inputs.extend(bias);
-        let y = self.node("Gemm", &inputs, vec![Attribute::int("transB", 1)], Kind::F32, &[dims[0], weights[0]]);
+        let y = self.node(
+            "Gemm",
+            &inputs,
+            vec![Attribute::int("transB", 1)],
+            Kind::F32,
+            &[dims[0], weights[0]],
+        );
         self.activate(y, activation)
     }
 
@@ -70,7 +96,9 @@ impl Graph {
         match activation {
             Activation::None => x,
             Activation::Relu => self.function("Relu", x, Vec::new()),
-            Activation::LeakyRelu(alpha) => self.function("LeakyRelu", x, vec![Attribute::float("alpha", alpha)]),
+            Activation::LeakyRelu(alpha) => {
+                self.function("LeakyRelu", x, vec![Attribute::float("alpha", alpha)])
+            }
             Activation::Sigmoid => self.function("Sigmoid", x, Vec::new()),
             Activation::Tanh => self.function("Tanh", x, Vec::new()),
             Activation::Gelu => {
@@ -93,19 +121,34 @@ impl Graph {
             self.fault("gather: the indices must be integers".to_owned());
         }
         dims.extend_from_slice(&tables[1..]);
-        self.node("Gather", &[table, ids], vec![Attribute::int("axis", 0)], Kind::F32, &dims)
+        self.node(
+            "Gather",
+            &[table, ids],
+            vec![Attribute::int("axis", 0)],
+            Kind::F32,
+            &dims,
+        )
     }
 
     /// One row of a table for each row: `[r, 1]` to `[r, cols]`.
     pub fn embed(&mut self, table: Var, ids: Var) -> Var {
         let dims = self.at_least(ids, 2, "embed");
         if dims.len() != 2 || dims[1] != Dim::Fixed(1) {
-            self.fault(format!("embed: the indices must have the shape [r, 1], they have {}", show(&dims)));
+            self.fault(format!(
+                "embed: the indices must have the shape [r, 1], they have {}",
+                show(&dims)
+            ));
         }
         let rows = self.gather(table, ids);
         let dims = self.at_least(rows, 3, "embed");
         let axes = self.list(vec![1]);
-        self.node("Squeeze", &[rows, axes], Vec::new(), Kind::F32, &[dims[0], dims[2]])
+        self.node(
+            "Squeeze",
+            &[rows, axes],
+            Vec::new(),
+            Kind::F32,
+            &[dims[0], dims[2]],
+        )
     }
 
     /// The rows of a table for a list of indices, reduced to one: `[r, l]` to
@@ -142,9 +185,21 @@ impl Graph {
     /// 1 where it is greater.
     pub fn mask(&mut self, ids: Var) -> Var {
         let mut dims = self.at_least(ids, 2, "mask");
-        let floats = self.node("Cast", &[ids], vec![Attribute::int("to", 1)], Kind::F32, &dims.clone());
+        let floats = self.node(
+            "Cast",
+            &[ids],
+            vec![Attribute::int("to", 1)],
+            Kind::F32,
+            &dims.clone(),
+        );
         let (low, high) = (self.scalar(0.0), self.scalar(1.0));
-        let mask = self.node("Clip", &[floats, low, high], Vec::new(), Kind::F32, &dims.clone());
+        let mask = self.node(
+            "Clip",
+            &[floats, low, high],
+            Vec::new(),
+            Kind::F32,
+            &dims.clone(),
+        );
         let axes = self.list(vec![dims.len() as i64]);
         dims.push(Dim::Fixed(1));
         self.node("Unsqueeze", &[mask, axes], Vec::new(), Kind::F32, &dims)
@@ -164,14 +219,23 @@ impl Graph {
                 [start @ .., Dim::Fixed(size)] if *start == head => width += size,
                 other => {
                     let other = show(other);
-                    self.fault(format!("concat: {} and {other} don't fit; expand shared parts first", show(&dims)));
+                    self.fault(format!(
+                        "concat: {} and {other} don't fit; expand shared parts first",
+                        show(&dims)
+                    ));
                 }
             }
         }
         if let Some(last) = dims.last_mut() {
             *last = Dim::Fixed(width);
         }
-        self.node("Concat", parts, vec![Attribute::int("axis", -1)], Kind::F32, &dims)
+        self.node(
+            "Concat",
+            parts,
+            vec![Attribute::int("axis", -1)],
+            Kind::F32,
+            &dims,
+        )
     }
 
     /// Repeats a shared value `[1, ...]` for every row; the number of rows is
@@ -180,16 +244,41 @@ impl Graph {
         let mut dims = self.at_least(x, 1, "expand");
         let rows = self.at_least(like, 1, "expand");
         if dims[0] != Dim::Fixed(1) || rows[0] != Dim::Rows {
-            self.fault(format!("expand: {} can't be repeated like {}", show(&dims), show(&rows)));
+            self.fault(format!(
+                "expand: {} can't be repeated like {}",
+                show(&dims),
+                show(&rows)
+            ));
         }
-        let shape = self.node("Shape", &[like], Vec::new(), Kind::I64, &[Dim::Fixed(rows.len())]);
+        let shape = self.node(
+            "Shape",
+            &[like],
+            Vec::new(),
+            Kind::I64,
+            &[Dim::Fixed(rows.len())],
+        );
         let (start, end) = (self.list(vec![0]), self.list(vec![1]));
-        let count = self.node("Slice", &[shape, start, end], Vec::new(), Kind::I64, &[Dim::Fixed(1)]);
+        let count = self.node(
+            "Slice",
+            &[shape, start, end],
+            Vec::new(),
+            Kind::I64,
+            &[Dim::Fixed(1)],
+        );
         let ones = self.list(vec![1; dims.len() - 1]);
         let parts = [count, ones];
-        let used = if dims.len() == 1 { &parts[..1] } else { &parts[..] };
-        let target =
-            self.node("Concat", used, vec![Attribute::int("axis", 0)], Kind::I64, &[Dim::Fixed(dims.len())]);
+        let used = if dims.len() == 1 {
+            &parts[..1]
+        } else {
+            &parts[..]
+        };
+        let target = self.node(
+            "Concat",
+            used,
+            vec![Attribute::int("axis", 0)],
+            Kind::I64,
+            &[Dim::Fixed(dims.len())],
+        );
         dims[0] = Dim::Rows;
         let kind = self.kind(x);
         self.node("Expand", &[x, target], Vec::new(), kind, &dims)
@@ -247,10 +336,22 @@ impl Graph {
         let dims = self.at_least(x, 1, "layer_norm");
         let width = dims[dims.len() - 1];
         if self.dims(gamma) != [width] || self.dims(beta) != [width] {
-            self.fault(format!("layer_norm: gamma and beta must have the shape [{}]", show(&[width])));
+            self.fault(format!(
+                "layer_norm: gamma and beta must have the shape [{}]",
+                show(&[width])
+            ));
         }
-        let attributes = vec![Attribute::int("axis", -1), Attribute::float("epsilon", epsilon)];
-        self.node("LayerNormalization", &[x, gamma, beta], attributes, Kind::F32, &dims)
+        let attributes = vec![
+            Attribute::int("axis", -1),
+            Attribute::float("epsilon", epsilon),
+        ];
+        self.node(
+            "LayerNormalization",
+            &[x, gamma, beta],
+            attributes,
+            Kind::F32,
+            &dims,
+        )
     }
 
     /// Softmax over the last axis.
@@ -261,7 +362,14 @@ impl Graph {
     /// `softmax(scale * query * keysᵀ) * values` for query `[r, q, d]`, keys
     /// `[r', l, d]`, values `[r', l, e]` and mask `[r'', l, 1]`. Where the mask
     /// is 0 an entry doesn't count; if none counts, the result is 0.
-    pub fn attention(&mut self, query: Var, keys: Var, values: Var, mask: Option<Var>, scale: f32) -> Var {
+    pub fn attention(
+        &mut self,
+        query: Var,
+        keys: Var,
+        values: Var,
+        mask: Option<Var>,
+        scale: f32,
+    ) -> Var {
         let transposed = self.transpose(keys);
         let scores = self.matmul(query, transposed);
         let mut scores = self.scale(scores, scale);
@@ -284,7 +392,11 @@ impl Graph {
         let (left, right) = (self.at_least(a, 2, "matmul"), self.at_least(b, 2, "matmul"));
         let (n, m) = (left.len(), right.len());
         if left[n - 1] != right[m - 2] {
-            self.fault(format!("matmul: {} and {} don't fit", show(&left), show(&right)));
+            self.fault(format!(
+                "matmul: {} and {} don't fit",
+                show(&left),
+                show(&right)
+            ));
         }
         let mut dims = match broadcast(&left[..n - 2], &right[..m - 2]) {
             Ok(dims) => dims,
@@ -303,7 +415,10 @@ impl Graph {
         let at = match crate::lower::axis(axis, dims.len()) {
             Ok(at) if dims[at] != Dim::Rows => at,
             _ => {
-                self.fault(format!("reduce: {} has no constant axis {axis}", show(&dims)));
+                self.fault(format!(
+                    "reduce: {} has no constant axis {axis}",
+                    show(&dims)
+                ));
                 dims.len() - 1
             }
         };
@@ -321,8 +436,18 @@ impl Graph {
                 self.node("ReduceSum", &[x, axes], vec![keep], Kind::F32, &dims)
             }
             Pool::Mean | Pool::Max => {
-                let op = if pool == Pool::Mean { "ReduceMean" } else { "ReduceMax" };
-                self.node(op, &[x], vec![Attribute::ints("axes", vec![at as i64]), keep], Kind::F32, &dims)
+                let op = if pool == Pool::Mean {
+                    "ReduceMean"
+                } else {
+                    "ReduceMax"
+                };
+                self.node(
+                    op,
+                    &[x],
+                    vec![Attribute::ints("axes", vec![at as i64]), keep],
+                    Kind::F32,
+                    &dims,
+                )
             }
         }
     }
@@ -333,7 +458,11 @@ impl Graph {
         let count = |dims: &[Dim]| crate::lower::inner(dims).iter().product::<usize>();
         let rows = |dims: &[Dim]| dims.iter().position(|d| *d == Dim::Rows);
         if count(&old) != count(dims) || rows(&old) != rows(dims) {
-            self.fault(format!("reshape: {} can't become {}", show(&old), show(dims)));
+            self.fault(format!(
+                "reshape: {} can't become {}",
+                show(&old),
+                show(dims)
+            ));
         }
         // 0 keeps the first dimension as it is.
         let target = dims
@@ -353,8 +482,13 @@ impl Graph {
         let mut dims = self.at_least(x, 1, "slice");
         let at = crate::lower::axis(axis, dims.len()).unwrap_or(dims.len());
         match dims.get_mut(at) {
-            Some(Dim::Fixed(extent)) if size > 0 && start.saturating_add(size) <= *extent => *extent = size,
-            _ => self.fault(format!("slice: {start} and {size} of axis {axis} of {}", show(&dims))),
+            Some(Dim::Fixed(extent)) if size > 0 && start.saturating_add(size) <= *extent => {
+                *extent = size
+            }
+            _ => self.fault(format!(
+                "slice: {start} and {size} of axis {axis} of {}",
+                show(&dims)
+            )),
         }
         let starts = self.list(vec![start as i64]);
         let ends = self.list(vec![start.saturating_add(size) as i64]);
@@ -368,7 +502,10 @@ impl Graph {
         let dims = self.at_least(x, 1, "split");
         let at = crate::lower::axis(axis, dims.len()).unwrap_or(0);
         if dims[at] != Dim::Fixed(sizes.iter().sum()) {
-            self.fault(format!("split: parts of {sizes:?} of axis {axis} of {}", show(&dims)));
+            self.fault(format!(
+                "split: parts of {sizes:?} of axis {axis} of {}",
+                show(&dims)
+            ));
         }
         let kind = self.kind(x);
         let list = self.list(sizes.iter().map(|s| *s as i64).collect());
@@ -381,7 +518,12 @@ impl Graph {
                 self.declare(&name, kind, dims)
             })
             .collect();
-        self.push("Split", &[x, list], vec![Attribute::int("axis", axis)], &parts);
+        self.push(
+            "Split",
+            &[x, list],
+            vec![Attribute::int("axis", axis)],
+            &parts,
+        );
         parts
     }
 
@@ -393,6 +535,12 @@ impl Graph {
         perm.swap(rank - 2, rank - 1);
         dims.swap(rank - 2, rank - 1);
         let kind = self.kind(x);
-        self.node("Transpose", &[x], vec![Attribute::ints("perm", perm)], kind, &dims)
+        self.node(
+            "Transpose",
+            &[x],
+            vec![Attribute::ints("perm", perm)],
+            kind,
+            &dims,
+        )
     }
 }

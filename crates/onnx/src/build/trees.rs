@@ -49,7 +49,11 @@ impl Graph {
         let rows = self.features(x, forest);
         let binary = labels.len() == 2 && forest.targets == 1;
         if !binary && labels.len() != forest.targets as usize {
-            self.fault(format!("classify: {} labels for {} targets", labels.len(), forest.targets));
+            self.fault(format!(
+                "classify: {} labels for {} targets",
+                labels.len(),
+                forest.targets
+            ));
         }
         if forest.aggregate != Aggregate::Sum {
             self.fault("classify: a classifier always sums its trees".to_owned());
@@ -68,7 +72,10 @@ impl Graph {
             [rows, Dim::Fixed(width)] if *width == forest.features as usize => *rows,
             other => {
                 let other = show(other);
-                self.fault(format!("a tree ensemble of {} features gets {other}", forest.features));
+                self.fault(format!(
+                    "a tree ensemble of {} features gets {other}",
+                    forest.features
+                ));
                 Dim::Rows
             }
         }
@@ -81,7 +88,14 @@ impl Graph {
                 lists.treeids.push(tree as i64);
                 lists.nodeids.push(at as i64);
                 let (feature, mode, value, if_true, if_false, missing) = match node {
-                    Node::Branch { feature, test, threshold, if_true, if_false, missing_is_true } => {
+                    Node::Branch {
+                        feature,
+                        test,
+                        threshold,
+                        if_true,
+                        if_false,
+                        missing_is_true,
+                    } => {
                         let mode = match test {
                             Test::Leq => "BRANCH_LEQ",
                             Test::Lt => "BRANCH_LT",
@@ -90,10 +104,20 @@ impl Graph {
                             Test::Eq => "BRANCH_EQ",
                             Test::Neq => "BRANCH_NEQ",
                         };
-                        (*feature, mode, *threshold, *if_true, *if_false, *missing_is_true)
+                        (
+                            *feature,
+                            mode,
+                            *threshold,
+                            *if_true,
+                            *if_false,
+                            *missing_is_true,
+                        )
                     }
                     Node::Leaf { first, count } => {
-                        let own = forest.leaf_weights.get(*first as usize..).and_then(|w| w.get(..*count as usize));
+                        let own = forest
+                            .leaf_weights
+                            .get(*first as usize..)
+                            .and_then(|w| w.get(..*count as usize));
                         match own {
                             Some(own) => {
                                 for (target, weight) in own {
@@ -103,7 +127,9 @@ impl Graph {
                                     lists.leaf_weights.push(*weight);
                                 }
                             }
-                            None => self.fault(format!("a leaf of tree {tree} has weights that don't exist")),
+                            None => self.fault(format!(
+                                "a leaf of tree {tree} has weights that don't exist"
+                            )),
                         }
                         (0, "LEAF", 0.0, 0, 0, false)
                     }

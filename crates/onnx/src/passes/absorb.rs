@@ -13,7 +13,9 @@ use crate::draft::{Draft, visit};
 pub(super) fn reshapes(draft: &mut Draft) {
     for i in 0..draft.program.steps.len() {
         let step = &draft.program.steps[i];
-        let (result, Op::Reshape { x, len, width }) = (step.result, step.op.clone()) else { continue };
+        let (result, Op::Reshape { x, len, width }) = (step.result, step.op.clone()) else {
+            continue;
+        };
         let facts = Facts::new(draft);
         let base = facts.base(x);
         let constant = facts.constant(base);
@@ -26,10 +28,18 @@ pub(super) fn reshapes(draft: &mut Draft) {
         } else if let Some(tensor) = constant {
             let data = draft.program.tensors[tensor.0 as usize].data.clone();
             let id = TensorId(draft.program.tensors.len() as u32);
-            draft.program.tensors.push(Tensor { rows: len, cols: width, data });
+            draft.program.tensors.push(Tensor {
+                rows: len,
+                cols: width,
+                data,
+            });
             draft.program.steps[i].op = Op::Constant { tensor: id };
         } else {
-            draft.program.steps[i].op = Op::Reshape { x: base, len, width };
+            draft.program.steps[i].op = Op::Reshape {
+                x: base,
+                len,
+                width,
+            };
         }
     }
 }
@@ -37,9 +47,15 @@ pub(super) fn reshapes(draft: &mut Draft) {
 /// A product with a transposed right operand takes it as it was.
 pub(super) fn transposes(draft: &mut Draft) {
     for i in 0..draft.program.steps.len() {
-        let Op::MatMul { a, b, transpose_b } = draft.program.steps[i].op else { continue };
+        let Op::MatMul { a, b, transpose_b } = draft.program.steps[i].op else {
+            continue;
+        };
         if let Some(Op::Transpose { x }) = Facts::new(draft).op(b) {
-            draft.program.steps[i].op = Op::MatMul { a, b: *x, transpose_b: !transpose_b };
+            draft.program.steps[i].op = Op::MatMul {
+                a,
+                b: *x,
+                transpose_b: !transpose_b,
+            };
         }
     }
 }
@@ -54,14 +70,19 @@ pub(super) fn inputs(draft: &mut Draft) {
             _ => None,
         };
         visit(&step.op, |v| {
-            wanted.entry(v).and_modify(|w| *w = w.filter(|w| Some(*w) == shape)).or_insert(shape);
+            wanted
+                .entry(v)
+                .and_modify(|w| *w = w.filter(|w| Some(*w) == shape))
+                .or_insert(shape);
         });
     }
     for output in &draft.program.outputs {
         wanted.insert(output.value, None);
     }
     for port in draft.program.inputs.clone() {
-        let Some(Some((len, width))) = wanted.get(&port.value).copied() else { continue };
+        let Some(Some((len, width))) = wanted.get(&port.value).copied() else {
+            continue;
+        };
         let value = &mut draft.program.values[port.value.0 as usize];
         (value.shape.len, value.shape.width) = (len, width);
         let same: Vec<ValueId> = draft

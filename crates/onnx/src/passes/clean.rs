@@ -19,7 +19,9 @@ fn merge_tensors(draft: &mut Draft) {
     let mut same: BTreeMap<TensorId, TensorId> = BTreeMap::new();
     for (i, tensor) in draft.program.tensors.iter().enumerate() {
         let id = TensorId(i as u32);
-        let Data::F32(data) = &tensor.data else { continue };
+        let Data::F32(data) = &tensor.data else {
+            continue;
+        };
         // FNV-1a: only to find candidates, which are compared in full.
         let hash = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, v| {
             (h ^ u64::from(v.to_bits())).wrapping_mul(0x0000_0100_0000_01b3)
@@ -28,7 +30,10 @@ fn merge_tensors(draft: &mut Draft) {
         let equal = candidates.iter().find(|c| {
             let other = draft.floats(**c);
             draft.exact.contains(c) == draft.exact.contains(&id)
-                && other.iter().zip(data).all(|(a, b)| a.to_bits() == b.to_bits())
+                && other
+                    .iter()
+                    .zip(data)
+                    .all(|(a, b)| a.to_bits() == b.to_bits())
         });
         match equal {
             Some(first) => {
@@ -97,15 +102,28 @@ fn renumber(draft: &mut Draft) {
     let mut values: BTreeMap<ValueId, ValueId> = BTreeMap::new();
     let mut kept = Vec::new();
     let old = std::mem::take(&mut draft.program.values);
-    let defined = draft.program.inputs.iter().map(|i| i.value).chain(draft.program.steps.iter().map(|s| s.result));
+    let defined = draft
+        .program
+        .inputs
+        .iter()
+        .map(|i| i.value)
+        .chain(draft.program.steps.iter().map(|s| s.result));
     for value in defined {
         values.insert(value, ValueId(kept.len() as u32));
         kept.push(old[value.0 as usize]);
     }
     draft.program.values = kept;
     let new = |v: &mut ValueId| *v = values[v];
-    draft.program.inputs.iter_mut().for_each(|i| new(&mut i.value));
-    draft.program.outputs.iter_mut().for_each(|o| new(&mut o.value));
+    draft
+        .program
+        .inputs
+        .iter_mut()
+        .for_each(|i| new(&mut i.value));
+    draft
+        .program
+        .outputs
+        .iter_mut()
+        .for_each(|o| new(&mut o.value));
 
     let mut tensors: BTreeMap<TensorId, TensorId> = BTreeMap::new();
     let mut forests: BTreeMap<ForestId, ForestId> = BTreeMap::new();
@@ -121,17 +139,33 @@ fn renumber(draft: &mut Draft) {
             *forest = *forests.entry(*forest).or_insert(next);
         }
     }
-    fn pick<K: Ord + Copy, T>(all: Vec<T>, places: &BTreeMap<K, K>, index: impl Fn(K) -> usize) -> Vec<T> {
+    fn pick<K: Ord + Copy, T>(
+        all: Vec<T>,
+        places: &BTreeMap<K, K>,
+        index: impl Fn(K) -> usize,
+    ) -> Vec<T> {
         let mut slots: Vec<Option<T>> = all.into_iter().map(Some).collect();
-        let mut picked: Vec<(K, T)> =
-            places.iter().filter_map(|(from, to)| slots[index(*from)].take().map(|t| (*to, t))).collect();
+        let mut picked: Vec<(K, T)> = places
+            .iter()
+            .filter_map(|(from, to)| slots[index(*from)].take().map(|t| (*to, t)))
+            .collect();
         picked.sort_by_key(|(to, _)| *to);
         picked.into_iter().map(|(_, t)| t).collect()
     }
-    draft.program.tensors = pick(std::mem::take(&mut draft.program.tensors), &tensors, |t| t.0 as usize);
-    draft.program.forests = pick(std::mem::take(&mut draft.program.forests), &forests, |f| f.0 as usize);
+    draft.program.tensors = pick(std::mem::take(&mut draft.program.tensors), &tensors, |t| {
+        t.0 as usize
+    });
+    draft.program.forests = pick(std::mem::take(&mut draft.program.forests), &forests, |f| {
+        f.0 as usize
+    });
     let names = std::mem::take(&mut draft.names);
-    draft.names = names.into_iter().filter_map(|(t, name)| tensors.get(&t).map(|t| (*t, name))).collect();
+    draft.names = names
+        .into_iter()
+        .filter_map(|(t, name)| tensors.get(&t).map(|t| (*t, name)))
+        .collect();
     let exact = std::mem::take(&mut draft.exact);
-    draft.exact = exact.into_iter().filter_map(|t| tensors.get(&t).copied()).collect();
+    draft.exact = exact
+        .into_iter()
+        .filter_map(|t| tensors.get(&t).copied())
+        .collect();
 }

@@ -27,7 +27,10 @@ pub(super) fn hoist(draft: &mut Draft) {
 fn flat(facts: &Facts<'_>, parts: &[ValueId], out: &mut Vec<ValueId>) {
     for part in parts {
         match facts.op(*part) {
-            Some(Op::Concat { parts, axis: Axis::Width }) => flat(facts, parts, out),
+            Some(Op::Concat {
+                parts,
+                axis: Axis::Width,
+            }) => flat(facts, parts, out),
             _ => out.push(*part),
         }
     }
@@ -35,20 +38,46 @@ fn flat(facts: &Facts<'_>, parts: &[ValueId], out: &mut Vec<ValueId>) {
 
 /// The steps to put before step `at`, and what becomes of the step itself.
 fn split(draft: &mut Draft, at: usize) -> Option<(Vec<Step>, Op)> {
-    let Op::Dense { x, weight, bias, addend, activation } = draft.program.steps[at].op.clone() else { return None };
+    let Op::Dense {
+        x,
+        weight,
+        bias,
+        addend,
+        activation,
+    } = draft.program.steps[at].op.clone()
+    else {
+        return None;
+    };
     let facts = Facts::new(draft);
-    let Some(Op::Concat { parts, axis: Axis::Width }) = facts.op(x) else { return None };
+    let Some(Op::Concat {
+        parts,
+        axis: Axis::Width,
+    }) = facts.op(x)
+    else {
+        return None;
+    };
     let mut all = Vec::new();
     flat(&facts, parts, &mut all);
-    let shared: Vec<bool> = all.iter().map(|p| draft.shape(*p).rows == Rows::Shared).collect();
+    let shared: Vec<bool> = all
+        .iter()
+        .map(|p| draft.shape(*p).rows == Rows::Shared)
+        .collect();
     if !shared.contains(&true) || !shared.contains(&false) {
         return None;
     }
-    let (len, outputs) = (draft.shape(x).len, draft.program.tensors[weight.0 as usize].rows);
+    let (len, outputs) = (
+        draft.shape(x).len,
+        draft.program.tensors[weight.0 as usize].rows,
+    );
 
     let mut steps = Vec::new();
     let mut side = |draft: &mut Draft, wanted: bool| -> (ValueId, TensorId) {
-        let mine: Vec<ValueId> = all.iter().zip(&shared).filter(|(_, s)| **s == wanted).map(|(p, _)| *p).collect();
+        let mine: Vec<ValueId> = all
+            .iter()
+            .zip(&shared)
+            .filter(|(_, s)| **s == wanted)
+            .map(|(p, _)| *p)
+            .collect();
         let weight = columns(draft, weight, &all, &shared, wanted);
         let x = match mine.as_slice() {
             [single] => *single,
@@ -56,7 +85,13 @@ fn split(draft: &mut Draft, at: usize) -> Option<(Vec<Step>, Op)> {
                 let rows = if wanted { Rows::Shared } else { Rows::PerRow };
                 let width = draft.program.tensors[weight.0 as usize].cols;
                 let result = draft.value(shape(rows, len, width), Kind::F32);
-                steps.push(Step { op: Op::Concat { parts: mine, axis: Axis::Width }, result });
+                steps.push(Step {
+                    op: Op::Concat {
+                        parts: mine,
+                        axis: Axis::Width,
+                    },
+                    result,
+                });
                 result
             }
         };
@@ -87,17 +122,36 @@ fn split(draft: &mut Draft, at: usize) -> Option<(Vec<Step>, Op)> {
         None => once,
         Some(a) => {
             let result = draft.value(shape(Rows::PerRow, len, outputs), Kind::F32);
-            steps.push(Step { op: Op::Binary { a, b: once, f: Binary::Add }, result });
+            steps.push(Step {
+                op: Op::Binary {
+                    a,
+                    b: once,
+                    f: Binary::Add,
+                },
+                result,
+            });
             result
         }
     };
-    let layer = Op::Dense { x: row_x, weight: row_weight, bias: None, addend: Some(addend), activation };
+    let layer = Op::Dense {
+        x: row_x,
+        weight: row_weight,
+        bias: None,
+        addend: Some(addend),
+        activation,
+    };
     Some((steps, layer))
 }
 
 /// The weight's columns for the parts that are shared, or for those that are
 /// not.
-fn columns(draft: &mut Draft, weight: TensorId, parts: &[ValueId], shared: &[bool], wanted: bool) -> TensorId {
+fn columns(
+    draft: &mut Draft,
+    weight: TensorId,
+    parts: &[ValueId],
+    shared: &[bool],
+    wanted: bool,
+) -> TensorId {
     let (rows, cols) = {
         let t = &draft.program.tensors[weight.0 as usize];
         (t.rows, t.cols as usize)

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use shelfedge_engine::program::{Aggregate, Node as TreeNode, PostTransform, Test};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb;
-use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_core;
+use tract_onnx::tract_hir::internal::*;
 
 use crate::forest::{Ensemble, TwoClasses};
 use crate::graph;
 
 pub(super) fn register(onnx: &mut tract_onnx::Onnx) {
     onnx.op_register.insert("TreeEnsembleRegressor", regressor);
-    onnx.op_register.insert("TreeEnsembleClassifier", classifier);
+    onnx.op_register
+        .insert("TreeEnsembleClassifier", classifier);
 }
 
 type Parsed = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
@@ -22,12 +23,22 @@ type Parsed = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 fn parse(proto: &pb::NodeProto, classifier: bool) -> Parsed {
     let node = graph::node(0, proto.clone()).map_err(|e| format_err!("{e}"))?;
     let ensemble = Ensemble::parse(&node, classifier).map_err(|e| format_err!("{e}"))?;
-    let sound = if classifier { ensemble.check_classifier() } else { ensemble.check_regressor() };
+    let sound = if classifier {
+        ensemble.check_classifier()
+    } else {
+        ensemble.check_regressor()
+    };
     sound.map_err(|e| format_err!("{e}"))?;
     if classifier && ensemble.labels.is_empty() {
         bail!("the labels are texts; use integers");
     }
-    Ok((expand(Trees { ensemble: Arc::new(ensemble), classifier }), vec![]))
+    Ok((
+        expand(Trees {
+            ensemble: Arc::new(ensemble),
+            classifier,
+        }),
+        vec![],
+    ))
 }
 
 fn regressor(_: &ParsingContext, proto: &pb::NodeProto) -> Parsed {
@@ -55,7 +66,11 @@ impl Eq for Trees {}
 
 impl Trees {
     fn title(&self) -> StaticName {
-        if self.classifier { "TreeEnsembleClassifier".into() } else { "TreeEnsembleRegressor".into() }
+        if self.classifier {
+            "TreeEnsembleClassifier".into()
+        } else {
+            "TreeEnsembleRegressor".into()
+        }
     }
 }
 
@@ -90,9 +105,17 @@ impl Expansion for Trees {
         Ok(())
     }
 
-    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let floats =
-            model.wire_node(format!("{prefix}.f32"), tract_core::ops::cast::cast(f32::datum_type()), inputs)?;
+    fn wire(
+        &self,
+        prefix: &str,
+        model: &mut TypedModel,
+        inputs: &[OutletId],
+    ) -> TractResult<TVec<OutletId>> {
+        let floats = model.wire_node(
+            format!("{prefix}.f32"),
+            tract_core::ops::cast::cast(f32::datum_type()),
+            inputs,
+        )?;
         model.wire_node(prefix, self.clone(), &floats)
     }
 }
@@ -112,12 +135,18 @@ impl EvalOp for Trees {
         let input = args_1!(inputs);
         let (rows, width) = match *input.shape() {
             [rows, width] => (rows, width),
-            ref other => bail!("the features must have two dimensions, they have {}", other.len()),
+            ref other => bail!(
+                "the features must have two dimensions, they have {}",
+                other.len()
+            ),
         };
         let features = input.try_as_plain_ram()?;
         let features = features.as_slice::<f32>()?;
         if self.ensemble.features > width {
-            bail!("a node reads feature {} of {width}", self.ensemble.features - 1);
+            bail!(
+                "a node reads feature {} of {width}",
+                self.ensemble.features - 1
+            );
         }
         let mut scores = Vec::with_capacity(rows * self.ensemble.targets);
         let mut labels = Vec::with_capacity(rows);
@@ -173,7 +202,14 @@ impl Ensemble {
             let (first, count) = loop {
                 match tree[at] {
                     TreeNode::Leaf { first, count } => break (first as usize, count as usize),
-                    TreeNode::Branch { feature, test, threshold, if_true, if_false, missing_is_true } => {
+                    TreeNode::Branch {
+                        feature,
+                        test,
+                        threshold,
+                        if_true,
+                        if_false,
+                        missing_is_true,
+                    } => {
                         let x = row[feature as usize];
                         let yes = holds(test, x, threshold) || (x.is_nan() && missing_is_true);
                         at = if yes { if_true } else { if_false } as usize;
@@ -208,13 +244,23 @@ impl Ensemble {
             PostTransform::Logistic => raw.into_iter().map(logistic).collect(),
             PostTransform::Softmax => softmax(raw, |_| true),
             PostTransform::SoftmaxZero => softmax(raw, |x| x != 0.0),
-            PostTransform::Probit => raw.into_iter().map(shelfedge_engine::math::probit).collect(),
+            PostTransform::Probit => raw
+                .into_iter()
+                .map(shelfedge_engine::math::probit)
+                .collect(),
         }
     }
 
     fn classified(&self, raw: Vec<f32>) -> (i64, Vec<f32>) {
-        let logistic = |x: f32| if self.post == PostTransform::Logistic { 1.0 / (1.0 + (-x).exp()) } else { x };
-        let rule = |s: f32, positive: bool| self.labels[usize::from(s > if positive { 0.5 } else { 0.0 })];
+        let logistic = |x: f32| {
+            if self.post == PostTransform::Logistic {
+                1.0 / (1.0 + (-x).exp())
+            } else {
+                x
+            }
+        };
+        let rule =
+            |s: f32, positive: bool| self.labels[usize::from(s > if positive { 0.5 } else { 0.0 })];
         match self.two_classes() {
             Some(TwoClasses::First { positive }) => {
                 let s = raw[0];
@@ -244,7 +290,10 @@ impl Ensemble {
 /// Softmax over the scores that count; the others are 0.
 fn softmax(raw: Vec<f32>, counts: impl Fn(f32) -> bool) -> Vec<f32> {
     let most = raw.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f32> = raw.iter().map(|x| if counts(*x) { (x - most).exp() } else { 0.0 }).collect();
+    let exps: Vec<f32> = raw
+        .iter()
+        .map(|x| if counts(*x) { (x - most).exp() } else { 0.0 })
+        .collect();
     let sum: f32 = exps.iter().sum();
     if sum == 0.0 {
         return exps;

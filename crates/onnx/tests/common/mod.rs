@@ -1,6 +1,9 @@
 //! What the tests share: a seeded source of numbers, and one way to compare the
 //! engine with tract.
-#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(
+    dead_code,
+    reason = "every test binary uses its own part of this module"
+)]
 
 use shelfedge_engine::program::{Kind, Program, Rows};
 use shelfedge_engine::{Input, Model, Workspace};
@@ -48,15 +51,25 @@ impl Rng {
 }
 
 pub(crate) fn f32s(dims: &[usize], data: Vec<f32>) -> Tensor {
-    Tensor::F32 { dims: dims.to_vec(), data }
+    Tensor::F32 {
+        dims: dims.to_vec(),
+        data,
+    }
 }
 
 pub(crate) fn i64s(dims: &[usize], data: Vec<i64>) -> Tensor {
-    Tensor::I64 { dims: dims.to_vec(), data }
+    Tensor::I64 {
+        dims: dims.to_vec(),
+        data,
+    }
 }
 
 /// The outputs of a compiled program, integers as floats, by name.
-pub(crate) fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) -> Vec<(String, Vec<f32>)> {
+pub(crate) fn engine(
+    program: &Program,
+    rows: usize,
+    inputs: &[(&str, Tensor)],
+) -> Vec<(String, Vec<f32>)> {
     let bytes = program.compile(&[]).expect("the program compiles");
     let model = Model::open(bytes).expect("the compiled model opens");
     let integers: Vec<Vec<i32>> = inputs
@@ -69,7 +82,10 @@ pub(crate) fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) 
     let ordered: Vec<Input<'_>> = model
         .inputs()
         .map(|port| {
-            let at = inputs.iter().position(|(name, _)| *name == port.name).expect("an input for every port");
+            let at = inputs
+                .iter()
+                .position(|(name, _)| *name == port.name)
+                .expect("an input for every port");
             match &inputs[at].1 {
                 Tensor::F32 { data, .. } => Input::F32(data),
                 Tensor::I64 { .. } => Input::I32(&integers[at]),
@@ -77,7 +93,9 @@ pub(crate) fn engine(program: &Program, rows: usize, inputs: &[(&str, Tensor)]) 
         })
         .collect();
     let mut workspace = Workspace::default();
-    model.run(&mut workspace, rows, &ordered).expect("the compiled model runs");
+    model
+        .run(&mut workspace, rows, &ordered)
+        .expect("the compiled model runs");
     model
         .outputs()
         .enumerate()
@@ -104,7 +122,13 @@ pub(crate) fn worst(expected: &[f32], found: &[f32]) -> f32 {
     expected
         .iter()
         .zip(found)
-        .map(|(e, f)| if e.is_nan() && f.is_nan() { 0.0 } else { (e - f).abs() / e.abs().max(1.0) })
+        .map(|(e, f)| {
+            if e.is_nan() && f.is_nan() {
+                0.0
+            } else {
+                (e - f).abs() / e.abs().max(1.0)
+            }
+        })
         .map(|d| if d.is_nan() { f32::INFINITY } else { d })
         .fold(0.0, f32::max)
 }
@@ -125,7 +149,11 @@ pub(crate) fn agree(onnx: &[u8], rows: usize, inputs: &[(&str, Tensor)]) -> Prog
     for ((name, tensor), (port, data)) in expected.iter().zip(&found) {
         assert_eq!(name, port);
         let difference = worst(&elements(tensor), data);
-        assert!(difference <= 1e-4, "{name} differs by {difference}\ntract  {tensor:?}\nengine {data:?}\n{}", show(&program));
+        assert!(
+            difference <= 1e-4,
+            "{name} differs by {difference}\ntract  {tensor:?}\nengine {data:?}\n{}",
+            show(&program)
+        );
     }
     program
 }
@@ -134,10 +162,18 @@ pub(crate) fn agree(onnx: &[u8], rows: usize, inputs: &[(&str, Tensor)]) -> Prog
 pub(crate) fn show(program: &Program) -> String {
     let mut text = String::new();
     for port in &program.inputs {
-        text.push_str(&format!("{} = input {}\n", value(program, port.value.0), port.name));
+        text.push_str(&format!(
+            "{} = input {}\n",
+            value(program, port.value.0),
+            port.name
+        ));
     }
     for step in &program.steps {
-        text.push_str(&format!("{} = {:?}\n", value(program, step.result.0), step.op));
+        text.push_str(&format!(
+            "{} = {:?}\n",
+            value(program, step.result.0),
+            step.op
+        ));
     }
     for port in &program.outputs {
         text.push_str(&format!("output {} = %{}\n", port.name, port.value.0));

@@ -4,12 +4,16 @@
 //! A graph grows by operators on randomly chosen values, each kept in a range
 //! in which f32 errors stay small, so that a difference means a defect and not
 //! bad luck.
+#![allow(
+    dead_code,
+    reason = "every test binary uses its own part of this module"
+)]
 
 use shelfedge_engine::program::{Aggregate, Forest, Node, PostTransform, Test};
 use shelfedge_onnx::build::{Activation, Attribute, Dim, Graph, Kind, Pool, Var};
 use shelfedge_onnx::reference::Tensor;
 
-use super::{Rng, f32s, i64s};
+use super::common::{Rng, f32s, i64s};
 
 pub(crate) struct Case {
     pub(crate) onnx: Vec<u8>,
@@ -74,7 +78,10 @@ pub(crate) fn case(seed: u64) -> Case {
 
 impl Builder {
     fn declare(&mut self) {
-        for (i, (per_row, rank)) in [(true, 2), (false, 2), (true, 3), (false, 3)].into_iter().enumerate() {
+        for (i, (per_row, rank)) in [(true, 2), (false, 2), (true, 3), (false, 3)]
+            .into_iter()
+            .enumerate()
+        {
             if i > 0 && self.rng.chance(30) {
                 continue;
             }
@@ -93,7 +100,10 @@ impl Builder {
         for (i, per_row) in [true, false].into_iter().enumerate() {
             let (len, end) = (self.rng.between(1, 7), self.rng.between(2, 30));
             let rows = if per_row { self.rows } else { 1 };
-            let shape = [if per_row { Dim::Rows } else { Dim::Fixed(1) }, Dim::Fixed(len)];
+            let shape = [
+                if per_row { Dim::Rows } else { Dim::Fixed(1) },
+                Dim::Fixed(len),
+            ];
             let name = format!("ids{i}");
             let var = self.g.input(&name, Kind::I64, &shape);
             let mut data = self.rng.ids(rows * len, end);
@@ -113,7 +123,12 @@ impl Builder {
     }
 
     fn pick_rank(&mut self, rank: usize) -> Option<Var> {
-        let fitting: Vec<Var> = self.floats.iter().copied().filter(|v| self.g.dims(*v).len() == rank).collect();
+        let fitting: Vec<Var> = self
+            .floats
+            .iter()
+            .copied()
+            .filter(|v| self.g.dims(*v).len() == rank)
+            .collect();
         (!fitting.is_empty()).then(|| fitting[fitting.len() - 1 - self.rng.below(fitting.len())])
     }
 
@@ -230,9 +245,17 @@ impl Builder {
         let dims = self.g.dims(x).to_vec();
         let fits = |other: &[Dim]| {
             other.len() == dims.len()
-                && other.iter().zip(&dims).all(|(o, d)| o == d || *o == Dim::Fixed(1) || *d == Dim::Fixed(1))
+                && other
+                    .iter()
+                    .zip(&dims)
+                    .all(|(o, d)| o == d || *o == Dim::Fixed(1) || *d == Dim::Fixed(1))
         };
-        let others: Vec<Var> = self.floats.iter().copied().filter(|v| fits(self.g.dims(*v))).collect();
+        let others: Vec<Var> = self
+            .floats
+            .iter()
+            .copied()
+            .filter(|v| fits(self.g.dims(*v)))
+            .collect();
         if !others.is_empty() && self.rng.chance(60) {
             return others[self.rng.below(others.len())];
         }
@@ -253,7 +276,11 @@ impl Builder {
     fn binary(&mut self) -> Var {
         let x = self.pick();
         let y = self.partner(x);
-        let (x, y) = if self.rng.chance(30) && self.g.dims(y).len() == self.g.dims(x).len() { (y, x) } else { (x, y) };
+        let (x, y) = if self.rng.chance(30) && self.g.dims(y).len() == self.g.dims(x).len() {
+            (y, x)
+        } else {
+            (x, y)
+        };
         match self.rng.below(8) {
             0 | 1 => self.g.add(x, y),
             2 => self.g.sub(x, y),
@@ -266,7 +293,11 @@ impl Builder {
             6 => self.g.min(x, y),
             _ => {
                 let exponent = [2.0, 0.5, 1.5][self.rng.below(3)];
-                let x = if exponent == 2.0 { x } else { self.positive(x, 0.1) };
+                let x = if exponent == 2.0 {
+                    x
+                } else {
+                    self.positive(x, 0.1)
+                };
                 let exponent = self.scalar(exponent);
                 self.same("Pow", &[x, exponent], vec![])
             }
@@ -293,9 +324,18 @@ impl Builder {
                 let rows = self.g.dims(x)[0];
                 let mut inputs = vec![x, weight];
                 inputs.extend(bias);
-                let attributes = vec![Attribute::float("alpha", 0.5), Attribute::float("beta", 1.5)];
+                let attributes = vec![
+                    Attribute::float("alpha", 0.5),
+                    Attribute::float("beta", 1.5),
+                ];
                 self.operators.push("Gemm");
-                self.g.node("Gemm", &inputs, attributes, Kind::F32, &[rows, Dim::Fixed(m)])
+                self.g.node(
+                    "Gemm",
+                    &inputs,
+                    attributes,
+                    Kind::F32,
+                    &[rows, Dim::Fixed(m)],
+                )
             }
             2 => {
                 let q = (0..k * m).map(|_| self.rng.below(255) as i8).collect();
@@ -319,7 +359,11 @@ impl Builder {
             2 => self.g.bag(table, ids, Pool::Mean),
             3 => self.g.bag(table, ids, Pool::Max),
             4 => {
-                let pool = if self.rng.chance(50) { Pool::Sum } else { Pool::Mean };
+                let pool = if self.rng.chance(50) {
+                    Pool::Sum
+                } else {
+                    Pool::Mean
+                };
                 self.g.bag_padded(table, ids, pool)
             }
             _ => self.g.bag(table, ids, Pool::Sum),
@@ -339,14 +383,20 @@ impl Builder {
                 let other = self.g.dims(*v);
                 other.len() == dims.len()
                     && (head(other) == head(&dims)
-                        || (other[0] == Dim::Fixed(1) && dims[0] == Dim::Rows && head(other)[1..] == head(&dims)[1..]))
+                        || (other[0] == Dim::Fixed(1)
+                            && dims[0] == Dim::Rows
+                            && head(other)[1..] == head(&dims)[1..]))
             })
             .collect();
         let mut parts = vec![first];
         for _ in 0..self.rng.between(1, 3) {
             let part = others[self.rng.below(others.len())];
             let shared = self.g.dims(part)[0] != dims[0];
-            parts.push(if shared { self.g.expand(part, first) } else { part });
+            parts.push(if shared {
+                self.g.expand(part, first)
+            } else {
+                part
+            });
         }
         self.g.concat(&parts)
     }
@@ -355,7 +405,9 @@ impl Builder {
         let x = self.pick();
         let dims = self.g.dims(x).to_vec();
         let axis = self.rng.between(1, dims.len() - 1);
-        let Dim::Fixed(size) = dims[axis] else { return None };
+        let Dim::Fixed(size) = dims[axis] else {
+            return None;
+        };
         let start = self.rng.below(size);
         let count = self.rng.between(1, size - start);
         Some(self.g.slice(x, axis as i64, start, count))
@@ -378,9 +430,15 @@ impl Builder {
                 } else {
                     dims.remove(axis as usize);
                 }
-                let attributes =
-                    vec![Attribute::ints("axes", vec![axis]), Attribute::int("keepdims", i64::from(keep))];
-                let op = if other == 3 { "ReduceMin" } else { "ReduceSumSquare" };
+                let attributes = vec![
+                    Attribute::ints("axes", vec![axis]),
+                    Attribute::int("keepdims", i64::from(keep)),
+                ];
+                let op = if other == 3 {
+                    "ReduceMin"
+                } else {
+                    "ReduceSumSquare"
+                };
                 self.operators.push(op);
                 self.g.node(op, &[x], attributes, Kind::F32, &dims)
             }
@@ -396,17 +454,31 @@ impl Builder {
             1 => {
                 let x = self.pick_rank(3)?;
                 let dims = self.g.dims(x).to_vec();
-                let (Dim::Fixed(l), Dim::Fixed(w)) = (dims[1], dims[2]) else { return None };
+                let (Dim::Fixed(l), Dim::Fixed(w)) = (dims[1], dims[2]) else {
+                    return None;
+                };
                 self.operators.push("Flatten");
                 let flat = [dims[0], Dim::Fixed(l * w)];
-                Some(self.g.node("Flatten", &[x], vec![Attribute::int("axis", 1)], Kind::F32, &flat))
+                Some(self.g.node(
+                    "Flatten",
+                    &[x],
+                    vec![Attribute::int("axis", 1)],
+                    Kind::F32,
+                    &flat,
+                ))
             }
             _ => {
                 let x = self.pick_rank(2)?;
                 let width = self.width(x);
-                let len = (1..=width).filter(|l| width.is_multiple_of(*l)).nth(self.rng.below(2)).unwrap_or(1);
+                let len = (1..=width)
+                    .filter(|l| width.is_multiple_of(*l))
+                    .nth(self.rng.below(2))
+                    .unwrap_or(1);
                 let rows = self.g.dims(x)[0];
-                Some(self.g.reshape(x, &[rows, Dim::Fixed(len), Dim::Fixed(width / len)]))
+                Some(
+                    self.g
+                        .reshape(x, &[rows, Dim::Fixed(len), Dim::Fixed(width / len)]),
+                )
             }
         }
     }
@@ -420,7 +492,9 @@ impl Builder {
                 // A large epsilon keeps a vector of nearly equal numbers tame.
                 self.g.layer_norm(x, gamma, beta, 0.1)
             }
-            1 if self.g.dims(x).len() == 3 => self.same("Softmax", &[x], vec![Attribute::int("axis", 1)]),
+            1 if self.g.dims(x).len() == 3 => {
+                self.same("Softmax", &[x], vec![Attribute::int("axis", 1)])
+            }
             _ => self.g.softmax(x),
         }
     }
@@ -442,7 +516,11 @@ impl Builder {
             .copied()
             .filter(|(v, _)| self.g.dims(*v)[1] == dims[1] && self.g.dims(*v)[0] == dims[0])
             .collect();
-        let mask = if own.is_empty() { None } else { Some(self.g.mask(own[0].0)) };
+        let mask = if own.is_empty() {
+            None
+        } else {
+            Some(self.g.mask(own[0].0))
+        };
         let scale = 1.0 / (width as f32).sqrt();
         Some(self.g.attention(query, keys, keys, mask, scale))
     }
@@ -452,16 +530,32 @@ impl Builder {
     fn heads(&mut self) -> Option<Var> {
         let x = self.pick_rank(3)?;
         let dims = self.g.dims(x).to_vec();
-        let (Dim::Fixed(len), width) = (dims[1], self.width(x)) else { return None };
+        let (Dim::Fixed(len), width) = (dims[1], self.width(x)) else {
+            return None;
+        };
         let (heads, d) = (2, self.rng.between(1, 4));
         let project = |b: &mut Self| {
             let weight = b.weight(&[width, heads * d]);
             let y = b.g.dense(x, weight, None, Activation::None);
-            b.g.reshape(y, &[dims[0], Dim::Fixed(len), Dim::Fixed(heads), Dim::Fixed(d)])
+            b.g.reshape(
+                y,
+                &[dims[0], Dim::Fixed(len), Dim::Fixed(heads), Dim::Fixed(d)],
+            )
         };
         let permuted = |b: &mut Self, y: Var, perm: [i64; 4], shape: [usize; 3]| {
-            let dims = [dims[0], Dim::Fixed(shape[0]), Dim::Fixed(shape[1]), Dim::Fixed(shape[2])];
-            b.g.node("Transpose", &[y], vec![Attribute::ints("perm", perm.to_vec())], Kind::F32, &dims)
+            let dims = [
+                dims[0],
+                Dim::Fixed(shape[0]),
+                Dim::Fixed(shape[1]),
+                Dim::Fixed(shape[2]),
+            ];
+            b.g.node(
+                "Transpose",
+                &[y],
+                vec![Attribute::ints("perm", perm.to_vec())],
+                Kind::F32,
+                &dims,
+            )
         };
         let (q, k) = (project(self), project(self));
         let q = permuted(self, q, [0, 2, 1, 3], [heads, len, d]);
@@ -472,7 +566,10 @@ impl Builder {
         let y = self.g.matmul(weights, v);
         let y = permuted(self, y, [0, 2, 1, 3], [len, heads, d]);
         self.operators.push("Transpose");
-        Some(self.g.reshape(y, &[dims[0], Dim::Fixed(len), Dim::Fixed(heads * d)]))
+        Some(
+            self.g
+                .reshape(y, &[dims[0], Dim::Fixed(len), Dim::Fixed(heads * d)]),
+        )
     }
 
     /// Constant positions along an axis.
@@ -480,14 +577,22 @@ impl Builder {
         let x = self.pick();
         let mut dims = self.g.dims(x).to_vec();
         let axis = self.rng.between(1, dims.len() - 1);
-        let Dim::Fixed(size) = dims[axis] else { return None };
+        let Dim::Fixed(size) = dims[axis] else {
+            return None;
+        };
         let count = self.rng.between(1, 4);
         let at = self.rng.ids(count, size);
         let name = self.name();
         let at = self.g.i64(&name, &[count], at);
         dims[axis] = Dim::Fixed(count);
         self.operators.push("Gather");
-        Some(self.g.node("Gather", &[x, at], vec![Attribute::int("axis", axis as i64)], Kind::F32, &dims))
+        Some(self.g.node(
+            "Gather",
+            &[x, at],
+            vec![Attribute::int("axis", axis as i64)],
+            Kind::F32,
+            &dims,
+        ))
     }
 
     /// A constant that the graph itself computes, expanded to the rows.
@@ -499,17 +604,34 @@ impl Builder {
         let flat = self.g.reshape(flipped, &[Dim::Fixed(1), Dim::Fixed(12)]);
         let part = self.g.slice(flat, 1, 2, 5);
         let doubled = self.g.scale(part, 2.0);
-        if self.g.dims(x)[0] == Dim::Rows { self.g.expand(doubled, x) } else { doubled }
+        if self.g.dims(x)[0] == Dim::Rows {
+            self.g.expand(doubled, x)
+        } else {
+            doubled
+        }
     }
 
     fn batch_norm(&mut self) -> Option<Var> {
         let x = self.pick_rank(2)?;
         let width = self.width(x);
-        let (scale, bias, mean) = (self.weight(&[width]), self.weight(&[width]), self.weight(&[width]));
+        let (scale, bias, mean) = (
+            self.weight(&[width]),
+            self.weight(&[width]),
+            self.weight(&[width]),
+        );
         let name = self.name();
-        let var: Vec<f32> = self.rng.floats(width).iter().map(|v| v.abs() + 0.5).collect();
+        let var: Vec<f32> = self
+            .rng
+            .floats(width)
+            .iter()
+            .map(|v| v.abs() + 0.5)
+            .collect();
         let var = self.g.f32(&name, &[width], var);
-        Some(self.same("BatchNormalization", &[x, scale, bias, mean, var], vec![Attribute::float("epsilon", 1e-3)]))
+        Some(self.same(
+            "BatchNormalization",
+            &[x, scale, bias, mean, var],
+            vec![Attribute::float("epsilon", 1e-3)],
+        ))
     }
 
     fn trees(&mut self) -> Var {
@@ -522,7 +644,11 @@ impl Builder {
         }
         self.operators.push("TreeEnsembleClassifier");
         forest.aggregate = Aggregate::Sum;
-        forest.post = [PostTransform::None, PostTransform::Softmax, PostTransform::Logistic][self.rng.below(3)];
+        forest.post = [
+            PostTransform::None,
+            PostTransform::Softmax,
+            PostTransform::Logistic,
+        ][self.rng.below(3)];
         let (label, scores) = self.g.classify(self.features, &forest, &[3, 1, 7]);
         self.labels.push(label);
         scores
@@ -531,7 +657,11 @@ impl Builder {
     fn finish(mut self) -> Case {
         let mut given = Vec::new();
         for name in ["y", "z"] {
-            let value = if given.is_empty() { *self.floats.last().expect("there is a value") } else { self.pick() };
+            let value = if given.is_empty() {
+                *self.floats.last().expect("there is a value")
+            } else {
+                self.pick()
+            };
             if given.contains(&value) {
                 continue;
             }
@@ -543,7 +673,12 @@ impl Builder {
         }
         // Every input is used, because onnxruntime drops those that aren't.
         let onnx = self.g.finish().expect("the generator makes sound graphs");
-        Case { onnx, rows: self.rows, inputs: self.inputs, operators: self.operators }
+        Case {
+            onnx,
+            rows: self.rows,
+            inputs: self.inputs,
+            operators: self.operators,
+        }
     }
 }
 
@@ -552,8 +687,17 @@ pub(crate) fn forest(rng: &mut Rng, features: usize, targets: usize) -> Forest {
     let mut forest = Forest {
         features: features as u32,
         targets: targets as u32,
-        base: if rng.chance(50) { rng.floats(targets) } else { Vec::new() },
-        aggregate: [Aggregate::Sum, Aggregate::Average, Aggregate::Min, Aggregate::Max][rng.below(4)],
+        base: if rng.chance(50) {
+            rng.floats(targets)
+        } else {
+            Vec::new()
+        },
+        aggregate: [
+            Aggregate::Sum,
+            Aggregate::Average,
+            Aggregate::Min,
+            Aggregate::Max,
+        ][rng.below(4)],
         post: PostTransform::None,
         binary: false,
         trees: Vec::new(),
@@ -574,15 +718,32 @@ fn grow(rng: &mut Rng, forest: &mut Forest, nodes: &mut Vec<Node>, depth: usize)
         for target in 0..forest.targets {
             forest.leaf_weights.push((target, rng.float()));
         }
-        nodes.push(Node::Leaf { first, count: forest.targets });
+        nodes.push(Node::Leaf {
+            first,
+            count: forest.targets,
+        });
         return at as u32;
     }
     nodes.push(Node::Leaf { first: 0, count: 0 });
-    let test = [Test::Leq, Test::Lt, Test::Gte, Test::Gt, Test::Eq, Test::Neq][rng.below(6)];
+    let test = [
+        Test::Leq,
+        Test::Lt,
+        Test::Gte,
+        Test::Gt,
+        Test::Eq,
+        Test::Neq,
+    ][rng.below(6)];
     let feature = rng.below(forest.features as usize) as u32;
     let (threshold, missing_is_true) = (rng.below(5) as f32 / 4.0, rng.chance(50));
     let if_true = grow(rng, forest, nodes, depth - 1);
     let if_false = grow(rng, forest, nodes, depth - 1);
-    nodes[at] = Node::Branch { feature, test, threshold, if_true, if_false, missing_is_true };
+    nodes[at] = Node::Branch {
+        feature,
+        test,
+        threshold,
+        if_true,
+        if_false,
+        missing_is_true,
+    };
     at as u32
 }
