@@ -30,8 +30,17 @@ enum Command {
     ///
     /// The first line on stdout is the address, once it answers.
     Serve(Serve),
+    /// Check that every part of the model bundles is the one of its manifest.
+    Check(Check),
     /// Measure a fresh instance of the edge component against one that only echoes.
     BenchEdge(BenchEdge),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The folder with one folder per bundle.
+    #[arg(long, default_value = "models", value_name = "DIR")]
+    models: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +143,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(options) => runtime.block_on(run_server(&options)),
+        Command::Check(options) => check(&options.models),
         Command::BenchEdge(options) => runtime.block_on(run_bench(&options)),
     };
     match result {
@@ -191,6 +201,18 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
     println!("http://{address}");
     serve(listener, shop, stop).await;
     eprintln!("shelfedge: stopped");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's output")]
+fn check(models: &Path) -> anyhow::Result<()> {
+    let bundles = bundles::check(models)?;
+    if bundles.is_empty() {
+        bail!("{} holds no bundle", models.display());
+    }
+    for bundle in bundles {
+        println!("{} is whole: {}", bundle.folder.display(), bundle.digest);
+    }
     Ok(())
 }
 

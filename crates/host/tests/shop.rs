@@ -325,6 +325,45 @@ fn the_command_says_what_is_missing() {
 }
 
 #[test]
+fn a_swapped_part_is_named_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    common::site(folder.path());
+    let bundle = folder.path().join("models/ranking");
+    std::fs::write(bundle.join("model.shelf"), b"swapped").unwrap();
+    let digest = "0".repeat(64);
+    let digests = format!(r#"{{"spec":"{digest}","data":"{digest}","onnx":"{digest}"}}"#);
+    std::fs::write(
+        bundle.join("manifest.json"),
+        format!(
+            r#"{{"format":1,"task":"ranking","producer":"test","created":"2011-12-09T12:50:00Z",
+                "parts":{{"model.shelf":{{"sha256":"{digest}","bytes":7}}}},
+                "digests":{digests},"shelf":{digests}}}"#
+        ),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("component.wasm"), b"").unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = refused(&["check", "--models", &at("models")]);
+    assert!(text.contains("model.shelf has the digest"), "{text}");
+    let text = refused(&[
+        "serve",
+        "--component",
+        &at("component.wasm"),
+        "--www",
+        &at("www"),
+        "--package",
+        &at("package"),
+        "--models",
+        &at("models"),
+        "--state",
+        &at("state"),
+        "--addr",
+        "127.0.0.1:0",
+    ]);
+    assert!(text.contains("model.shelf has the digest"), "{text}");
+}
+
+#[test]
 fn help_and_version() {
     for (argument, word) in [("--version", "shelfedge 0."), ("--help", "serve")] {
         let output = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
