@@ -1,6 +1,6 @@
 //! What the shopper did, as far as this device knows.
 
-use shelfedge_commerce::{Event, EventId, sort};
+use shelfedge_commerce::{Event, EventId};
 use shelfedge_ranking::MAX_EVENTS;
 
 /// Events in the order of their times, each id once, at most [`MAX_EVENTS`]:
@@ -33,11 +33,13 @@ impl Profile {
                 self.ids.insert(at, id.clone());
             }
             change.added.push(event.clone());
-            self.events.push(event);
+            // Events mostly come in the order in which they happened, so that
+            // this is the end.
+            let at = self
+                .events
+                .partition_point(|other| (other.time, &other.id) <= (event.time, &event.id));
+            self.events.insert(at, event);
         }
-        sort::by(&mut self.events, |a, b| {
-            (a.time, &a.id).cmp(&(b.time, &b.id))
-        });
         let surplus = self.events.len().saturating_sub(MAX_EVENTS);
         change
             .evicted

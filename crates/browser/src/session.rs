@@ -342,3 +342,119 @@ fn unusable(error: &PartError) -> Problem {
         ..Problem::new(Code::ModelUnusable).with_detail(detail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The shop's bundle. Everything here also runs in Chromium on the built
+    /// package; natively it runs with the first `cargo test`.
+    fn session() -> Option<Session> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/ranking");
+        let (Ok(manifest), Ok(shelf)) = (
+            std::fs::read(folder.join("manifest.json")),
+            std::fs::read(folder.join("model.shelf")),
+        ) else {
+            eprintln!("skipped: models/ranking is missing; `cargo xtask demo` makes it");
+            return None;
+        };
+        Some(Session::open(&manifest, shelf).expect("the bundle"))
+    }
+
+    fn codes(problem: &Problem) -> Vec<&str> {
+        problem.faults.iter().map(|fault| fault.code).collect()
+    }
+
+    const REQUEST: &[u8] =
+        br#"{"now":"2011-12-10T10:00:00Z","shopper":"ann","limit":7,"explain":true}"#;
+    const EVENTS: &[u8] = br#"[
+        {"name":"purchase","id":"b","time":"2011-11-02T10:00:00Z","params":{"currency":"GBP","items":[{"item_id":"71053","quantity":2,"price":3.39}]}},
+        {"name":"view_item","id":"a","time":"2011-11-01T10:00:00Z","params":{"items":[{"item_id":"85123A"}]}}]"#;
+
+    #[test]
+    fn what_is_no_bundle_is_refused_with_its_faults() {
+        let problem = Session::open(b"{", Vec::new()).err().expect("a problem");
+        assert_eq!(problem.code, "model_unusable");
+        assert_eq!(codes(&problem), ["malformed_json"]);
+        let problem = Session::open(b"{}", Vec::new()).err().expect("a problem");
+        assert!(problem.faults.len() > 1, "{problem}");
+    }
+
+    #[test]
+    fn the_profile_ranks_as_its_request_does() {
+        let Some(mut session) = session() else { return };
+        session.observe(EVENTS).expect("events");
+        let ranked = session.rank(REQUEST, None).expect("a ranking");
+        let body = session.request(REQUEST, None).expect("a request");
+        // The events are still in the profile, and the answer without it is the same.
+        assert_eq!(session.request(REQUEST, None).expect("a request"), body);
+        session.erase();
+        assert_eq!(session.answer(&body).expect("an answer"), ranked);
+        assert_ne!(session.rank(REQUEST, None).expect("a ranking"), ranked);
+    }
+
+    #[test]
+    fn a_bulk_ranking_is_the_ranking() {
+        let Some(mut session) = session() else { return };
+        session.observe(EVENTS).expect("events");
+        let candidates: Vec<u32> = (0..200).collect();
+        let bulk = session
+            .rank_bulk(REQUEST, Some(&candidates))
+            .expect("a ranking");
+        assert_eq!(bulk.len(), 14);
+        let text = crate::text(session.rank(REQUEST, Some(&candidates)).expect("a ranking"));
+        let mut rest = text.as_str();
+        for index in &bulk[..7] {
+            let id = session.ranker.product(*index).expect("a product").id;
+            let at = rest
+                .find(&format!("\"item_id\":\"{id}\""))
+                .expect("the product in its place");
+            rest = &rest[at + 1..];
+        }
+        let scores: Vec<f32> = bulk[7..].iter().map(|bits| f32::from_bits(*bits)).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    }
+
+    #[test]
+    fn a_refused_ranking_loses_no_event() {
+        let Some(mut session) = session() else { return };
+        session.observe(EVENTS).expect("events");
+        let before = session.events();
+        for (body, candidates, code) in [
+            (&br#"{"limit":3}"#[..], None, "now_missing"),
+            (REQUEST, Some(vec![0, u32::MAX]), "product_index_unknown"),
+            (REQUEST, Some(vec![0; MAX_CANDIDATES + 1]), "too_many"),
+            (
+                &br#"{"now":"2011-12-10T10:00:00Z","limit":0}"#[..],
+                None,
+                "out_of_range",
+            ),
+        ] {
+            let problem = session
+                .rank(body, candidates.as_deref())
+                .expect_err("a problem");
+            assert_eq!(codes(&problem), [code]);
+            assert_eq!(session.events(), before);
+        }
+    }
+
+    #[test]
+    fn every_fault_of_raw_inputs_at_once() {
+        let Some(mut session) = session() else { return };
+        session.stage("colour".into(), Raw::F32(vec![1.0]));
+        session.stage("product".into(), Raw::F32(vec![1.0]));
+        let problem = session.score(1.5).expect_err("a problem");
+        let found = codes(&problem);
+        for code in [
+            "input_unknown",
+            "input_kind",
+            "input_missing",
+            "out_of_range",
+        ] {
+            assert!(found.contains(&code), "{problem}");
+        }
+        // What was staged is forgotten, also after a refusal.
+        assert!(session.staged.is_empty());
+    }
+}

@@ -113,6 +113,18 @@ export const trials = [
   { name: "no candidates", run: async ({ shop, now }) => (await shop.rank({ now, candidates: [] })).items.length, passes: 0 },
   { name: "a limit of 1,000", code: "invalid_request", mentions: "limit", run: ({ shop, now }) => shop.rank({ now, limit: 1000 }) },
   { name: "a time that is none", code: "invalid_request", mentions: "now", run: ({ shop }) => shop.rank({ now: "soon" }) },
+  { name: "a body of 5 MB", code: "body_too_large", run: ({ shop }) => shop.answer(`{"now":"${"0".repeat(5_000_000)}"}`) },
+  { name: "6,000 events at once", code: "invalid_request", mentions: "too_many", run: ({ shop }) => shop.observe(Array.from({ length: 6000 }, () => ({ name: "search" }))) },
+  {
+    name: "a profile that overflows keeps the newest",
+    run: async ({ shop }) => {
+      const event = (n) => ({ name: "search", id: `e${n}`, time: new Date(1e12 + n) });
+      for (let batch = 0; batch < 6; batch++) await shop.observe(Array.from({ length: 1000 }, (_, n) => event(1000 * batch + n)));
+      const { events } = await shop.profile.get();
+      return [events.length, events[0].id, events.at(-1).id, await shop.observe(event(0))];
+    },
+    passes: [5000, "e1000", "e5999", 0],
+  },
   { name: "a body that is no JSON", code: "malformed_json", run: ({ shop }) => shop.answer("{") },
   { name: "half a surrogate pair in an id", code: "malformed_json", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }) },
   { name: "raw inputs that are missing", code: "invalid_request", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },

@@ -219,6 +219,24 @@ test("the profile: memory by default, kept with consent, merged, exported, erase
     assert.deepEqual(view.events.map(({ id }) => id), ["e1", "e2", "e3"]);
     assert.deepEqual(JSON.parse(exported), { format: "shelfedge.profile.v1", ...view });
 
+    // What another version, or a hand, left there costs nothing else.
+    const read = await page.evaluate(async () => {
+      const database = await new Promise((resolve) => {
+        const request = indexedDB.open("shelfedge");
+        request.onsuccess = () => resolve(request.result);
+      });
+      const store = database.transaction("events", "readwrite").objectStore("events");
+      store.put({ shopper: "ann", id: "e0", event: { id: "e0", name: "stared_at_item" } });
+      await new Promise((resolve) => (store.transaction.oncomplete = resolve));
+      database.close();
+      const again = await globalThis.page.load({ model: "/models/ranking/", shopper: "ann", consent: { storage: true } });
+      const { events } = await again.profile.get();
+      again.close();
+      return events.map(({ id }) => id);
+    });
+    assert.deepEqual(read, ["e1", "e2", "e3"]);
+    assert.deepEqual((await stored()).ids, ["ann/e1", "ann/e2", "ann/e3", "bob/e3"]);
+
     // Erasing forgets here and on the device, this shopper's only.
     const left = await page.evaluate(async () => {
       await globalThis.next.profile.erase();

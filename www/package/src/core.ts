@@ -163,10 +163,24 @@ export class Core implements Calls {
     const storage = await Storage.open(this.#shopper);
     const kept = await storage.all();
     // What was kept joins what this visit has seen so far; ids tell them apart.
-    if (kept.length > 0) guarded(() => this.#engine.observe(JSON.stringify(kept)));
+    for (let first = 0; first < kept.length; first += 100) this.#restore(kept.slice(first, first + 100));
     this.#storage = storage;
     const events = JSON.parse(guarded(() => this.#engine.events())) as StoredEvent[];
     await storage.replace(events);
+  }
+
+  /**
+   * Takes back kept events: few at a time, because a long profile is more than
+   * one call may hold, and without those that can't be read any more (another
+   * version wrote them, or a hand), which must not cost the shopper the others.
+   */
+  #restore(events: readonly StoredEvent[]): void {
+    try {
+      guarded(() => this.#engine.observe(JSON.stringify(events)));
+    } catch (error) {
+      if (trapped) throw error;
+      if (events.length > 1) for (const event of events) this.#restore([event]);
+    }
   }
 
   /** Gives the model's memory back. */

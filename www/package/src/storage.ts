@@ -6,9 +6,10 @@ import { ShelfedgeError } from "./errors.js";
 const DATABASE = "shelfedge";
 const EVENTS = "events";
 
-/** An event as the engine writes it: always with an id. */
+/** An event as the engine writes it. */
 export interface StoredEvent {
   readonly id: string;
+  readonly time: string;
 }
 
 interface Row {
@@ -90,7 +91,8 @@ export class Storage {
   async all(): Promise<StoredEvent[]> {
     const store = this.#transaction("readonly").objectStore(EVENTS);
     const rows: Row[] = await settled(store.getAll(shoppersRange(this.#shopper)));
-    return rows.map(({ event }) => event);
+    // By time, because that is how a profile grows fastest.
+    return rows.map(({ event }) => event).sort((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time)));
   }
 
   /** Adds events and drops those that fell out of the profile. */
