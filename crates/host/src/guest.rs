@@ -295,7 +295,14 @@ pub fn engine(limits: &Limits, cache: Option<&Path>) -> Result<Engine, LoadError
         settings.with_directory(folder);
         config.cache(Some(Cache::new(settings).map_err(LoadError::Engine)?));
     }
-    let engine = Engine::new(&config).map_err(LoadError::Engine)?;
+    // The pool reserves addresses, not memory, but by the hundred gigabytes; a
+    // process that may not reserve them gets its instances one by one.
+    let engine = Engine::new(&config)
+        .or_else(|_| {
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            Engine::new(&config)
+        })
+        .map_err(LoadError::Engine)?;
     let ticking = engine.weak();
     std::thread::Builder::new()
         .name("epoch".to_owned())
