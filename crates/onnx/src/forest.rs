@@ -159,6 +159,12 @@ impl Ensemble {
             labels,
             features: 0,
         };
+        if this.base.iter().chain(weights).any(|v| !v.is_finite()) {
+            refuse!(
+                UnsupportedUse,
+                "a weight or a base value isn't a finite number"
+            );
+        }
         for tree in order {
             let nodes = &members[&tree];
             let sorted = sort(tree, nodes, |i| match modes[i] {
@@ -189,6 +195,12 @@ impl Ensemble {
                         featureids[i]
                     )
                 };
+                if values[i].is_nan() {
+                    refuse!(
+                        UnsupportedUse,
+                        "the threshold of node {id} of tree {tree} isn't a number"
+                    );
+                }
                 this.features = this.features.max(feature as usize + 1);
                 out.push(TreeNode::Branch {
                     feature,

@@ -104,6 +104,14 @@ pub fn lower(bytes: &[u8], options: &Options) -> Result<Program, LowerError> {
     drop(graph);
     passes::run(&mut draft);
     precision::store(&mut draft, options)?;
+    // The engine has limits of its own, on the size of a value for instance; who
+    // lowers a model wants to know at once.
+    if let Err(error) = draft.program.compile(&[]) {
+        return Err(error::fault!(
+            UnsupportedUse,
+            "the engine can't take the model: {error}"
+        ));
+    }
     Ok(draft.program)
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerErr
         // The main tensor is the first that is visited.
         let mut first = true;
         let mut fault = None;
+        let mut unusable = None;
         visit_tensors(&mut step.op, |t| {
             let precision = match main {
                 Some((id, precision))
@@ -54,6 +55,9 @@ pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerErr
                 return;
             }
             let source = &draft.program.tensors[t.0 as usize];
+            if draft.floats(*t).iter().any(|v| !v.is_finite()) {
+                unusable = Some(draft.names.get(t).cloned().unwrap_or_default());
+            }
             match stored(source, draft.floats(*t), precision) {
                 Ok(data) => {
                     let copy = TensorId(tensors.len() as u32);
@@ -70,6 +74,13 @@ pub(crate) fn store(draft: &mut Draft, options: &Options) -> Result<(), LowerErr
                 }
             }
         });
+        if let Some(name) = unusable {
+            refuse!(
+                UnsupportedUse,
+                "the constant `{}`, or one computed from constants, holds a number that isn't finite",
+                printable(&name)
+            );
+        }
         if let Some(fault) = fault {
             refuse!(Precision, "{fault}");
         }
@@ -97,9 +108,6 @@ fn stored(tensor: &Tensor, data: &[f32], precision: Precision) -> Result<Data, &
             let mut q = Vec::with_capacity(data.len());
             let mut scale = Vec::with_capacity(tensor.rows as usize);
             for row in data.chunks(tensor.cols.max(1) as usize) {
-                if row.iter().any(|v| !v.is_finite()) {
-                    return Err("a weight that isn't finite can't be stored in 8 bits");
-                }
                 let largest = row.iter().fold(0f32, |m, v| m.max(v.abs()));
                 // A row of zeros, or of numbers too small to scale, is zeros.
                 let step = if largest / 127.0 >= f32::MIN_POSITIVE {

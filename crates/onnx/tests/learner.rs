@@ -181,9 +181,16 @@ fn weights_are_stored_as_asked() {
     assert!(matches!(data(TOKENS, D), Data::I8 { .. }));
     assert!(matches!(data(SLOTS, 1), Data::F32(_)));
     assert!(matches!(data(H, H), Data::F16(_)));
+    let last = |t: &&shelfedge_engine::program::Tensor| (t.rows, t.cols) == (1, H as u32);
+    let kinds: Vec<bool> = program
+        .tensors
+        .iter()
+        .filter(last)
+        .map(|t| matches!(t.data, Data::F16(_)))
+        .collect();
     assert!(
-        matches!(data(1, H), Data::F16(_)),
-        "the last layer's weight"
+        kinds.contains(&true) && kinds.contains(&false),
+        "the last layer's weight is f16, biases stay f32"
     );
 
     // Stored smaller, the model still ranks nearly alike.
