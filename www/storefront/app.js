@@ -13,6 +13,8 @@ const on = (id, type, listener) => $(id).addEventListener(type, listener);
 const LIMIT = 24;
 /** The most candidates that one ranking takes. */
 const CANDIDATES = 2_000;
+/** Reasons that are shown at once. */
+const REASONS = 4;
 /** Where a visit is remembered, only with the shopper's consent. */
 const REMEMBERED = "shelfedge.demo";
 
@@ -44,6 +46,7 @@ let body = "";
 let check = { state: "wait" };
 let profile = { events: [], persisted: false };
 let erased = false;
+let unfolded = false;
 
 // The data ends in 2011: the shop's clock starts there and runs at its pace.
 let epoch = Date.parse("2011-12-09T12:50:00Z");
@@ -294,11 +297,12 @@ function drawWhy() {
   $("why").parentElement.hidden = !items[index];
   if (!items[index]) return;
   const { item_id, score, sources, reasons = [] } = items[index];
+  const weighty = [...reasons].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
   const product = products.get(item_id);
   const values = reasons.map(({ contribution }) => contribution);
   const least = Math.min(0, ...values);
   const scale = 100 / (Math.max(0, ...values) - least || 1);
-  const bars = reasons.map((reason) => {
+  const bars = weighty.map((reason) => {
     const { contribution } = reason;
     const bar = make("span", { class: contribution < 0 ? "bar less" : "bar" });
     const axis = make("span", { class: "axis" });
@@ -328,9 +332,18 @@ function drawWhy() {
       ),
     ),
     make("ul", { class: "sources" }, ...sources.map((source) => make("li", {}, t(`source_${source}`)))),
-    bars.length ? make("ul", { class: "bars" }, ...bars) : make("p", { class: "muted" }, t("no_reasons")),
+    bars.length ? make("ul", { class: "bars" }, ...bars.slice(0, REASONS)) : make("p", { class: "muted" }, t("no_reasons")),
+    ...(bars.length > REASONS ? [moreReasons(bars.slice(REASONS))] : []),
     make("p", { class: "muted" }, t("why_note")),
   );
+}
+
+/** The lesser reasons, folded until someone unfolds them once. */
+function moreReasons(bars) {
+  const more = make("details", {}, make("summary", {}, t("more_reasons", bars.length)), make("ul", { class: "bars" }, ...bars));
+  more.open = unfolded;
+  more.addEventListener("toggle", () => (unfolded = more.open));
+  return more;
 }
 
 function drawProof() {
@@ -461,6 +474,8 @@ function search() {
   const asked = text.length > 1 ? text : "";
   if (asked === query) return;
   query = asked;
+  // The field stays in sight while the list scrolls; its answer must be seen.
+  if ($("products").getBoundingClientRect().top < 0) $("products").scrollIntoView();
   rerank(false);
 }
 on("query", "input", () => {

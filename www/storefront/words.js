@@ -49,6 +49,7 @@ const TEXTS = {
   source_similar: ["Goes with yours", "与您的相配"],
   source_popular: ["Popular", "热销"],
   source_given: ["From this shelf", "来自此货架"],
+  more_reasons: ["{0} lesser {0:reason|reasons}", "另有 {0} 个较小的理由"],
   no_reasons: ["The ranking gave no reasons for this product.", "排序没有给出这个商品的理由。"],
   why_note: ["A bar is what the score loses without that reason. Reasons act together, so the bars don't add up to the score.", "条形是去掉该理由后得分的损失。各理由共同起作用，相加并不等于得分。"],
   proof_title: ["Same answer, two places", "两处，同一个答案"],
