@@ -493,3 +493,31 @@ fn a_stored_value_that_is_no_profile_is_ignored() {
     let response = shop.post("/v1/rank", r#"{"shopper":"s1","limit":3}"#);
     assert_eq!(response.status, 200, "{}", show(&response));
 }
+
+#[test]
+fn the_bundles_golden_cases() {
+    let Some(mut shop) = Shop::with_model() else {
+        return;
+    };
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../models/ranking/golden.json"
+    );
+    let Ok(bytes) = std::fs::read(path) else {
+        println!("SKIPPED: there is no {path}");
+        return;
+    };
+    let golden: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let response = shop.post("/v1/rank", &case["request"].to_string());
+        assert_eq!(response.status, 200, "{}", case["name"]);
+        assert_eq!(
+            String::from_utf8_lossy(&response.body),
+            case["response"].as_str().unwrap(),
+            "{}",
+            case["name"]
+        );
+    }
+}

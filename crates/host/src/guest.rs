@@ -27,9 +27,13 @@ use wasmtime_wasi_http::{
     RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-/// How often a running guest is looked at: the grain of the deadline, and how
-/// long a busy guest may keep its thread before others get a turn.
+/// How often a running guest is looked at: the grain of the deadline.
 const TICK: Duration = Duration::from_millis(5);
+
+/// How many ticks a guest keeps its thread before others get a turn. A ranking
+/// is done before; giving the thread away on a busy machine costs more than it
+/// takes.
+const TURN: u64 = 4;
 
 /// How much of what a guest writes to its stderr is kept for the log.
 const GUEST_LOG_BYTES: usize = 64 * 1024;
@@ -427,13 +431,12 @@ impl Guest {
         };
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(TURN);
         store.epoch_deadline_callback(move |_| {
             if now() >= deadline {
                 Ok(UpdateDeadline::Interrupt)
             } else {
-                // A busy guest lets others have the thread at every tick.
-                Ok(UpdateDeadline::Yield(1))
+                Ok(UpdateDeadline::Yield(TURN))
             }
         });
         let request = request.map(Full::new);
