@@ -397,7 +397,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             return Err(RankError::Limit { found: query.limit });
         }
         let tables = self.tables();
-        let mut unknown: Vec<ProductId> = Vec::new();
+        let mut unknown: Vec<(usize, &ProductId)> = Vec::new();
         let mut given = None;
         if let Some(ids) = query.candidates {
             if ids.len() > MAX_CANDIDATES {
@@ -410,10 +410,13 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                         product,
                         sources: Sources::GIVEN,
                     }),
-                    None if !unknown.contains(id) => unknown.push(id.clone()),
-                    None => {}
+                    None => unknown.push((unknown.len(), id)),
                 }
             }
+            // Each once, in the request's order.
+            sort::by(&mut unknown, |a, b| a.1.cmp(b.1).then(a.0.cmp(&b.0)));
+            unknown.dedup_by(|later, first| later.1 == first.1);
+            sort::by(&mut unknown, |a, b| a.0.cmp(&b.0));
             given = Some(recall::merge(found));
         }
         let shopper = Shopper::fold(&tables, query.events, query.now);
@@ -427,7 +430,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         self.encode(&tables, &shopper, query, workspace);
         Ok(Prepared {
             candidates,
-            unknown,
+            unknown: unknown.into_iter().map(|(_, id)| id.clone()).collect(),
             shopper,
         })
     }
