@@ -4,21 +4,22 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 // Things, the more special first. On a grid of 64; "f" is the main colour, "g"
-// the second, "s" only a line.
+// the second, "s" only a line: bright on the tile, and dark once it lies on
+// something that was filled.
 const THINGS = [
   [/hot water bottle/, "g M28 7h8v11h-8z|f M22 20c-8 4-8 31 0 34h20c8-3 8-30 0-34l-4-3H26z|s M25 32h14M25 40h14"],
-  [/cake ?stand|cakestand|tier/, "g M19 29c0-13 26-13 26 0v7H19z|f M9 36h46v5H9z|s M32 41v11M21 54h22"],
+  [/cake ?stand|cakestand|tier/, "s M32 41v11M21 54h22|g M19 29c0-13 26-13 26 0v7H19z|f M9 36h46v5H9z"],
   [/cake case|cupcake|cakes?\b|muffin/, "g M16 32c-5-16 37-16 32 0z|g M32 10a4 4 0 1 0 .1 0z|f M17 32h30l-4 22H21z|s M26 36l2 14M38 36l-2 14"],
   [/teapot|tea cosy|tea for one|sugar bowl/, "s M46 38c6 0 5-10 12-11M17 36c-11-3-11 13 1 12|f M17 31c2-7 28-7 30 0 4 15-4 22-15 22S13 46 17 31z|g M26 25h12l-3-6h-6z"],
-  [/mug|tea ?cup|cup\b|beaker|saucer|egg cup|tumbler/, "s M44 27h4a7 7 0 0 1 0 16h-5|f M14 21h30v24a9 9 0 0 1-9 9H23a9 9 0 0 1-9-9z|s M23 15q-3-4 0-8M33 15q-3-4 0-8"],
-  [/lunch box|snack box|bread ?bin|tins?\b|trinket|canister|pantry|container/, "f M13 24h38v26a4 4 0 0 1-4 4H17a4 4 0 0 1-4-4z|g M11 15h42v10H11z|s M27 11h10v4H27z|s M22 36h20"],
-  [/hand ?bag|purse|wallet|clutch|make ?up|wash ?bag|toilet/, "s M21 26c0-17 22-17 22 0|f M10 30c0-7 44-7 44 0l2 19a5 5 0 0 1-5 5H13a5 5 0 0 1-5-5z|g M28 32h8v8h-8z"],
+  [/mug|tea ?cup|cup\b|beaker|saucer|egg cup|tumbler/, "s M44 27h4a7 7 0 0 1 0 16h-5M23 15q-3-4 0-8M33 15q-3-4 0-8|f M14 21h30v24a9 9 0 0 1-9 9H23a9 9 0 0 1-9-9z"],
+  [/lunch box|snack box|bread ?bin|tins?\b|trinket|canister|pantry|container/, "s M27 11h10v4H27z|f M13 24h38v26a4 4 0 0 1-4 4H17a4 4 0 0 1-4-4z|g M11 15h42v10H11z|s M22 36h20"],
+  [/hand ?bag|purse|wallet|clutch|make ?up|wash ?bag/, "s M21 26c0-17 22-17 22 0|f M10 30c0-7 44-7 44 0l2 19a5 5 0 0 1-5 5H13a5 5 0 0 1-5-5z|g M28 32h8v8h-8z"],
   [/\bbags?\b|shopper|luggage|rucksack/, "s M22 27V18a10 10 0 0 1 20 0v9|f M13 24h38l3 30H10z|g M32 48c-9-6-9-14-4-14 2 0 4 2 4 4 0-2 2-4 4-4 5 0 5 8-4 14z"],
   [/garland|bunting|paper chain|banner|flags?\b/, "s M4 15q28 14 56 0|f M9 19l13 3-9 15z|g M25 23h14l-7 16z|f M42 22l13-3-4 18z"],
   [/fairy light|string.*light|lights\b|bulb/, "s M4 16q28 18 56 0|f M13 24a6 7 0 1 0 .1 0z|g M25 30a6 7 0 1 0 .1 0z|f M39 30a6 7 0 1 0 .1 0z|g M51 24a6 7 0 1 0 .1 0z"],
-  [/lantern/, "s M32 14V7|f M19 24l13-11 13 11v28H19z|g M26 29h12v19H26z|s M15 54h34M32 38v10"],
-  [/t[- ]?light|candle ?holder|votive|burner|incense|candlestick/, "g M32 9c6 7 5 13 0 14-5-1-6-7 0-14z|s M32 23v8|f M14 32h36l-5 20H19z|s M24 54h16"],
-  [/candle|wick/, "g M32 7c6 7 5 13 0 14-5-1-6-7 0-14z|s M32 21v6|f M22 27h20v27H22z|s M22 36c5 5 7-3 11 2"],
+  [/lantern/, "s M32 14V7M15 54h34|f M19 24l13-11 13 11v28H19z|g M26 29h12v19H26z|s M32 38v10"],
+  [/t[- ]?light|tealight|candle ?holder|votive|burner|incense|candlestick/, "s M32 23v8M24 54h16|g M32 9c6 7 5 13 0 14-5-1-6-7 0-14z|f M14 32h36l-5 20H19z"],
+  [/candle|wick/, "s M32 21v6|g M32 7c6 7 5 13 0 14-5-1-6-7 0-14z|f M22 27h20v27H22z|s M22 36c5 5 7-3 11 2"],
   [/lamp ?shade|\blamp\b/, "s M32 36v16M22 54h20|f M22 11h20l9 26H13z|g M24 30h17l2 7H22z"],
   [/clock|\btimer?\b/, "f M32 9a23 23 0 1 0 .1 0z|g M32 15a17 17 0 1 0 .1 0z|s M32 21v11l8 5"],
   [/earring/, "s M20 24c-6-8 0-15 4-12M44 24c-6-8 0-15 4-12|f M20 24c9 11 8 24 0 24s-9-13 0-24z|f M44 24c9 11 8 24 0 24s-9-13 0-24z|g M20 36a4 4 0 1 0 .1 0z|g M44 36a4 4 0 1 0 .1 0z"],
@@ -26,10 +27,10 @@ const THINGS = [
   [/bracelet|\bring\b|bangle/, "f M32 20a18 17 0 1 0 .1 0zm0 7a11 10 0 1 1-.1 0z|g M25 13h14l4 6-11 10-11-10z"],
   [/photo|picture|frame|jigsaw|postcard|\bart\b|image/, "f M9 11h46v42H9z|g M16 18h32v28H16z|s M18 44l10-12 7 8 5-5 6 8"],
   [/mirror/, "s M32 48v6M23 55h18|f M32 7a17 21 0 1 0 .1 0z|g M32 13a11 15 0 1 0 .1 0z"],
-  [/door ?mat|\brug\b/, "f M6 24h52v22H6z|g M13 30h38v10H13z|s M10 46v6M19 46v6M28 46v6M37 46v6M46 46v6M54 46v6"],
+  [/door ?mat|\brug\b/, "s M10 46v6M19 46v6M28 46v6M37 46v6M46 46v6M54 46v6|f M6 24h52v22H6z|g M13 30h38v10H13z"],
   [/\bsigns?\b|chalk|black ?board|memo|notice|plaque|letter rack|number tile/, "s M18 25l14-14 14 14|f M7 25h50v24H7z|s M16 34h32M16 41h20"],
   [/hook|hanger|coat rack/, "s M32 21c0-6 7-5 7-11a7 7 0 0 0-14 0|f M32 21l24 19c4 4 1 8-3 8H11c-4 0-7-4-3-8z|g M32 30l11 11H21z"],
-  [/drawer|cabinet|cupboard|chest|knob|shelf|shelves|stool|chair|bench/, "f M11 10h42v42H11z|s M11 31h42M16 52v4M48 52v4|g M32 18a4 4 0 1 0 .1 0z|g M32 38a4 4 0 1 0 .1 0z"],
+  [/drawer|cabinet|cupboard|chest|knob|shelf|shelves|stool|chair|bench/, "s M16 52v4M48 52v4|f M11 10h42v42H11z|s M11 31h42|g M32 18a4 4 0 1 0 .1 0z|g M32 38a4 4 0 1 0 .1 0z"],
   [/umbrella|parasol/, "s M32 6v44a5 5 0 0 0 10 0|f M5 33a27 25 0 0 1 54 0q-7-5-13 0-7-5-14 0-7-5-14 0-6-5-13 0z|g M32 8q-13 10-14 25 7-5 14 0 7-5 14 0-1-15-14-25z"],
   [/cushion|pillow|bean ?bag/, "f M11 13q21 6 42 0-6 19 0 38-21-6-42 0 6-19 0-38z|g M32 24a8 8 0 1 0 .1 0z"],
   [/apron|oven glove|towel|flannel/, "s M22 10q10 11 20 0|f M22 10l2 8q8 5 16 0l2-8 3 13 8 5v27H11V28l8-5z|g M23 36h18v11H23z"],
@@ -45,7 +46,7 @@ const THINGS = [
   [/plant|herb|\bpots?\b|planter|seed|grow/, "g M32 34C30 20 20 18 15 11c13-1 17 9 17 23zM32 34c2-14 12-16 17-23-13-1-17 9-17 23z|f M17 34h30l-5 20H22z"],
   [/jar|jam|preserv|storage/, "f M16 22h32v26a6 6 0 0 1-6 6H22a6 6 0 0 1-6-6z|g M14 11h36v11H14z|g M23 30h18v14H23z"],
   [/bottle|soap|perfume|lotion|bath|jug|vase|decanter|pitcher/, "f M27 8h10v11c9 5 9 9 9 16v16a4 4 0 0 1-4 4H22a4 4 0 0 1-4-4V35c0-7 0-11 9-16z|g M18 34h28v12H18z"],
-  [/bowl|dish|plate|tray|porringer|colander|bakeware/, "f M7 29h50c0 15-11 23-25 23S7 44 7 29z|s M21 55h22|g M7 29c0-6 50-6 50 0z"],
+  [/bowl|dish|plate|tray|porringer|colander|bakeware/, "s M21 55h22|f M7 29h50c0 15-11 23-25 23S7 44 7 29z|g M7 29c0-6 50-6 50 0z"],
   [/wreath/, "f M32 8a23 23 0 1 0 .1 0zm0 12a11 11 0 1 1-.1 0z|g M32 44l-9-5v13zM32 44l9-5v13z"],
   [/bauble|ornament|\bball\b|bells?\b/, "s M32 14V6|f M32 18a18 18 0 1 0 .1 0z|g M27 12h10v7H27z|s M15 33q8 6 17 0t17 0"],
   [/christmas tree|\btree\b|advent|\bxmas\b|woodland/, "g M28 48h8v8h-8z|f M32 6l13 17h-6l11 14h-7l9 12H12l9-12h-7l11-14h-6z"],
@@ -55,12 +56,12 @@ const THINGS = [
   [/\bcat\b|kitten|\bdog\b|puppy|fox|bear|reindeer|elephant|frog/, "f M14 12l11 9h14l11-9v26a18 18 0 0 1-36 0z|s M25 34v1M39 34v1|g M32 41a4 3 0 1 0 .1 0z"],
   [/\beggs?\b/, "f M32 7c13 8 19 23 17 31a17 17 0 0 1-34 0C13 30 19 15 32 7z|s M16 31q5 6 11 0t10 0 11 0"],
   [/bird|\bhen\b|chick|duck|owl|dove|peacock|robin|cockerel|feather/, "s M26 50v6M33 50v6|f M12 36c0-15 21-22 27-11l12-2-7 9c1 14-9 19-17 19-9 0-15-7-15-15z|g M21 35q11-7 16 2-7 9-16-2z|s M37 27v1"],
-  [/butterfl|dragonfly|\bbee\b|ladybird/, "f M32 32C24 8 6 10 10 26c-6 14 12 28 22 10zM32 32c8-24 26-22 22-6 6 14-12 28-22 10z|s M32 22v26M32 22l-4-7M32 22l4-7"],
+  [/butterfl|dragonfly|\bbee\b|ladybird/, "s M32 22v26M32 22l-4-7M32 22l4-7|f M32 32C24 8 6 10 10 26c-6 14 12 28 22 10zM32 32c8-24 26-22 22-6 6 14-12 28-22 10z"],
   [/toadstool|mushroom/, "g M25 34h14l3 20H22z|f M7 36C7 2 57 2 57 36z|g M22 18a4 4 0 1 0 .1 0zM41 20a4 4 0 1 0 .1 0z"],
   [/heart|love|valentine/, "f M32 54C6 38 9 14 22 14c6 0 9 5 10 9 1-4 4-9 10-9 13 0 16 24-10 40z|s M18 28c0-4 2-7 5-7"],
   [/\bstars?\b|snow|christmas|noel|glitter/, "f M32 7l7 16 17 2-13 12 4 18-15-9-15 9 4-18L8 25l17-2z"],
   [/flower|rose|daisy|floral|blossom|poppy|tulip|lavender|\bleaf/, "s M32 40v17M32 52q8 0 10-8|f M32 7a8 8 0 1 0 .1 0zM45 16a8 8 0 1 0 .1 0zM40 31a8 8 0 1 0 .1 0zM24 31a8 8 0 1 0 .1 0zM19 16a8 8 0 1 0 .1 0z|g M32 21a6 6 0 1 0 .1 0z"],
-  [/./, "f M11 29h42v25H11z|g M8 20h48v10H8z|s M32 20v34M32 20c-4-12-16-10-13-3 1 3 9 3 13 3 4 0 12 0 13-3 3-7-9-9-13 3"],
+  [/./, "s M32 20c-4-12-16-10-13-3 1 3 9 3 13 3 4 0 12 0 13-3 3-7-9-9-13 3|f M11 29h42v25H11z|g M8 20h48v10H8z|s M32 20v34"],
 ];
 
 // Patterns: the words that ask for one, its tile's size, its shape.
@@ -131,7 +132,8 @@ export function picture({ item_id, title }) {
   const [, h2, c2, l2 = 0.78] = colours[1] ?? [0, (h + 45) % 360, Math.max(c * 0.5, 0.03), 0.93];
   const [size, shape] = PATTERNS.find(([word]) => word.test(words))?.slice(1) ?? PLAIN[seed % PLAIN.length];
   const id = `pattern-${++serial}`;
-  const thing = THINGS.find(([word]) => word.test(words))[1];
+  const parts = THINGS.find(([word]) => word.test(words))[1].split("|");
+  const filled = parts.findIndex((part) => part[0] !== "s");
 
   const svg = element(
     "svg",
@@ -147,7 +149,7 @@ export function picture({ item_id, title }) {
     element(
       "g",
       { transform: "translate(39 23) scale(1.28)" },
-      ...thing.split("|").map((part) => element("path", { d: part.slice(2), class: `art-${part[0]}` })),
+      ...parts.map((part, at) => element("path", { d: part.slice(2), class: `art-${part[0]}${at < filled ? " art-line" : ""}` })),
     ),
   );
   // Set through the object model: the page's policy forbids style attributes.
