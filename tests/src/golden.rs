@@ -43,7 +43,10 @@ pub fn cases() -> Option<Vec<Case>> {
 }
 
 fn case(value: &Value) -> Case {
-    let name = value["name"].as_str().expect("a case has a name").to_owned();
+    let name = value["name"]
+        .as_str()
+        .expect("a case has a name")
+        .to_owned();
     let texts = |key: &str| -> Vec<String> {
         value[key]
             .as_array()

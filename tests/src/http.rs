@@ -56,7 +56,8 @@ pub fn request(
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("a time-out");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -165,9 +165,12 @@ fn bundle_files(context: &Context) -> Result<Vec<String>> {
             .args(["build.mjs", "--size"]),
     )
     .context("asking the package which files a page loads")?;
-    let listed: BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(&text).context("`node build.mjs --size` printed no JSON object")?;
-    Ok(listed.into_keys().filter(|name| name != "total").collect())
+    let listed: serde_json::Value =
+        serde_json::from_str(&text).context("`node build.mjs --size` printed no JSON")?;
+    let files = listed["files"]
+        .as_object()
+        .context("`node build.mjs --size` lists no files")?;
+    Ok(files.keys().cloned().collect())
 }
 
 /// Compresses with Node's zlib: it holds the reference encoder, and everything

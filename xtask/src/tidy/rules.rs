@@ -62,7 +62,7 @@ pub(crate) const ROOMS: &[Room] = &[
         folder: "crates/wire",
         knows: &["shelfedge-commerce", "shelfedge-ranking"],
         tests_know: &["shelfedge-engine", "shelfedge-features"],
-        outside: Outside::Only(&["serde", "serde_json", "sha2"]),
+        outside: Outside::Only(&["sha2"]),
     },
     Room {
         name: "shelfedge-browser",
