@@ -9,8 +9,7 @@
 //!
 //! There is no transaction over read and write at the edge: of two batches for
 //! one shopper at the very same time, the later write wins and the other's
-//! events are lost, unless they are sent again. The client's queue does that
-//! only when it got no answer.
+//! events are lost, unless their sender sends them again with a later batch.
 
 use shelfedge_commerce::event::Event;
 use shelfedge_commerce::id::ShopperId;
