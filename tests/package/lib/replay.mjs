@@ -12,7 +12,9 @@ export async function replay(load, options, golden) {
   for (const { request, inputs, scores } of golden.cases) {
     const shop = await load({ ...options, ...(request.shopper ? { shopper: request.shopper } : {}) });
     try {
-      if (request.events?.length) await shop.observe(request.events);
+      // Ids that the case leaves out would be random; these are the same everywhere.
+      const events = (request.events ?? []).map((event, n) => ({ id: `golden-${n}`, ...event }));
+      if (events.length > 0) await shop.observe(events);
       const asked = {
         candidates: request.candidates,
         limit: request.limit,
