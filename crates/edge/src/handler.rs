@@ -9,6 +9,7 @@ use crate::http::{Body, BodyError, Head, Response, read_body};
 use crate::model::EmbeddedModel;
 use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
 use crate::settings::{self, BadVariable, Variables};
+use shelfedge_commerce::codes::TIME_OUT_OF_RANGE;
 use shelfedge_commerce::event::Event;
 use shelfedge_commerce::fault::{Fault, Faults};
 use shelfedge_commerce::id::ShopperId;
@@ -421,7 +422,9 @@ impl Edge<'_> {
             events::parse(&bytes, head.header("content-type"), &LIMITS).map_err(Problem::from)?;
         let parsed = self.clock.elapsed_us();
         phases.add("parse", parsed - begun);
-        let by_shopper = by_shopper(received).map_err(Problem::from)?;
+        let is_batch = bytes.trim_ascii_start().starts_with(b"[");
+        let by_shopper =
+            by_shopper(received, is_batch, self.clock.unix_ms()).map_err(Problem::from)?;
         let receipt = self.store(deadline, by_shopper, profiles)?;
         phases.add("store", self.clock.elapsed_us() - parsed);
         let body = models::accepted(receipt.new, receipt.known);
@@ -438,18 +441,22 @@ impl Edge<'_> {
         profiles: &mut dyn Profiles,
     ) -> Result<Receipt, Refusal> {
         let writes = settings::MAX_WRITES_PER_BATCH.number(self.variables, 1, 1_000)?;
-        let interval = settings::MIN_WRITE_INTERVAL_MS.number(self.variables, 0, 3_600_000)?;
+        let interval = settings::MIN_WRITE_INTERVAL_MS.number(self.variables, 0, 3_600_000)? as i64;
         let most = settings::MAX_STORED_EVENTS.number(self.variables, 1, 5_000)? as usize;
         let now = self.clock.unix_ms();
         let mut receipt = Receipt::default();
         if by_shopper.len() as u64 > writes {
-            return Err(Refusal::later(problem(
-                Code::WriteBudgetExceeded,
+            // The same batch would be too large tomorrow: it has to be split,
+            // and waiting would not help.
+            return Err(Problem::from(Faults::from(Fault::new(
+                &codes::TOO_MANY,
+                "",
                 format!(
                     "the batch is for {} shoppers, each a write, and may be for {writes}",
                     by_shopper.len()
                 ),
-            )));
+            )))
+            .into());
         }
         let mut changed = Vec::new();
         for (shopper, events) in by_shopper {
@@ -464,21 +471,35 @@ impl Edge<'_> {
                 continue;
             }
             // A clock that went back must not shut a shopper out.
-            if (0..i64::try_from(interval).unwrap_or(i64::MAX)).contains(&since) {
-                return Err(Refusal::later(problem(
+            if (0..interval).contains(&since) {
+                return Err(Refusal::from(problem(
                     Code::WriteBudgetExceeded,
                     format!(
                         "the shopper's profile was written {since} ms ago and is written at most \
                          every {interval} ms"
                     ),
-                )));
+                ))
+                .with(
+                    "retry-after",
+                    ((interval - since + 999) / 1_000).to_string(),
+                ));
             }
             profile.written_ms = now;
             changed.push((key(&shopper), profile.encode_within(MAX_PROFILE_BYTES)));
         }
         self.in_time(deadline, "writing stored profiles")?;
-        for (key, bytes) in changed {
-            profiles.set(&key, &bytes).map_err(|f| store_failed(&f))?;
+        let all = changed.len();
+        for (done, (key, bytes)) in changed.into_iter().enumerate() {
+            profiles.set(&key, &bytes).map_err(|fault| {
+                Refusal::later(problem(
+                    Code::StoreUnavailable,
+                    format!(
+                        "{}; {done} of {all} profiles were written, and the batch may be sent \
+                         again whole",
+                        fault.0
+                    ),
+                ))
+            })?;
         }
         Ok(receipt)
     }
@@ -511,16 +532,40 @@ struct Receipt {
     known: usize,
 }
 
-/// Sorts events by shopper; an event at the edge needs one.
-fn by_shopper(received: Vec<events::Received>) -> Result<BTreeMap<ShopperId, Vec<Event>>, Faults> {
+/// How far ahead of this clock an event may be: a browser's clock may be wrong,
+/// but events are kept by their time, and one from next year would stay for a
+/// year.
+const MOST_AHEAD_MS: i64 = 24 * 3_600_000;
+
+/// Sorts events by shopper. An event that is stored needs a shopper, and a time
+/// that is not in the future.
+fn by_shopper(
+    received: Vec<events::Received>,
+    is_batch: bool,
+    now_ms: i64,
+) -> Result<BTreeMap<ShopperId, Vec<Event>>, Faults> {
     let mut faults = Faults::default();
     let mut sorted: BTreeMap<ShopperId, Vec<Event>> = BTreeMap::new();
     for (index, item) in received.into_iter().enumerate() {
+        let place = |field: &str| {
+            if is_batch {
+                format!("[{index}].{field}")
+            } else {
+                field.to_owned()
+            }
+        };
+        if item.event.time.0.saturating_sub(now_ms) > MOST_AHEAD_MS {
+            faults.push(Fault::new(
+                &TIME_OUT_OF_RANGE,
+                place("time"),
+                "the event is more than a day in the future",
+            ));
+        }
         match item.shopper {
             Some(shopper) => sorted.entry(shopper).or_default().push(item.event),
             None => faults.push(Fault::new(
                 &codes::FIELD_MISSING,
-                format!("[{index}].subject"),
+                place("subject"),
                 "the event names no shopper, and events are stored by shopper",
             )),
         }

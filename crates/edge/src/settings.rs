@@ -77,7 +77,7 @@ pub const MAX_WRITES_PER_BATCH: Variable = Variable {
     name: "max_writes_per_batch",
     default: "20",
     secret: false,
-    about: "Shoppers, and so writes, in one batch of events; more are shed.",
+    about: "Shoppers, and so writes, in one batch of events; more are refused.",
 };
 /// Write budget of a shopper.
 pub const MIN_WRITE_INTERVAL_MS: Variable = Variable {

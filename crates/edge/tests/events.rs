@@ -64,9 +64,8 @@ fn writes_past_the_budget_are_shed_whole() {
     let mut shop = Shop::new().set("max_writes_per_batch", "2");
     let body = batch(["a", "b", "c"].map(|s| event(s, "1", TIME, "view_item", "p")));
     let response = shop.post("/v1/events", &body);
-    assert_eq!(response.status, 503);
-    assert_eq!(code(&response), "write_budget_exceeded");
-    assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(response.status, 422);
+    assert_eq!(json(&response)["faults"][0]["code"], "too_many");
     assert_eq!((shop.store.reads, shop.store.writes), (0, 0));
 
     // A shopper who was written a moment ago: nothing of the batch is written.
@@ -81,6 +80,7 @@ fn writes_past_the_budget_are_shed_whole() {
         (response.status, code(&response).as_str()),
         (503, "write_budget_exceeded")
     );
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(shop.store.writes, 1);
     // Later the same batch goes through.
     shop.clock.unix_ms.set(NOW_MS + 500);
@@ -161,6 +161,7 @@ fn bad_batches_store_nothing() {
         good.replace("1.0", "0.3"),
         good.replace("shelfedge.event.v1", "other"),
         good.replace(TIME, "soon"),
+        good.replace(TIME, "2011-12-11T10:00:01Z"),
         good.replace("view_item", "stare"),
         good.replace(r#""subject":"a","#, ""),
         good.replace(r#""id":"1","#, ""),
@@ -186,6 +187,46 @@ fn bad_batches_store_nothing() {
         (response.status, code(&response).as_str()),
         (403, "profiles_off")
     );
+}
+
+#[test]
+fn faults_have_their_place_in_a_batch_and_alone() {
+    let late = event("a", "1", "2012-12-10T09:00:00Z", "view_item", "p");
+    let late = late.replace(r#""subject":"a","#, "");
+    for (body, places) in [
+        (late.clone(), ["time", "subject"]),
+        (format!(" [{late}]"), ["[0].time", "[0].subject"]),
+    ] {
+        let response = Shop::new().post("/v1/events", &body);
+        assert_eq!(response.status, 422);
+        let problem = json(&response);
+        let found: Vec<_> = problem["faults"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|fault| fault["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, places);
+    }
+}
+
+#[test]
+fn a_store_that_breaks_in_the_middle_says_how_far_it_came() {
+    let mut shop = Shop::new();
+    shop.store.break_after = Some(1);
+    let body = batch(["a", "b", "c"].map(|s| event(s, "1", TIME, "view_item", "p")));
+    let response = shop.post("/v1/events", &body);
+    assert_eq!(response.status, 503);
+    let detail = json(&response)["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("1 of 3 profiles were written"), "{detail}");
+    // Sent again, it is as if it had gone through at once.
+    shop.store.break_after = None;
+    let response = shop.post("/v1/events", &body);
+    assert_eq!(
+        String::from_utf8_lossy(&response.body),
+        r#"{"accepted":2,"repeated":1}"#
+    );
+    assert_eq!(shop.store.values.len(), 3);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Store {
     pub reads: usize,
     pub writes: usize,
     pub broken: bool,
+    /// How many writes there are before it breaks.
+    pub break_after: Option<usize>,
 }
 
 impl Profiles for Store {
@@ -33,6 +35,9 @@ impl Profiles for Store {
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), StoreFault> {
         if self.broken {
             return Err(StoreFault("the store is away".to_owned()));
+        }
+        if self.break_after.is_some_and(|most| self.writes >= most) {
+            return Err(StoreFault("the store went away".to_owned()));
         }
         self.writes += 1;
         self.values.insert(key.to_owned(), value.to_vec());
