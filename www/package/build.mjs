@@ -18,15 +18,13 @@ const dist = join(here, "dist");
 
 // What a page loads with `worker` left at its default. On the page's own thread
 // core.js comes instead of worker.js, and is smaller.
-const DEFAULT_BUNDLE = ["index.js", "errors.js", "worker.js", "shelfedge_bg.wasm"];
+const DEFAULT_BUNDLE = ["index.js", "worker.js", "shelfedge_bg.wasm"];
 
 // Each entry is one file, so that a bare <script type="module"> waits for few
-// round trips. The error class is a file of its own wherever two entries meet in
-// one thread: there must be one class for `instanceof`.
+// round trips.
 const ENTRIES = [
-  { name: "index", external: ["./core.js", "./errors.js"] },
-  { name: "errors", external: [] },
-  { name: "core", external: ["./errors.js"] },
+  { name: "index", external: ["./core.js"] },
+  { name: "core", external: [] },
   { name: "worker", external: [] },
   { name: "node", external: [], platform: "node" },
   { name: "workerd", external: ["./shelfedge_bg.wasm"] },

@@ -76,6 +76,12 @@ export function fromPlain({ code, message, faults }: PlainError): ShelfedgeError
  */
 export function asShelfedgeError(error: unknown): ShelfedgeError {
   if (error instanceof ShelfedgeError) return error;
+  // From the engine's side in the same thread, which is a bundle of its own with
+  // a class of its own.
+  if (error instanceof Error && error.name === "ShelfedgeError") {
+    const { code, faults } = error as unknown as PlainError;
+    return new ShelfedgeError(code, error.message, faults, { cause: error.cause });
+  }
   if (typeof error === "string") {
     try {
       const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };

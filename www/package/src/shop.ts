@@ -1,7 +1,7 @@
 // The caller's side: finds the parts, opens the engine in a worker or in this
 // thread, and turns objects into texts and back.
 import type { Calls, Core, Opening } from "./core.js";
-import { fromPlain, ShelfedgeError, type Fault } from "./errors.js";
+import { asShelfedgeError, fromPlain, ShelfedgeError, type Fault } from "./errors.js";
 import type { Answer, Call } from "./worker.js";
 import type { Models, RankRequest, RankResponse, WireEvent } from "./wire.js";
 
@@ -323,7 +323,7 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
     throw new ShelfedgeError("worker_failed", "There are no workers here. Leave `worker` out, or pass `false`.");
   }
   // The worker starts while the parts are on their way.
-  const worker = inWorker ? spawn(platform) : undefined;
+  const worker = inWorker ? messages(spawn(platform)) : undefined;
   const abort = new AbortController();
   const stop = new Promise<never>((_, reject) => {
     signal?.addEventListener("abort", () => reject(aborted()), { once: true });
@@ -341,7 +341,7 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
       ]),
     ]);
     const opening: Opening = { module, manifest, shelf, shopper: options.shopper ?? "", storage: options.consent?.storage };
-    const opened = worker ? overMessages(worker, opening) : inThread(platform, opening);
+    const opened = worker ? worker.open(opening) : inThread(platform, opening);
     // A shop that finishes opening after it was given up must not stay open.
     opened.then((link) => signal?.aborted && link.close(), () => {});
     const link = await Promise.race([stop, opened]);
@@ -349,7 +349,7 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
     return new Shop(link, options);
   } catch (error) {
     abort.abort();
-    worker?.terminate();
+    worker?.close();
     throw error;
   }
 }
@@ -371,7 +371,11 @@ function workerFailed(why: string, cause?: unknown): ShelfedgeError {
   );
 }
 
-async function overMessages(worker: Worker, opening: Opening): Promise<Link> {
+/**
+ * The engine behind messages. Listens from the start: a worker whose script is
+ * missing fails before there is anything to post to it.
+ */
+function messages(worker: Worker): { open(opening: Opening): Promise<Link>; close(): void } {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: ShelfedgeError): void }>();
   let next = 0;
   let ended: ShelfedgeError | undefined;
@@ -403,31 +407,42 @@ async function overMessages(worker: Worker, opening: Opening): Promise<Link> {
         reject(new ShelfedgeError("invalid_argument", String(error), [], { cause: error }));
       }
     });
-  const info = (await post("open", [opening], [opening.manifest, opening.shelf])) as string;
+  const close = () => end(CLOSED());
+  const call = <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer: Transferable[] = []) =>
+    post(method, args, transfer) as Promise<Returned<K>>;
   return {
-    info,
-    call: <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer: Transferable[] = []) =>
-      post(method, args, transfer) as Promise<Returned<K>>,
-    close: () => end(CLOSED()),
+    open: async (opening) => {
+      const info = (await post("open", [opening], [opening.manifest, opening.shelf])) as string;
+      return { info, call, close };
+    },
+    close,
   };
 }
 
 async function inThread(platform: Platform, opening: Opening): Promise<Link> {
   const { Core } = await platform.core();
-  const { core, info } = await Core.open(opening);
+  const { core, info } = await Core.open(opening).catch(rethrown);
   let ended = false;
   return {
     info,
     call: async <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>): Promise<Returned<K>> => {
       if (ended) throw CLOSED();
       const run = core[method] as (...args: Parameters<Calls[K]>) => Returned<K> | Promise<Returned<K>>;
-      return run.apply(core, args);
+      try {
+        return await run.apply(core, args);
+      } catch (error) {
+        return rethrown(error);
+      }
     },
     close: () => {
       if (!ended) core.close();
       ended = true;
     },
   };
+}
+
+function rethrown(error: unknown): never {
+  throw asShelfedgeError(error);
 }
 
 /** The parts of a bundle, with addresses made absolute: a worker has another base. */
