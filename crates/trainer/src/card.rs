@@ -153,7 +153,11 @@ pub fn card(f: &Facts<'_>) -> String {
         f.report.digest
     );
     if let Some(attribution) = f.attribution {
-        let _ = writeln!(o, "{}\n", attribution.trim());
+        // Its heading would be a second title in the middle of the card.
+        for line in attribution.trim().lines().filter(|l| !l.starts_with('#')) {
+            let _ = writeln!(o, "{line}");
+        }
+        let _ = writeln!(o);
     }
 
     let train: Vec<String> = f.plan.train.iter().map(span).collect();
@@ -185,7 +189,7 @@ pub fn card(f: &Facts<'_>) -> String {
         o,
         "## Learning\n\n\
          Wide & Deep: {} inputs, hidden layers of {} and {}, embeddings of {} numbers for {} product slots and {} for {} \
-         title tokens, {} hashed crosses. Listwise softmax loss with several positives, Adam. The tables were rounded to 8 bits and \
+         title tokens, {} hashed crosses. Listwise softmax loss with several positives, AdamW. The tables were rounded to 8 bits and \
          fixed, the dense layers tuned after that and rounded to half precision; the scores above are those of the \
          rounded network.\n\n\
          | pass | tables | train loss | valid loss | valid NDCG@10 of candidates |\n|---|---|---|---|---|",

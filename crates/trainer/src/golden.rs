@@ -20,7 +20,7 @@ use crate::shop::Shop;
 /// How many cases a bundle has.
 pub const CASES: usize = 32;
 /// Candidates of most cases, so that the file stays small.
-const CANDIDATES: usize = 24;
+const CANDIDATES: usize = 16;
 /// Order lines of a golden customer, at most.
 const LINES: usize = 120;
 /// How far another f32 runtime may be from the learner.

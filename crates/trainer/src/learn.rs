@@ -1,13 +1,13 @@
-//! Learning the network: batches of lists, Adam, early stopping on the valid
+//! Learning the network: batches of lists, AdamW, early stopping on the valid
 //! window, rounding of the tables and a last tuning of the dense layers on the
 //! rounded tables.
 
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shelfedge_features::Encoded;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, fault};
 use crate::metrics;
 use crate::model::{Batch, Dims, Net, Weights, values};
 use crate::rng::Rng;
@@ -26,7 +26,8 @@ pub struct Query {
 }
 
 /// How to learn.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Fixes initial weights, order and sampling.
     pub seed: u64,
@@ -45,6 +46,53 @@ pub struct Settings {
     pub rate: f64,
     /// Factor on the learning rate after each pass.
     pub decay: f64,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f32,
+}
+
+impl Settings {
+    /// Reads settings from TOML; what it doesn't name keeps its default.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let settings: Self = toml::from_str(text).map_err(|e| {
+            Error::fault(
+                "settings_invalid",
+                file,
+                e.message().to_owned(),
+                "correct the settings; the README lists them",
+            )
+        })?;
+        let mut faults = Vec::new();
+        let mut check = |wrong: bool, key: &str, cause: &str| {
+            if wrong {
+                faults.push(fault(
+                    "settings_invalid",
+                    format!("{file}: {key}"),
+                    cause,
+                    "choose another value",
+                ));
+            }
+        };
+        check(settings.epochs == 0, "epochs", "there must be a pass");
+        check(
+            settings.batch == 0,
+            "batch",
+            "a batch holds at least one list",
+        );
+        check(settings.rows < 2, "rows", "a list needs two candidates");
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        check(!positive(settings.rate), "rate", "must be positive");
+        check(!positive(settings.decay), "decay", "must be positive");
+        check(
+            !settings.weight_decay.is_finite() || settings.weight_decay < 0.0,
+            "weight_decay",
+            "must be zero or positive",
+        );
+        if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Error::Invalid(faults))
+        }
+    }
 }
 
 impl Default for Settings {
@@ -58,6 +106,7 @@ impl Default for Settings {
             rows: 96,
             rate: 2e-3,
             decay: 0.75,
+            weight_decay: 0.1,
         }
     }
 }
@@ -218,7 +267,10 @@ impl<'a> Pass<'a> {
             settings,
             net: Some(Net::new(dims, weights, frozen, &device)),
             device,
-            optimiser: AdamConfig::new().with_epsilon(1e-8).init(),
+            optimiser: AdamWConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(settings.weight_decay)
+                .init(),
             done: 0,
             total,
             note: String::new(),

@@ -53,15 +53,12 @@ enum Command {
         /// The bundle's folder; replaced as a whole
         #[arg(long)]
         out: PathBuf,
-        /// Fixes initial weights, order and sampling
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// At most this many passes over the examples
+        /// Fixes initial weights, order and sampling; 1 by default
         #[arg(long)]
-        epochs: Option<usize>,
-        /// Passes without a gain on the valid window before learning stops
+        seed: Option<u64>,
+        /// Settings of the learning, as TOML; the README lists them
         #[arg(long)]
-        patience: Option<usize>,
+        settings: Option<PathBuf>,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -161,19 +158,19 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             mapping,
             out,
             seed,
-            epochs,
-            patience,
+            settings,
             json,
         } => {
-            let mut settings = Settings {
-                seed,
-                ..Settings::default()
+            let mut settings = match settings {
+                None => Settings::default(),
+                Some(path) => {
+                    let text = std::fs::read_to_string(&path)
+                        .with_context(|| format!("cannot read {}", path.display()))?;
+                    Settings::parse(&text, &path.display().to_string())?
+                }
             };
-            if let Some(epochs) = epochs {
-                settings.epochs = epochs;
-            }
-            if let Some(patience) = patience {
-                settings.patience = patience;
+            if let Some(seed) = seed {
+                settings.seed = seed;
             }
             let outcome = ranking::run(&shop, mapping.as_deref(), &out, &settings, &mut watch)?;
             watch.clear();

@@ -470,7 +470,7 @@ mod tests {
                 w.products[k] += by;
                 loss(&w)
             };
-            let difference = (nudge(1e-2) - nudge(-1e-2)) / 2e-2;
+            let difference = (nudge(1e-3) - nudge(-1e-3)) / 2e-3;
             assert!(
                 (gradient - difference).abs() < 2e-3,
                 "{k}: {gradient} {difference}"
@@ -485,7 +485,7 @@ mod tests {
                 w.w1[k] += by;
                 loss(&w)
             };
-            let difference = (nudge(1e-2) - nudge(-1e-2)) / 2e-2;
+            let difference = (nudge(1e-3) - nudge(-1e-3)) / 2e-3;
             assert!(
                 (gradient - difference).abs() < 2e-3,
                 "{k}: {gradient} {difference}"

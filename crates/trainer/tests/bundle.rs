@@ -186,9 +186,14 @@ fn the_same_seed_gives_the_same_bytes_and_the_parts_belong_together() {
 }
 
 fn command(shop: &Path, out: &Path) -> Command {
+    // Long enough to be stopped.
+    let endless = shop.join("settings.toml");
+    fs::write(&endless, "epochs = 1000000\npatience = 1000000\n").expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_shelfedge-train"));
     command
-        .args(["ranking", "--epochs", "1000000", "--patience", "1000000"])
+        .arg("ranking")
+        .arg("--settings")
+        .arg(endless)
         .arg("--shop")
         .arg(shop)
         .arg("--out")
