@@ -194,7 +194,7 @@ impl Builder {
             15 => Some(self.trees()),
             16 => self.heads(),
             17 => self.select(),
-            18 => Some(self.constants()),
+            18 => self.constants(),
             _ => self.batch_norm(),
         };
         if let Some(value) = value {
@@ -595,20 +595,18 @@ impl Builder {
         ))
     }
 
-    /// A constant that the graph itself computes, expanded to the rows.
-    fn constants(&mut self) -> Var {
-        let x = self.pick();
+    /// A constant that the graph itself computes, added to a column. A constant
+    /// that is only expanded wouldn't do: tract 0.23.9 loses its rows.
+    fn constants(&mut self) -> Option<Var> {
+        let x = self.pick_rank(2)?;
         let (a, b) = (self.weight(&[3, 4]), self.weight(&[4]));
         let sum = self.g.add(a, b);
         let flipped = self.g.transpose(sum);
         let flat = self.g.reshape(flipped, &[Dim::Fixed(1), Dim::Fixed(12)]);
         let part = self.g.slice(flat, 1, 2, 5);
         let doubled = self.g.scale(part, 2.0);
-        if self.g.dims(x)[0] == Dim::Rows {
-            self.g.expand(doubled, x)
-        } else {
-            doubled
-        }
+        let column = self.g.slice(x, 1, 0, 1);
+        Some(self.g.add(column, doubled))
     }
 
     fn batch_norm(&mut self) -> Option<Var> {
