@@ -161,6 +161,26 @@ test("a worker that may not start is an error that names the way out", async () 
   assert.match(message, /worker: false/);
 });
 
+test("where storage is blocked the profile stays in memory, and says so", () =>
+  visit(async (page) => {
+    const found = await page.evaluate(async () => {
+      // Before the engine's side is loaded: as in a page whose origin is opaque.
+      IDBFactory.prototype.open = () => {
+        throw new DOMException("Access is denied for this document.", "SecurityError");
+      };
+      const shop = await globalThis.page.load({ model: "/models/ranking/", worker: false });
+      const refused = await shop.profile.persist(true).catch(({ name, code, message }) => ({ name, code, message }));
+      await shop.observe({ name: "search" });
+      const { events, persisted } = await shop.profile.get();
+      shop.close();
+      return { refused, events: events.length, persisted };
+    });
+    assert.equal(found.refused.name, "ShelfedgeError");
+    assert.equal(found.refused.code, "storage_unavailable");
+    assert.match(found.refused.message, /Access is denied/);
+    assert.deepEqual([found.events, found.persisted], [1, false]);
+  }));
+
 test("the profile: memory by default, kept with consent, merged, exported, erased", () =>
   visit(async (page, context) => {
     /** Names of databases, and the events in ours. */

@@ -42,13 +42,32 @@ function finished(transaction: IDBTransaction): Promise<void> {
   });
 }
 
-function connect(): Promise<IDBDatabase> {
-  if (typeof indexedDB === "undefined") return Promise.reject(refused("there is no IndexedDB here"));
-  const request = indexedDB.open(DATABASE, 1);
+async function connect(): Promise<IDBDatabase> {
+  if (typeof indexedDB === "undefined") throw refused("there is no IndexedDB here");
+  const request = attempt(() => indexedDB.open(DATABASE, 1));
   request.onupgradeneeded = () => {
     request.result.createObjectStore(EVENTS, { keyPath: ["shopper", "id"] });
   };
   return settled(request);
+}
+
+/** Where storage is blocked, the calls themselves throw. */
+function attempt<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
+/** Whether there is anything to erase; where that can't be told, there may be. */
+async function exists(): Promise<boolean> {
+  if (!indexedDB.databases) return true;
+  try {
+    return (await indexedDB.databases()).some(({ name }) => name === DATABASE);
+  } catch (error) {
+    throw refused(error);
+  }
 }
 
 export class Storage {
@@ -75,9 +94,8 @@ export class Storage {
   /** Erases a shopper's events, and the database itself when nobody else's are left. */
   static async forget(shopper: string): Promise<void> {
     if (typeof indexedDB === "undefined") return;
-    // Where the list of databases can be asked for, a visit that never
-    // consented doesn't create one only to empty it.
-    if (indexedDB.databases && !(await indexedDB.databases()).some(({ name }) => name === DATABASE)) return;
+    // A visit that never consented doesn't create a database only to empty it.
+    if (!(await exists())) return;
     const database = await connect();
     const transaction = database.transaction(EVENTS, "readwrite");
     const store = transaction.objectStore(EVENTS);
@@ -85,7 +103,7 @@ export class Storage {
     const left = settled(store.count());
     await finished(transaction);
     database.close();
-    if ((await left) === 0) await settled(indexedDB.deleteDatabase(DATABASE));
+    if ((await left) === 0) await settled(attempt(() => indexedDB.deleteDatabase(DATABASE)));
   }
 
   async all(): Promise<StoredEvent[]> {
@@ -120,11 +138,7 @@ export class Storage {
   }
 
   #transaction(mode: IDBTransactionMode): IDBTransaction {
-    try {
-      return this.#database.transaction(EVENTS, mode);
-    } catch (error) {
-      throw refused(error);
-    }
+    return attempt(() => this.#database.transaction(EVENTS, mode));
   }
 }
 
