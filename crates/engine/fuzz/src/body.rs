@@ -10,14 +10,20 @@ const MAX_INPUT: u64 = 1 << 18;
 
 /// Opens any bytes as a compiled model and runs it if it opens. Says whether it
 /// ran without an error of the call.
-pub fn compiled(bytes: &[u8]) -> bool {
-    let Ok(model) = Model::open(bytes) else { return false };
+pub(crate) fn compiled(bytes: &[u8]) -> bool {
+    let Ok(model) = Model::open(bytes) else {
+        return false;
+    };
     let mut ran = false;
     for rows in [0usize, 1, 5] {
         let mut floats = Vec::new();
         let mut integers = Vec::new();
         for port in model.inputs() {
-            let rows = if port.shape.rows == Rows::PerRow { rows } else { 1 };
+            let rows = if port.shape.rows == Rows::PerRow {
+                rows
+            } else {
+                1
+            };
             let size = u64::from(port.shape.len) * u64::from(port.shape.width) * rows as u64;
             if size > MAX_INPUT {
                 return ran;
