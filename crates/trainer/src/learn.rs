@@ -104,9 +104,9 @@ impl Default for Settings {
             tuning: 2,
             batch: 16,
             rows: 96,
-            rate: 2e-3,
-            decay: 0.75,
-            weight_decay: 0.1,
+            rate: 7e-4,
+            decay: 0.8,
+            weight_decay: 0.5,
         }
     }
 }
