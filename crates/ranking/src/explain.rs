@@ -32,6 +32,17 @@ pub struct Reason {
     pub detail: Detail,
 }
 
+/// Whether anything is known that a group could speak of. Without a session or
+/// an order the model still reads something into their absence, the same for
+/// every product of a kind; that explains nothing to a shopper.
+pub(crate) fn applies(shopper: &Shopper, group: Group) -> bool {
+    match group {
+        Group::Session => !(shopper.session.is_empty() && shopper.cart.is_empty()),
+        Group::BoughtBefore | Group::History => !shopper.bought.is_empty(),
+        _ => true,
+    }
+}
+
 /// Sets a group of features to what the model knows as nothing: the mean, or
 /// padding.
 pub(crate) fn occlude(spec: &Spec, encoded: &mut Encoded, group: Group) {

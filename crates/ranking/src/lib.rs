@@ -544,6 +544,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         workspace.products.extend(items.iter().map(|i| i.product));
         self.encode(&tables, shopper, query, workspace);
         for group in Group::EXPLAINING {
+            if !explain::applies(shopper, group) {
+                continue;
+            }
             workspace.occluded.clone_from(&workspace.encoded);
             explain::occlude(&self.spec, &mut workspace.occluded, group);
             if workspace.occluded == workspace.encoded {

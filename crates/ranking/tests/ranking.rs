@@ -208,6 +208,12 @@ fn a_shopper_nobody_knows_gets_the_popular_list() {
             .iter()
             .all(|i| i.sources.names().eq(["popular"]))
     );
+    let unknown = [Group::Session, Group::History, Group::BoughtBefore];
+    let mut reasons = ranked.items.iter().flat_map(|i| &i.reasons);
+    assert!(
+        reasons.all(|r| !unknown.contains(&r.group)),
+        "nothing is said of a session or orders that aren't there"
+    );
     assert!(ranked.items.is_sorted_by(|a, b| a.score > b.score || (a.score == b.score && a.product < b.product)));
 }
 
