@@ -75,9 +75,9 @@ function remember() {
 /** Counts openings and rankings: what belongs to an earlier one is dropped. */
 let turn = 0;
 
-async function open() {
+async function open(leaving = false) {
   const mine = ++turn;
-  shop?.close();
+  const left = shop;
   shop = ranking = selected = previewed = problem = undefined;
   profile = { events: [], persisted: false };
   check = { state: "wait" };
@@ -85,6 +85,9 @@ async function open() {
   basket.clear();
   grid.wait(LIMIT / 2);
   draw();
+  // One profile is kept at most, so that ending the keeping leaves none behind.
+  if (leaving && keep) await left?.profile.persist(false).catch(() => {});
+  left?.close();
   try {
     if (typeof WebAssembly !== "object") throw { code: "wasm_unavailable", message: "" };
     const start = performance.now();
@@ -137,7 +140,7 @@ function drawProblem() {
   if (!problem) return;
   const { code = "internal", message, faults = [] } = problem;
   const retry = make("button", { type: "button", class: "primary" }, t("retry"));
-  retry.addEventListener("click", open);
+  retry.addEventListener("click", () => open());
   $("problem").replaceChildren(
     make("h2", {}, t("problem")),
     make("p", {}, make("code", {}, code), " ", message),
@@ -353,11 +356,12 @@ function moreReasons(bars) {
 }
 
 function drawProof() {
-  const { state, sha, why } = check;
+  const { state, sha, why, models } = check;
   const said = { same: [number(check.bytes ?? 0), sha ? `, sha256 ${sha.slice(0, 12)}…` : ""], differ: [check.ours, check.theirs, check.at], down: [why] };
+  const otherModel = models && models[0] !== models[1];
   $("badge").parentElement.hidden = !ranking;
   $("badge").dataset.state = $("glance").dataset.state = state;
-  $("badge").textContent = t(`badge_${state}`, ...(said[state] ?? []));
+  $("badge").textContent = otherModel ? t("badge_model", ...models) : t(`badge_${state}`, ...(said[state] ?? []));
   $("badge").title = sha ? `sha256 ${sha}` : "";
   $("glance").textContent = ranking ? `${ms(ranking.timing.total_ms)} · ${t(`glance_${state}`)}` : "";
 
@@ -493,12 +497,10 @@ on("search", "submit", (event) => {
   search();
 });
 
-on("shopper", "change", async () => {
+on("shopper", "change", () => {
   shopper = shoppers.find((one) => one.shopper === $("shopper").value);
   remember();
-  // One profile is kept at most, so that ending the keeping leaves none behind.
-  if (keep) await shop?.profile.persist(false).catch(() => {});
-  open();
+  open(true);
 });
 for (const button of document.querySelectorAll("[data-lang]")) {
   button.addEventListener("click", () => {

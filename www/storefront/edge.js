@@ -56,6 +56,9 @@ export async function compare(json, body) {
   const length = Math.max(ours.length, theirs.length);
   let at = 0;
   while (at < length && ours[at] === theirs[at]) at++;
-  if (at < length) return { state: "differ", ours: ours.length, theirs: theirs.length, at, round_trip, timing };
+  if (at < length) {
+    const models = [json, new TextDecoder().decode(theirs)].map((text) => /"model":"sha256:(\w{12})/.exec(text)?.[1]);
+    return { state: "differ", ours: ours.length, theirs: theirs.length, at, models, round_trip, timing };
+  }
   return { state: "same", bytes: ours.length, sha: await sha256(theirs), round_trip, timing };
 }

@@ -2,6 +2,7 @@
 // English, as the data has them; reasons come in both with the ranking.
 // "{0}" is the first value, "{0:one|many}" a word that depends on it.
 const TEXTS = {
+  title: ["Shelfedge Gifts: a shop that ranks itself in your browser", "Shelfedge Gifts：在您的浏览器里自行排序的商店"],
   skip: ["Skip to the products", "跳到商品"],
   language: ["Language", "语言"],
   search: ["Search products", "搜索商品"],
@@ -56,6 +57,7 @@ const TEXTS = {
   badge_wait: ["Asking the edge…", "正在询问边缘…"],
   badge_same: ["Browser and edge answered with identical bytes ({0} bytes{1})", "浏览器与边缘的回答逐字节相同（{0} 字节{1}）"],
   badge_differ: ["Browser and edge differ: {0} and {1} bytes, first at byte {2}. Either the edge holds stored events of this shopper, or this is a defect to report with the request below.", "浏览器与边缘的回答不同：{0} 与 {1} 字节，从第 {2} 字节起。要么边缘存有这位顾客的事件，要么这是缺陷，请连同下面的请求一起报告。"],
+  badge_model: ["Browser and edge differ: the page runs model {0}…, the edge {1}…. Build the edge again with the page's bundle (cargo xtask edge).", "浏览器与边缘的回答不同：本页运行模型 {0}…，边缘运行 {1}…。请用本页的模型包重新构建边缘（cargo xtask edge）。"],
   badge_down: ["The edge did not answer ({0}). The list is the browser's own and complete without it.", "边缘没有回答（{0}）。列表由浏览器自己完成，不受影响。"],
   badge_off: ["Not compared: nothing leaves this page.", "未作比较：没有任何数据离开本页。"],
   glance_wait: ["…", "…"],
