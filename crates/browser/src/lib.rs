@@ -24,14 +24,16 @@ pub struct Shop(Session);
 
 #[wasm_bindgen]
 impl Shop {
-    /// Opens a bundle from its manifest and its compiled model.
+    /// Opens a bundle from its manifest and its compiled model. `digest` is the
+    /// model's SHA-256 where the page has computed it, natively and in parallel;
+    /// without it, it is computed here.
     ///
     /// # Errors
     /// Throws a problem's JSON when the manifest can't be read, when a digest
     /// differs, or when the compiled model can't be opened.
     #[wasm_bindgen(constructor)]
-    pub fn new(manifest: &[u8], shelf: Vec<u8>) -> Result<Shop, JsValue> {
-        Session::open(manifest, shelf)
+    pub fn new(manifest: &[u8], shelf: Vec<u8>, digest: Option<Vec<u8>>) -> Result<Shop, JsValue> {
+        Session::open(manifest, shelf, digest.as_deref())
             .map(Shop)
             .map_err(|problem| thrown(&problem))
     }

@@ -10,6 +10,8 @@ export interface Opening {
   readonly module: WebAssembly.Module;
   readonly manifest: ArrayBuffer;
   readonly shelf: ArrayBuffer;
+  /** SHA-256 of the shelf, where it is known already. */
+  readonly digest: ArrayBuffer | undefined;
   readonly shopper: string;
   /** `true` restores and keeps the profile on the device, `false` erases what was kept, `undefined` touches nothing. */
   readonly storage: boolean | undefined;
@@ -72,7 +74,7 @@ export class Core implements Calls {
       );
     });
     await instance;
-    const engine = guarded(() => new Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf)));
+    const engine = guarded(() => new Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf), opening.digest && new Uint8Array(opening.digest)));
     const core = new Core(engine, opening.shopper);
     try {
       if (opening.storage === true) await core.persist(true);

@@ -332,16 +332,17 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
   try {
     const parts = locate(options.model, platform.base());
     const read = async (source: FileSource) => bytes(source, platform, abort.signal);
-    const [module, manifest, shelf] = await Promise.race([
+    const [module, manifest, [shelf, digest], core] = await Promise.race([
       stop,
       Promise.all([
         compile(options.wasm ?? platform.wasm(), platform, abort.signal),
         read(parts.manifest),
-        read(parts.shelf),
+        read(parts.shelf).then(digested),
+        worker ? undefined : platform.core(),
       ]),
     ]);
-    const opening: Opening = { module, manifest, shelf, shopper: options.shopper ?? "", storage: options.consent?.storage };
-    const opened = worker ? worker.open(opening) : inThread(platform, opening);
+    const opening: Opening = { module, manifest, shelf, digest, shopper: options.shopper ?? "", storage: options.consent?.storage };
+    const opened = worker ? worker.open(opening) : inThread(core as { Core: typeof Core }, opening);
     // A shop that finishes opening after it was given up must not stay open.
     opened.then((link) => signal?.aborted && link.close(), () => {});
     const link = await Promise.race([stop, opened]);
@@ -419,9 +420,8 @@ function messages(worker: Worker): { open(opening: Opening): Promise<Link>; clos
   };
 }
 
-async function inThread(platform: Platform, opening: Opening): Promise<Link> {
-  const { Core } = await platform.core();
-  const { core, info } = await Core.open(opening).catch(rethrown);
+async function inThread({ Core: Engine }: { Core: typeof Core }, opening: Opening): Promise<Link> {
+  const { core, info } = await Engine.open(opening).catch(rethrown);
   let ended = false;
   return {
     info,
@@ -485,8 +485,16 @@ async function bytes(source: FileSource, platform: Platform, signal: AbortSignal
   }
   if (source instanceof Response) return arrived(source, source.url).arrayBuffer();
   // Copied: the caller keeps theirs.
-  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return new Uint8Array(source).slice().buffer;
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return new Uint8Array(new Uint8Array(source)).buffer;
   throw new ShelfedgeError("invalid_argument", "A part of the model must be an address, a Response, an ArrayBuffer or a Uint8Array.");
+}
+
+/**
+ * The content with its SHA-256, where the platform computes it: natively, while
+ * the worker starts. Elsewhere (a page without https) the engine does.
+ */
+async function digested(content: ArrayBuffer): Promise<[ArrayBuffer, ArrayBuffer | undefined]> {
+  return [content, await globalThis.crypto?.subtle?.digest("SHA-256", content)];
 }
 
 async function compile(given: WasmSource | Promise<WasmSource>, platform: Platform, signal: AbortSignal): Promise<WebAssembly.Module> {
