@@ -15,7 +15,7 @@ use crate::program::{
 pub(crate) const PANEL: usize = 4;
 /// Elements of all shared values together, at most: 8 MiB.
 const MAX_SHARED: u64 = 1 << 21;
-/// Elements of all other values together, per row, at most: 48 MiB for a block.
+/// Elements of all other values together, per row, at most: 12 MiB for the smallest block.
 const MAX_PER_ROW: u64 = 1 << 18;
 const MAX_COUNT: u32 = 1 << 13;
 const NONE: u32 = u32::MAX;

@@ -13,9 +13,13 @@ use crate::{infer, trees};
 /// Rows of a call at most.
 pub const MAX_ROWS: usize = 1 << 20;
 
-/// Rows computed together: enough to amortise reading the weights, few enough
-/// for the block's values to stay in the nearest cache.
-const BLOCK: usize = 48;
+/// Rows computed together, at most and at least: enough to amortise reading the
+/// weights. Multiples of the dense kernel's widest tile.
+const LARGEST_BLOCK: usize = 252;
+const SMALLEST_BLOCK: usize = 12;
+/// Elements of a block's values together, so that they stay in the second-level
+/// cache (256 KiB).
+const BLOCK_ELEMENTS: usize = 1 << 16;
 
 /// One input of a call: row-major `[rows, len, width]`, rows 1 for a shared
 /// input.
@@ -56,9 +60,14 @@ pub struct Model<B> {
 struct Plan {
     /// Per value: index into the workspace's float or integer buffers.
     slot: Vec<usize>,
-    /// Per buffer: elements, for one lane; whether lanes multiply it.
+    /// Rows of a block.
+    block: usize,
+    /// Per buffer: elements of its largest value, for one lane.
     floats: Vec<usize>,
     integers: Vec<usize>,
+    /// Per buffer: whether it holds a block's values.
+    float_blocks: Vec<bool>,
+    integer_blocks: Vec<bool>,
     /// Steps whose result is shared, then those of a block.
     shared: Vec<usize>,
     per_row: Vec<usize>,
@@ -149,26 +158,31 @@ impl Plan {
                 }
             });
         }
+        let of_block = |sizes: &[usize], blocks: &[bool]| -> usize {
+            let pairs = sizes.iter().zip(blocks);
+            pairs.filter(|(_, b)| **b).map(|(n, _)| *n).sum()
+        };
+        let row = of_block(&plan.floats, &plan.float_blocks)
+            + of_block(&plan.integers, &plan.integer_blocks);
+        let fitting = BLOCK_ELEMENTS / row.max(1) / SMALLEST_BLOCK * SMALLEST_BLOCK;
+        plan.block = fitting.clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
         plan
     }
 
+    /// A buffer never holds both shared and a block's values: only a block's
+    /// are ever placed in one that became free.
     fn place(&mut self, code: &Code, id: ValueId, reuse: Option<usize>) {
         let value = code.values[id.0 as usize];
-        let lanes = if value.shape.rows == Rows::PerRow {
-            BLOCK
-        } else {
-            1
-        };
-        let size = elements(value.shape) * lanes;
-        let buffers = match value.kind {
-            Kind::F32 => &mut self.floats,
-            Kind::I32 => &mut self.integers,
+        let (sizes, blocks) = match value.kind {
+            Kind::F32 => (&mut self.floats, &mut self.float_blocks),
+            Kind::I32 => (&mut self.integers, &mut self.integer_blocks),
         };
         let slot = reuse.unwrap_or_else(|| {
-            buffers.push(0);
-            buffers.len() - 1
+            sizes.push(0);
+            blocks.push(value.shape.rows == Rows::PerRow);
+            sizes.len() - 1
         });
-        buffers[slot] = buffers[slot].max(size);
+        sizes[slot] = sizes[slot].max(elements(value.shape));
         self.slot[id.0 as usize] = slot;
     }
 }
@@ -331,7 +345,7 @@ impl<B: AsRef<[u8]>> Model<B> {
         self.store(workspace, Rows::Shared, 0, 1, 1);
         let mut first = 0;
         while first < rows {
-            let count = BLOCK.min(rows - first);
+            let count = self.plan.block.min(rows - first);
             // Whole vectors of four; the lanes beyond `count` hold zeros.
             let lanes = count.next_multiple_of(4);
             self.load(workspace, inputs, Rows::PerRow, first, count, lanes);
@@ -378,18 +392,36 @@ impl<B: AsRef<[u8]>> Model<B> {
     }
 
     fn prepare(&self, workspace: &mut Workspace, rows: usize) {
-        fn grow<T: Clone + Default>(buffers: &mut Vec<Vec<T>>, sizes: &[usize]) {
+        fn grow<T: Clone + Default>(
+            buffers: &mut Vec<Vec<T>>,
+            sizes: &[usize],
+            blocks: &[bool],
+            lanes: usize,
+        ) {
             if buffers.len() < sizes.len() {
                 buffers.resize_with(sizes.len(), Vec::new);
             }
-            for (buffer, size) in buffers.iter_mut().zip(sizes) {
-                if buffer.len() < *size {
-                    buffer.resize(*size, T::default());
+            for ((buffer, size), block) in buffers.iter_mut().zip(sizes).zip(blocks) {
+                let size = if *block { size * lanes } else { *size };
+                if buffer.len() < size {
+                    buffer.resize(size, T::default());
                 }
             }
         }
-        grow(&mut workspace.floats, &self.plan.floats);
-        grow(&mut workspace.integers, &self.plan.integers);
+        let lanes = self.plan.block.min(rows.next_multiple_of(4));
+        let plan = &self.plan;
+        grow(
+            &mut workspace.floats,
+            &plan.floats,
+            &plan.float_blocks,
+            lanes,
+        );
+        grow(
+            &mut workspace.integers,
+            &plan.integers,
+            &plan.integer_blocks,
+            lanes,
+        );
         workspace
             .outputs
             .resize_with(self.code.outputs.len(), Vec::new);

@@ -552,15 +552,15 @@ impl Case {
 fn a_rows_bits_do_not_depend_on_its_neighbours() {
     let mut rng = Rng(6);
     let model = Model::open(wide(&mut rng).compile(&[]).unwrap()).unwrap();
-    let case = Case::new(&mut rng, 173);
+    let case = Case::new(&mut rng, 600);
     let mut workspace = Workspace::default();
-    model.run(&mut workspace, 173, &case.inputs()).unwrap();
+    model.run(&mut workspace, 600, &case.inputs()).unwrap();
     let (all, labels, trees) = (
         workspace.output(0).to_vec(),
         workspace.labels(1).to_vec(),
         workspace.output(2).to_vec(),
     );
-    for r in 0..173 {
+    for r in 0..600 {
         let one = Case {
             context: case.context.clone(),
             candidate: case.candidate[r * 5..r * 5 + 5].to_vec(),
