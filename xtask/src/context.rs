@@ -28,10 +28,15 @@ impl Context {
     /// Asks cargo where the workspace is.
     pub(crate) fn find() -> Result<Self> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let metadata = cargo_metadata::MetadataCommand::new()
-            .cargo_path(&cargo)
-            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .no_deps()
+        let mut command = cargo_metadata::MetadataCommand::new();
+        command.cargo_path(&cargo).no_deps();
+        // What cargo says when it runs this, not what it said when it compiled
+        // it: two checkouts that share a target directory share the program.
+        // Called by hand, the current folder counts.
+        if let Some(folder) = env::var_os("CARGO_MANIFEST_DIR") {
+            command.manifest_path(PathBuf::from(folder).join("Cargo.toml"));
+        }
+        let metadata = command
             .exec()
             .context("`cargo metadata` failed: is a Cargo.toml broken?")?;
         let root = metadata.workspace_root.into_std_path_buf();

@@ -158,7 +158,7 @@ pub fn predict(
             return Vec::new();
         }
         done += 1;
-        if done % 64 == 0 {
+        if done.is_multiple_of(64) {
             watch.step("scoring", done, queries.len() as u64, "");
             if watch.cancelled() {
                 failed = Some(Error::Cancelled);
