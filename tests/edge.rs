@@ -213,7 +213,8 @@ fn events_are_kept_for_their_shopper() {
         .to_owned();
     let event = json!({
         "specversion": "1.0", "id": "e1", "source": "/web", "type": "shelfedge.event.v1",
-        "time": "2011-11-30T10:00:00Z", "subject": "shopper-of-this-test",
+        // Minutes before the ranking: part of the visit.
+        "time": "2011-12-01T09:55:00Z", "subject": "shopper-of-this-test",
         "data": {"name": "view_item", "params": {"items": [{"item_id": bought}]}},
     });
     let send = |body: &Value| {
