@@ -1,6 +1,7 @@
 //! The edge component's HTTP interface, from outside: what it answers, and
 //! that bad input is a problem document that says where and what, never a
 //! broken connection.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use serde_json::{Value, json};
 use shelfedge_tests::{Response, Shop, cases};
