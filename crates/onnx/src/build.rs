@@ -6,7 +6,7 @@
 //! all faults at once.
 //!
 //! The layers are written in operators that tract, onnxruntime and
-//! [`crate::lower`] read alike: operator set 17, ai.onnx.ml 3, IR version 8.
+//! [`crate::lower()`] read alike: operator set 17, ai.onnx.ml 3, IR version 8.
 
 mod layers;
 mod trees;

@@ -3,9 +3,9 @@
 //!
 //! - [`build`] writes ONNX: a small typed builder with the layers that our
 //!   learners need.
-//! - [`lower`] turns an ONNX into a [`Program`] of the engine, or says which
+//! - [`lower()`] turns an ONNX into a [`Program`] of the engine, or says which
 //!   node can't be.
-//! - [`reference`] runs any ONNX through tract.
+//! - [`mod@reference`] runs any ONNX through tract.
 //! - [`metadata`] and [`check`] read what a file holds.
 //!
 //! This is the only crate that names tract. It runs natively, when a model is
@@ -133,7 +133,7 @@ pub struct Summary {
 }
 
 /// Checks an ONNX's structure: its size, its names, its tensors, the absence of
-/// cycles. It doesn't check that it can be lowered; [`lower`] does.
+/// cycles. It doesn't check that it can be lowered; [`lower()`] does.
 ///
 /// # Errors
 ///
