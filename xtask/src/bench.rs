@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::context::{Context, capture, run_kept, step, write_whole};
-use crate::{demo, npm, setup, size, wasm};
+use crate::{demo, npm, setup, size, test, wasm};
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -32,7 +32,8 @@ const END: &str = "<!-- end of figures -->";
 
 pub(crate) fn run(context: &Context, options: &Options) -> Result<()> {
     demo::prepare(context)?;
-    let host = demo::host(context)?;
+    // As a test run builds it, so that whoever has tested waits for nothing.
+    let host = test::native_host(context)?;
     wasm::guests(context)?;
     npm::install(context, npm::TESTS)?;
     let chromium = setup::chromium(context)?;

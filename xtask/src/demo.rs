@@ -60,7 +60,7 @@ pub(crate) fn prepare(context: &Context) -> Result<()> {
 }
 
 /// Builds the native host by itself: neither the trainer nor tract.
-pub(crate) fn host(context: &Context) -> Result<PathBuf> {
+fn host(context: &Context) -> Result<PathBuf> {
     step("host", || {
         run_command(context.cargo().args([
             "build",

@@ -260,7 +260,7 @@ fn build_native(context: &Context) -> Result<()> {
 }
 
 /// The native host as a test run builds it.
-fn native_host(context: &Context) -> Result<std::path::PathBuf> {
+pub(crate) fn native_host(context: &Context) -> Result<std::path::PathBuf> {
     build_native(context)?;
     Ok(context.native("shelfedge"))
 }
