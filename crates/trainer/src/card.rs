@@ -44,7 +44,7 @@ pub struct Facts<'a> {
     pub examples: usize,
     /// The window that stopped the learning.
     pub valid: &'a Comparison,
-    /// The window scored once.
+    /// The window scored; settings were chosen on the month before.
     pub test: &'a Comparison,
     /// Largest difference between the learner's and the engine's scores over
     /// the golden cases.
@@ -165,7 +165,7 @@ pub fn card(f: &Facts<'_>) -> String {
         o,
         "## Split\n\n\
          By time. The tables (popularity, neighbours, prices) for a window are made from the orders before it.\n\n\
-         | part | window |\n|---|---|\n| teaches ({} rankings) | {} |\n| stops the learning | {} |\n| scored once | {} |\n\n\
+         | part | window |\n|---|---|\n| teaches ({} rankings) | {} |\n| stops the learning | {} |\n| scored; settings were chosen on the month before | {} |\n\n\
          The network that is shipped is the one that was measured. The tables that are shipped were made again from all \
          orders up to {}, so they know more than those that were measured.\n",
         f.examples,
