@@ -154,23 +154,17 @@ pub(crate) struct Start<'a> {
     pub(crate) addend: Option<View<'a>>,
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
+    /// The bias of an output and the lanes to add to it: all, one for all, or
+    /// none.
     #[inline]
-    fn get(&self, l: usize, output: usize, lane: usize) -> f32 {
+    fn of(&self, l: usize, output: usize) -> (f32, &'a [f32]) {
         let bias = self.bias.get(output).copied().unwrap_or(0.0);
-        match &self.addend {
-            None => bias,
-            Some(a) => {
-                let l = if a.len() == 1 { 0 } else { l };
-                match a
-                    .data
-                    .get((l * a.width() + output) * a.lanes + if a.lanes == 1 { 0 } else { lane })
-                {
-                    Some(x) => bias + x,
-                    None => bias,
-                }
-            }
-        }
+        let addend = self.addend.map_or(&[][..], |a| {
+            let l = if a.len() == 1 { 0 } else { l };
+            a.at(l * a.width() + output)
+        });
+        (bias, addend)
     }
 }
 
@@ -193,9 +187,14 @@ fn tile_at<const V: usize>(
     let mut acc = [[[0.0f32; 4]; V]; 4];
     for (j, acc) in acc.iter_mut().enumerate() {
         if output + j < outputs {
-            for (v, acc) in acc.iter_mut().enumerate() {
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    *acc = start.get(l, output + j, first + 4 * v + i);
+            let acc = acc.as_flattened_mut();
+            match start.of(l, output + j) {
+                (bias, []) => acc.fill(bias),
+                (bias, [one]) => acc.fill(bias + one),
+                (bias, many) => {
+                    for (acc, x) in acc.iter_mut().zip(&many[first..first + 4 * V]) {
+                        *acc = bias + x;
+                    }
                 }
             }
         }
@@ -233,7 +232,8 @@ pub(crate) fn dense_panel(
         let mut acc = [0.0f32; 4];
         for (j, acc) in acc.iter_mut().enumerate() {
             if output + j < outputs {
-                *acc = start.get(l, output + j, 0);
+                let (bias, addend) = start.of(l, output + j);
+                *acc = addend.first().map_or(bias, |x| bias + x);
             }
         }
         for (w, x) in panel.iter().zip(x) {

@@ -224,6 +224,33 @@ impl Bytes<'_> {
         }
     }
 
+    /// Adds row `r` to `sum`: the bits of [`Bytes::row`], without a copy between.
+    #[inline]
+    fn add_row(&self, r: usize, sum: &mut [f32]) {
+        let cols = self.info.cols as usize;
+        match self.info.stored {
+            Stored::F32 => {
+                let bytes = &self.weights[self.info.at + r * cols * 4..][..cols * 4];
+                for (s, b) in sum.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                    *s += f32::from_le_bytes(*b);
+                }
+            }
+            Stored::F16 => {
+                let bytes = &self.weights[self.info.at + r * cols * 2..][..cols * 2];
+                for (s, b) in sum.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *s += math::f16_to_f32(u16::from_le_bytes(*b));
+                }
+            }
+            Stored::I8 => {
+                let bytes = &self.weights[self.info.at + r * cols..][..cols];
+                let scale = self.scale(r);
+                for (s, b) in sum.iter_mut().zip(bytes) {
+                    *s += f32::from(b.cast_signed()) * scale;
+                }
+            }
+        }
+    }
+
     fn scale(&self, r: usize) -> f32 {
         let at = self.info.scale + r * 4;
         self.weights[at..at + 4]
@@ -961,8 +988,8 @@ impl<B: AsRef<[u8]>> Model<B> {
                 if Some(index) == padding {
                     continue;
                 }
-                match usize::try_from(index) {
-                    Ok(r) if r < entries => table.row(r, entry),
+                let r = match usize::try_from(index) {
+                    Ok(r) if r < entries => r,
                     _ => {
                         return Err(RunError::Index {
                             step: n,
@@ -970,22 +997,20 @@ impl<B: AsRef<[u8]>> Model<B> {
                             entries,
                         });
                     }
-                }
+                };
                 counted += 1.0;
                 match (mode, &weights) {
                     (Mode::Max, _) => {
+                        table.row(r, entry);
                         for (s, x) in sum.iter_mut().zip(&*entry) {
                             if *x > *s {
                                 *s = *x;
                             }
                         }
                     }
-                    (_, None) => {
-                        for (s, x) in sum.iter_mut().zip(&*entry) {
-                            *s += x;
-                        }
-                    }
+                    (_, None) => table.add_row(r, sum),
                     (_, Some(w)) => {
+                        table.row(r, entry);
                         let w = w.at(l);
                         let w = if w.len() == 1 { w[0] } else { w[lane] };
                         for (s, x) in sum.iter_mut().zip(&*entry) {
