@@ -21,6 +21,11 @@ pub(crate) struct Options {
     addr: String,
 }
 
+/// The packages that every native build selects: features unify the same way
+/// each time, and nothing (Wasmtime least of all) is built twice. Which of their
+/// targets are built is said apart. xtask runs, and is no part of it.
+pub(crate) const NATIVE: &[&str] = &["--locked", "--workspace", "--exclude", "xtask"];
+
 /// The bundle that the shop serves.
 const BUNDLE: &str = "models/ranking";
 
@@ -62,14 +67,12 @@ pub(crate) fn prepare(context: &Context) -> Result<()> {
 /// Builds the native host by itself: neither the trainer nor tract.
 fn host(context: &Context) -> Result<PathBuf> {
     step("host", || {
-        run_command(context.cargo().args([
-            "build",
-            "--locked",
-            "--package",
-            "shelfedge-host",
-            "--bin",
-            "shelfedge",
-        ]))
+        run_command(
+            context
+                .cargo()
+                .args(["build", "--bin", "shelfedge"])
+                .args(NATIVE),
+        )
     })?;
     Ok(context.native("shelfedge"))
 }
@@ -80,20 +83,18 @@ fn bundle(context: &Context) -> Result<()> {
     let folder = context.path(BUNDLE);
     if !folder.join("manifest.json").is_file() {
         return step("training (no bundle in models/ranking)", || {
-            run_command(context.cargo().args([
-                "run",
-                "--locked",
-                "--package",
-                "shelfedge-trainer",
-                "--bin",
-                "shelfedge-train",
-                "--",
-                "ranking",
-                "--shop",
-                "tests/data/online-retail",
-                "--out",
-                BUNDLE,
-            ]))
+            run_command(
+                context
+                    .cargo()
+                    .args(["build", "--bin", "shelfedge-train"])
+                    .args(NATIVE),
+            )?;
+            run_command(
+                context
+                    .tool(&context.native("shelfedge-train").to_string_lossy(), ".")
+                    .args(["ranking", "--shop", "tests/data/online-retail"])
+                    .args(["--out", BUNDLE]),
+            )
         });
     }
     let manifest: serde_json::Value =

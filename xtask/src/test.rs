@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::context::{Context, run as run_command, run_kept};
+use crate::demo::NATIVE;
 use crate::{demo, npm, setup, size, tidy, wasm};
 
 mod readme;
@@ -183,11 +184,6 @@ impl Part {
         Ok(())
     }
 }
-
-/// The packages of a native run. Every native build of a test run selects the
-/// same packages, so that features unify the same way and nothing is built
-/// twice; xtask runs and is apart.
-const NATIVE: &[&str] = &["--locked", "--workspace", "--exclude", "xtask"];
 
 fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
     setup::rust(context)?;

@@ -73,7 +73,7 @@ pub(super) fn check(context: &Context, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// A `cargo run --package <ours> --bin <name> -- <command> <options>`.
+/// A `cargo run --bin <name> -- <command> <options>`.
 fn ours(context: &Context, line: &[String]) -> Result<()> {
     let after = |name: &str| {
         let at = line.iter().position(|word| word == name)?;
