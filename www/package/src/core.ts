@@ -2,7 +2,7 @@
 // the caller's own thread otherwise. Texts and typed arrays go in and out; the
 // caller's side (shop.ts) turns them into objects.
 import init, { Shop as Engine } from "./shelfedge.js";
-import { asShelfedgeError, ShelfedgeError } from "./errors.js";
+import { asShelfedgeError, closed, ShelfedgeError } from "./errors.js";
 import { Storage, type StoredEvent } from "./storage.js";
 
 /** What a shop is opened with. Everything can be posted to a worker. */
@@ -27,7 +27,7 @@ export interface Calls {
   score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number };
   inputs(): string;
   products(): string;
-  profile(): { events: string; persisted: boolean };
+  profile(): Promise<{ events: string; persisted: boolean }>;
   erase(): Promise<void>;
   persist(keep: boolean): Promise<void>;
 }
@@ -56,6 +56,11 @@ export class Core implements Calls {
   readonly #engine: Engine;
   readonly #shopper: string;
   #storage: Storage | undefined;
+  /** How often the profile was erased. */
+  #erasures = 0;
+  #closed = false;
+  /** The last of the changes to what is kept. They run one after another, so that the last one counts. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(engine: Engine, shopper: string) {
     this.#engine = engine;
@@ -142,33 +147,66 @@ export class Core implements Calls {
     return guarded(() => this.#engine.products());
   }
 
-  profile(): { events: string; persisted: boolean } {
-    return { events: guarded(() => this.#engine.events()), persisted: this.#storage?.lost === false };
+  async profile(): Promise<{ events: string; persisted: boolean }> {
+    const events = guarded(() => this.#engine.events());
+    return { events, persisted: (await this.#storage?.holds()) === true };
   }
 
   async erase(): Promise<void> {
+    // At once: a ranking asked for while the device still writes knows nothing
+    // any more, and what is being read from the device stays away.
     guarded(() => this.#engine.erase());
-    // Consent to keep a profile outlives what was kept. Without it, an earlier
-    // visit may still have left a copy.
-    if (this.#storage) await this.#storage.replace([]);
-    else await Storage.forget(this.#shopper);
+    this.#erasures += 1;
+    await this.#inTurn(async () => {
+      // Consent to keep a profile outlives what was kept; what was observed since
+      // is kept. Without it, an earlier visit may still have left a copy.
+      const isKept = await this.#storage?.replace(() => this.#events());
+      if (!isKept) await Storage.forget(this.#shopper);
+    });
   }
 
   async persist(keep: boolean): Promise<void> {
-    if (!keep) {
-      this.#storage?.close();
-      this.#storage = undefined;
-      await Storage.forget(this.#shopper);
-      return;
-    }
-    if (this.#storage?.lost === false) return;
+    const erasures = this.#erasures;
+    await this.#inTurn(() => (keep ? this.#keep(erasures) : this.#forget()));
+  }
+
+  async #forget(): Promise<void> {
+    this.#storage?.close();
+    this.#storage = undefined;
+    await Storage.forget(this.#shopper);
+  }
+
+  /** Keeps the profile, with what is kept already unless it was erased since this was asked for. */
+  async #keep(erasures: number): Promise<void> {
+    if (await this.#storage?.holds()) return;
     const storage = await Storage.open(this.#shopper);
-    const kept = await storage.all();
-    // What was kept joins what this visit has seen so far; ids tell them apart.
-    for (let first = 0; first < kept.length; first += 100) this.#restore(kept.slice(first, first + 100));
-    this.#storage = storage;
-    const events = JSON.parse(guarded(() => this.#engine.events())) as StoredEvent[];
-    await storage.replace(events);
+    try {
+      await storage.begin((kept) => {
+        if (this.#closed) throw closed();
+        // What was kept joins what this visit has seen so far; ids tell them apart.
+        if (erasures === this.#erasures) {
+          for (let first = 0; first < kept.length; first += 100) this.#restore(kept.slice(first, first + 100));
+        }
+        // What is observed from here on is written after what is written now.
+        this.#storage = storage;
+        return this.#events();
+      });
+    } catch (error) {
+      storage.close();
+      throw error;
+    }
+  }
+
+  /** The profile's events; none when the engine is gone. */
+  #events(): StoredEvent[] {
+    if (this.#closed) return [];
+    return JSON.parse(guarded(() => this.#engine.events())) as StoredEvent[];
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(change);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   /**
@@ -187,6 +225,7 @@ export class Core implements Calls {
 
   /** Gives the model's memory back. */
   close(): void {
+    this.#closed = true;
     this.#storage?.close();
     this.#storage = undefined;
     if (!trapped) this.#engine.free();

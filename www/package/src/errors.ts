@@ -52,6 +52,11 @@ export class ShelfedgeError extends Error {
   }
 }
 
+/** What a call to a shop that is closed rejects with. */
+export function closed(): ShelfedgeError {
+  return new ShelfedgeError("closed", "This shop is closed. Call load() for another one.");
+}
+
 /** An error as it crosses the boundary of a worker, where classes are lost. */
 export interface PlainError {
   readonly code: string;

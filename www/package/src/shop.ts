@@ -1,7 +1,7 @@
 // The caller's side: finds the parts, opens the engine in a worker or in this
 // thread, and turns objects into texts and back.
 import type { Calls, Core, Opening } from "./core.js";
-import { asShelfedgeError, fromPlain, ShelfedgeError, type Fault } from "./errors.js";
+import { asShelfedgeError, closed, fromPlain, ShelfedgeError, type Fault } from "./errors.js";
 import type { Answer, Call } from "./worker.js";
 import type { Models, RankRequest, RankResponse, WireEvent } from "./wire.js";
 
@@ -149,8 +149,6 @@ interface Link {
   call<K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer?: Transferable[]): Promise<Returned<K>>;
   close(): void;
 }
-
-const CLOSED = () => new ShelfedgeError("closed", "This shop is closed. Call load() for another one.");
 
 /** An open model and the profile of one shopper. */
 export class Shop {
@@ -408,7 +406,7 @@ function messages(worker: Worker): { open(opening: Opening): Promise<Link>; clos
         reject(new ShelfedgeError("invalid_argument", String(error), [], { cause: error }));
       }
     });
-  const close = () => end(CLOSED());
+  const close = () => end(closed());
   const call = <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer: Transferable[] = []) =>
     post(method, args, transfer) as Promise<Returned<K>>;
   return {
@@ -426,13 +424,18 @@ async function inThread({ Core: Engine }: { Core: typeof Core }, opening: Openin
   return {
     info,
     call: async <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>): Promise<Returned<K>> => {
-      if (ended) throw CLOSED();
+      if (ended) throw closed();
       const run = core[method] as (...args: Parameters<Calls[K]>) => Returned<K> | Promise<Returned<K>>;
+      let value: Returned<K>;
       try {
-        return await run.apply(core, args);
+        value = await run.apply(core, args);
       } catch (error) {
+        if (ended) throw closed();
         return rethrown(error);
       }
+      // As in a worker: what still ran when the shop was closed is rejected.
+      if (ended) throw closed();
+      return value;
     },
     close: () => {
       if (!ended) core.close();
