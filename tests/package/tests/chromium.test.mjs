@@ -1,10 +1,12 @@
 // The installed package in Chromium, from a bare <script type="module"> under a
 // strict content security policy: in a worker and on the page's own thread.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, openPage } from "../lib/chromium.mjs";
 import { checkReplay, checkSame, golden } from "../lib/golden.mjs";
+import { limited } from "../lib/limited.mjs";
 import { bundle, here } from "../lib/paths.mjs";
 import { freshProject } from "../lib/project.mjs";
 import { serve } from "../lib/serve.mjs";
@@ -25,6 +27,7 @@ before(async () => {
     "/shelfedge/": join(project.installed, "dist"),
     "/models/ranking/": bundle,
     "/broken/model.shelf": Buffer.from("no model"),
+    "/limited.wasm": Buffer.from(limited(readFileSync(join(project.installed, "dist/shelfedge_bg.wasm")), 40)),
   });
   browser = await launch();
 });
@@ -99,6 +102,28 @@ test("a closed worker is gone, and an abort stops a load", () =>
     });
     assert.deepEqual(codes, ["closed", "closed", "aborted", "closed"]);
     // The browser tells of a worker's end a little later.
+    for (let wait = 0; page.workers().length > 0 && wait < 50; wait++) await page.waitForTimeout(100);
+    assert.equal(page.workers().length, 0);
+  }));
+
+test("an engine that fails in a worker ends it, and says so to every call", () =>
+  visit(async (page) => {
+    const found = await page.evaluate(async () => {
+      const { load } = globalThis.page;
+      const shop = await load({ model: "/models/ranking/", wasm: "/limited.wasm" });
+      const told = ({ name, code, message }) => ({ name, code, message });
+      const answers = await Promise.all([shop.answer(" ".repeat(2_000_000)).catch(told), shop.inputs().catch(told)]);
+      answers.push(await shop.rank({ limit: 3 }).catch(told));
+      const next = await load({ model: "/models/ranking/" });
+      answers.push((await next.rank({ limit: 3 })).items.length);
+      next.close();
+      return answers;
+    });
+    assert.deepEqual(found.map((answer) => answer.code ?? answer), ["internal", "closed", "closed", 3]);
+    for (const { name, message } of found.slice(0, 3)) {
+      assert.equal(name, "ShelfedgeError");
+      assert.match(message, /RuntimeError: unreachable.+Call load\(\) for another one/);
+    }
     for (let wait = 0; page.workers().length > 0 && wait < 50; wait++) await page.waitForTimeout(100);
     assert.equal(page.workers().length, 0);
   }));

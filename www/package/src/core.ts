@@ -1,8 +1,9 @@
 // The side of the boundary where the engine lives: in a worker by default, in
 // the caller's own thread otherwise. Texts and typed arrays go in and out; the
 // caller's side (shop.ts) turns them into objects.
-import init, { Shop as Engine } from "./shelfedge.js";
-import { asShelfedgeError, closed, ShelfedgeError } from "./errors.js";
+import bindings from "./bindings.js";
+import type { Shop as Engine } from "./shelfedge.js";
+import { asShelfedgeError, closed, ShelfedgeError, type PackageErrorCode } from "./errors.js";
 import { Storage, type StoredEvent } from "./storage.js";
 
 /** What a shop is opened with. Everything can be posted to a worker. */
@@ -32,27 +33,59 @@ export interface Calls {
   persist(keep: boolean): Promise<void>;
 }
 
-// One instance of the WebAssembly module serves all shops of a thread. Two
-// loads at once must wait for the same instance: a second one would replace the
-// memory under the first shop.
-let instance: Promise<unknown> | undefined;
+/** One instance of the WebAssembly module. It serves all shops of a thread until it traps. */
+interface Instance {
+  readonly Engine: typeof Engine;
+  /** Lets go of its memory, and of what would still run in it: shops that are closed or collected later. */
+  end(): void;
+  /** Why nothing may run in it any more. */
+  ended?: ShelfedgeError;
+}
 
-// After a trap the instance's memory can't be trusted, for any of its shops.
-let trapped: ShelfedgeError | undefined;
+// Two loads at once wait for the same instance.
+let current: Promise<Instance> | undefined;
 
-/** Runs engine code and turns what it throws into a `ShelfedgeError`. */
-function guarded<T>(call: () => T): T {
-  if (trapped) throw trapped;
+async function instantiate(module: WebAssembly.Module): Promise<Instance> {
+  const { Shop, imports, start } = bindings();
+  try {
+    start(await WebAssembly.instantiate(module, imports()), module);
+  } catch (error) {
+    current = undefined;
+    throw new ShelfedgeError(
+      "wasm_unavailable",
+      `The WebAssembly module can't be started: ${error instanceof Error ? error.message : String(error)}`,
+      [],
+      { cause: error },
+    );
+  }
+  const nothing = () => {};
+  const dead = { exports: { __wbindgen_start: nothing, __wbg_shop_free: nothing } };
+  return { Engine: Shop, end: () => start(dead, module) };
+}
+
+/**
+ * Runs engine code and turns what it throws into a `ShelfedgeError`. After a
+ * trap, and after a stack that overflowed, the instance's memory can't be
+ * trusted, for any of its shops: they are closed, and the next one to be opened
+ * gets an instance of its own.
+ */
+function guarded<T>(instance: Instance, call: () => T): T {
+  if (instance.ended) throw instance.ended;
   try {
     return call();
   } catch (error) {
-    const ours = asShelfedgeError(error);
-    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) trapped = ours;
-    throw ours;
+    if (!(error instanceof Error && /^(Runtime|Range|Internal)Error$/.test(error.name))) throw asShelfedgeError(error);
+    const failed = (code: PackageErrorCode) =>
+      new ShelfedgeError(code, `The engine failed (${error}); the shops that it served are closed. Call load() for another one.`, [], { cause: error });
+    current = undefined;
+    instance.ended = failed("closed");
+    instance.end();
+    throw failed("internal");
   }
 }
 
 export class Core implements Calls {
+  readonly #instance: Instance;
   readonly #engine: Engine;
   readonly #shopper: string;
   #storage: Storage | undefined;
@@ -62,37 +95,41 @@ export class Core implements Calls {
   /** The last of the changes to what is kept. They run one after another, so that the last one counts. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(engine: Engine, shopper: string) {
+  private constructor(instance: Instance, engine: Engine, shopper: string) {
+    this.#instance = instance;
     this.#engine = engine;
     this.#shopper = shopper;
   }
 
   /** Checks the bundle, opens the model, restores the profile where it may. */
-  static async open(opening: Opening): Promise<{ core: Core; info: string }> {
-    instance ??= init({ module_or_path: opening.module }).catch((error: unknown) => {
-      instance = undefined;
-      throw new ShelfedgeError(
-        "wasm_unavailable",
-        `The WebAssembly module can't be started: ${error instanceof Error ? error.message : String(error)}`,
-        [],
-        { cause: error },
-      );
-    });
-    await instance;
-    const engine = guarded(() => new Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf), opening.digest && new Uint8Array(opening.digest)));
-    const core = new Core(engine, opening.shopper);
+  static async open(opening: Opening): Promise<{ core: Core; info: string; inputs: string }> {
+    let instance: Instance;
+    // One that traps while this load waits for it is no use.
+    do instance = await (current ??= instantiate(opening.module));
+    while (instance.ended);
+    const engine = guarded(instance, () => new instance.Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf), opening.digest && new Uint8Array(opening.digest)));
+    const core = new Core(instance, engine, opening.shopper);
     try {
       if (opening.storage === true) await core.persist(true);
       if (opening.storage === false) await Storage.forget(opening.shopper);
-      return { core, info: guarded(() => engine.info()) };
+      return { core, info: core.#run(() => engine.info()), inputs: core.inputs() };
     } catch (error) {
       core.close();
       throw error;
     }
   }
 
+  /** Why the shop is closed, when the engine failed. */
+  get ended(): ShelfedgeError | undefined {
+    return this.#instance.ended;
+  }
+
+  #run<T>(call: () => T): T {
+    return guarded(this.#instance, call);
+  }
+
   async observe(events: string): Promise<number> {
-    const { added, evicted } = JSON.parse(guarded(() => this.#engine.observe(events))) as {
+    const { added, evicted } = JSON.parse(this.#run(() => this.#engine.observe(events))) as {
       added: StoredEvent[];
       evicted: string[];
     };
@@ -104,32 +141,32 @@ export class Core implements Calls {
 
   rank(options: string, candidates?: Uint32Array): { json: string; rank_ms: number } {
     const start = performance.now();
-    const json = guarded(() => this.#engine.rank(options, candidates));
+    const json = this.#run(() => this.#engine.rank(options, candidates));
     return { json, rank_ms: performance.now() - start };
   }
 
   rankBulk(options: string, candidates?: Uint32Array): { products: Uint32Array; scores: Float32Array; rank_ms: number } {
     const start = performance.now();
     // Indices, then as many scores by their bits: one array crosses.
-    const both = guarded(() => this.#engine.rankBulk(options, candidates));
+    const both = this.#run(() => this.#engine.rankBulk(options, candidates));
     const products = both.slice(0, both.length / 2);
     const scores = new Float32Array(both.slice(both.length / 2).buffer);
     return { products, scores, rank_ms: performance.now() - start };
   }
 
   request(options: string, candidates?: Uint32Array): string {
-    return guarded(() => this.#engine.request(options, candidates));
+    return this.#run(() => this.#engine.request(options, candidates));
   }
 
   answer(body: string): { json: string; rank_ms: number } {
     const start = performance.now();
-    const json = guarded(() => this.#engine.answer(body));
+    const json = this.#run(() => this.#engine.answer(body));
     return { json, rank_ms: performance.now() - start };
   }
 
   score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number } {
     const start = performance.now();
-    const output = guarded(() => {
+    const output = this.#run(() => {
       for (const [name, values] of Object.entries(inputs)) {
         if (values instanceof Float32Array) this.#engine.inputF32(name, values);
         else this.#engine.inputI32(name, values);
@@ -140,22 +177,22 @@ export class Core implements Calls {
   }
 
   inputs(): string {
-    return guarded(() => this.#engine.inputs());
+    return this.#run(() => this.#engine.inputs());
   }
 
   products(): string {
-    return guarded(() => this.#engine.products());
+    return this.#run(() => this.#engine.products());
   }
 
   async profile(): Promise<{ events: string; persisted: boolean }> {
-    const events = guarded(() => this.#engine.events());
+    const events = this.#run(() => this.#engine.events());
     return { events, persisted: (await this.#storage?.holds()) === true };
   }
 
   async erase(): Promise<void> {
     // At once: a ranking asked for while the device still writes knows nothing
     // any more, and what is being read from the device stays away.
-    guarded(() => this.#engine.erase());
+    this.#run(() => this.#engine.erase());
     this.#erasures += 1;
     await this.#inTurn(async () => {
       // Consent to keep a profile outlives what was kept; what was observed since
@@ -200,7 +237,7 @@ export class Core implements Calls {
   /** The profile's events; none when the engine is gone. */
   #events(): StoredEvent[] {
     if (this.#closed) return [];
-    return JSON.parse(guarded(() => this.#engine.events())) as StoredEvent[];
+    return JSON.parse(this.#run(() => this.#engine.events())) as StoredEvent[];
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -216,9 +253,9 @@ export class Core implements Calls {
    */
   #restore(events: readonly StoredEvent[]): void {
     try {
-      guarded(() => this.#engine.observe(JSON.stringify(events)));
+      this.#run(() => this.#engine.observe(JSON.stringify(events)));
     } catch (error) {
-      if (trapped) throw error;
+      if (this.ended) throw error;
       if (events.length > 1) for (const event of events) this.#restore([event]);
     }
   }
@@ -228,6 +265,6 @@ export class Core implements Calls {
     this.#closed = true;
     this.#storage?.close();
     this.#storage = undefined;
-    if (!trapped) this.#engine.free();
+    this.#engine.free();
   }
 }

@@ -15,7 +15,7 @@ export interface Fault {
  * the same as those of the edge's `application/problem+json` answers.
  */
 export type PackageErrorCode =
-  /** The shop was closed before or during the call. */
+  /** The shop was closed before or during the call, by `close()` or because the engine failed. */
   | "closed"
   /** The `signal` given to `load` was aborted. */
   | "aborted"
@@ -29,7 +29,7 @@ export type PackageErrorCode =
   | "storage_unavailable"
   /** An argument that no JSON can carry, or that the package itself must refuse. */
   | "invalid_argument"
-  /** A defect of ours. The shop can't be used any more. */
+  /** A defect of ours. When the engine failed (a trap), its shops are closed and the next `load()` gets a fresh one. */
   | "internal";
 
 /** What every call of this package rejects with. */

@@ -143,9 +143,14 @@ export interface Platform {
 
 type Returned<K extends keyof Calls> = Awaited<ReturnType<Calls[K]>>;
 
-/** The engine, wherever it runs. */
-interface Link {
+/** What the engine tells when it opens: what was opened, and its raw inputs. */
+interface Told {
   readonly info: string;
+  readonly inputs: string;
+}
+
+/** The engine, wherever it runs. */
+interface Link extends Told {
   call<K extends keyof Calls>(method: K, args: Parameters<Calls[K]>, transfer?: Transferable[]): Promise<Returned<K>>;
   close(): void;
 }
@@ -391,8 +396,10 @@ function messages(worker: Worker): { open(opening: Opening): Promise<Link>; clos
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     const call = waiting.get(data.id);
     waiting.delete(data.id);
-    if ("error" in data) call?.reject(fromPlain(data.error));
-    else call?.resolve(data.value);
+    if ("error" in data) {
+      call?.reject(fromPlain(data.error));
+      if (data.ended) end(fromPlain(data.ended));
+    } else call?.resolve(data.value);
   };
   const post = (method: string, args: readonly unknown[], transfer: Transferable[]) =>
     new Promise<unknown>((resolve, reject) => {
@@ -411,18 +418,18 @@ function messages(worker: Worker): { open(opening: Opening): Promise<Link>; clos
     post(method, args, transfer) as Promise<Returned<K>>;
   return {
     open: async (opening) => {
-      const info = (await post("open", [opening], [opening.manifest, opening.shelf])) as string;
-      return { info, call, close };
+      const told = (await post("open", [opening], [opening.manifest, opening.shelf])) as Told;
+      return { ...told, call, close };
     },
     close,
   };
 }
 
 async function inThread({ Core: Engine }: { Core: typeof Core }, opening: Opening): Promise<Link> {
-  const { core, info } = await Engine.open(opening).catch(rethrown);
+  const { core, ...told } = await Engine.open(opening).catch(rethrown);
   let ended = false;
   return {
-    info,
+    ...told,
     call: async <K extends keyof Calls>(method: K, args: Parameters<Calls[K]>): Promise<Returned<K>> => {
       if (ended) throw closed();
       const run = core[method] as (...args: Parameters<Calls[K]>) => Returned<K> | Promise<Returned<K>>;

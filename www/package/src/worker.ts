@@ -12,7 +12,8 @@ export interface Call {
 /** Its answer. */
 export type Answer =
   | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: PlainError };
+  /** `ended` when the engine failed: what every later call is to be told. */
+  | { readonly id: number; readonly error: PlainError; readonly ended: PlainError | undefined };
 
 // The DOM library describes the page; this file runs in a worker.
 const scope = self as unknown as {
@@ -24,9 +25,9 @@ let core: Core | undefined;
 
 async function run({ method, args }: Call): Promise<unknown> {
   if (method === "open") {
-    const opened = await Core.open(args[0] as Opening);
-    core = opened.core;
-    return opened.info;
+    const { core: opened, ...told } = await Core.open(args[0] as Opening);
+    core = opened;
+    return told;
   }
   // Only our own loader posts here, and only the names of `Calls`.
   const target = core as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
@@ -44,6 +45,6 @@ function buffers(value: unknown): Transferable[] {
 scope.onmessage = ({ data }) => {
   run(data).then(
     (value) => scope.postMessage({ id: data.id, value }, buffers(value)),
-    (error: unknown) => scope.postMessage({ id: data.id, error: toPlain(error) }, []),
+    (error: unknown) => scope.postMessage({ id: data.id, error: toPlain(error), ended: core?.ended && toPlain(core.ended) }, []),
   );
 };
