@@ -94,13 +94,13 @@ export const trials = [
   },
   {
     name: "10,000 candidates",
-    code: "invalid_request",
+    code: "invalid_argument",
     mentions: "candidates",
     run: ({ shop, now }) => shop.rank({ now, candidates: Array.from({ length: 10_000 }, (_, n) => `P${n}`) }),
   },
   {
     name: "10,000 candidates by index",
-    code: "invalid_request",
+    code: "invalid_argument",
     mentions: "candidates",
     run: ({ shop, now }) => shop.rankBulk({ now, candidates: new Uint32Array(10_000) }),
   },
@@ -113,7 +113,49 @@ export const trials = [
   { name: "no candidates", run: async ({ shop, now }) => (await shop.rank({ now, candidates: [] })).items.length, passes: 0 },
   { name: "a limit of 1,000", code: "invalid_request", mentions: "limit", run: ({ shop, now }) => shop.rank({ now, limit: 1000 }) },
   { name: "a time that is none", code: "invalid_request", mentions: "now", run: ({ shop }) => shop.rank({ now: "soon" }) },
-  { name: "a body of 5 MB", code: "body_too_large", run: ({ shop }) => shop.answer(`{"now":"${"0".repeat(5_000_000)}"}`) },
+  { name: "a body of 5 MB", code: "invalid_argument", mentions: "body", run: ({ shop }) => shop.answer(`{"now":"${"0".repeat(5_000_000)}"}`) },
+  {
+    name: "bodies of as many bytes as the wire allows, of one and of three bytes a character",
+    run: async ({ shop, now }) => {
+      const body = `{"now":"${now}","limit":3,"note":""}`;
+      const room = 2 * 1024 * 1024 - body.length;
+      const padded = (text) => body.replace('""', `"${text}"`);
+      const most = [padded("x".repeat(room)), padded("茶".repeat(Math.floor(room / 3)) + "x".repeat(room % 3))];
+      const answers = [];
+      for (const body of most) answers.push((await shop.answer(body)).items.length, await shop.answer(`${body} `).catch(({ code }) => code));
+      return answers;
+    },
+    passes: [3, "invalid_argument", 3, "invalid_argument"],
+  },
+  {
+    name: "as many candidates as the wire allows",
+    run: async ({ shop, now }) => {
+      const most = Array.from({ length: 2000 }, (_, n) => `P${n}`);
+      const { products } = await shop.rankBulk({ now, limit: 5, candidates: Uint32Array.from(most, (_, n) => n) });
+      return [products.length, (await shop.rank({ now, candidates: most })).unknown.length];
+    },
+    passes: [5, 2000],
+  },
+  { name: "2,001 candidates", code: "invalid_argument", mentions: "candidates", run: ({ shop, now }) => shop.rank({ now, candidates: Array.from({ length: 2001 }, (_, n) => `P${n}`) }) },
+  { name: "2,001 candidates by index", code: "invalid_argument", mentions: "candidates", run: ({ shop, now }) => shop.rank({ now, candidates: new Uint32Array(2001) }) },
+  { name: "candidates that are no list", code: "invalid_argument", mentions: "candidates", run: ({ shop, now }) => shop.rank({ now, candidates: "85123A" }) },
+  { name: "candidates that were moved away", code: "invalid_argument", mentions: "candidates", run: ({ shop, now }) => shop.rank({ now, candidates: moved(Uint32Array.of(1, 2)) }) },
+  { name: "no candidates by index", run: async ({ shop, now }) => (await shop.rank({ now, candidates: new Uint32Array() })).items.length, passes: 0 },
+  { name: "options of 5 MB", code: "invalid_argument", mentions: "options", run: ({ shop, now }) => shop.rank({ now, listId: "x".repeat(5_000_000) }) },
+  { name: "events of 5 MB", code: "invalid_argument", mentions: "events", run: ({ shop }) => shop.observe({ name: "search", params: { search_term: "x".repeat(5_000_000) } }) },
+  {
+    name: "typed arrays where objects belong",
+    run: async ({ shop, now }) => {
+      const refused = (call) => call.then(() => "passed", ({ code, faults }) => `${code} ${faults[0]?.path}`);
+      const numbers = new Float32Array(4);
+      return [
+        await refused(shop.observe(numbers)),
+        await refused(shop.observe({ name: "view_item", params: { items: numbers } })),
+        await refused(shop.rank({ now, seed: numbers })),
+      ];
+    },
+    passes: ["invalid_argument [0]", "invalid_argument [0].params.items", "invalid_argument seed"],
+  },
   { name: "6,000 events at once", code: "invalid_request", mentions: "too_many", run: ({ shop }) => shop.observe(Array.from({ length: 6000 }, () => ({ name: "search" }))) },
   {
     name: "a profile that overflows keeps the newest",
@@ -127,31 +169,69 @@ export const trials = [
   },
   { name: "a body that is no JSON", code: "malformed_json", run: ({ shop }) => shop.answer("{") },
   { name: "half a surrogate pair in an id", code: "malformed_json", run: ({ shop, now }) => shop.rank({ now, candidates: ["\ud800"] }) },
-  { name: "raw inputs that are missing", code: "invalid_request", mentions: "context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
+  { name: "raw inputs that are missing", code: "invalid_argument", mentions: "inputs.context", run: ({ shop }) => shop.score({ rows: 1, inputs: {} }) },
   {
     name: "a raw input that no port takes",
-    code: "invalid_request",
-    mentions: "colour",
+    code: "invalid_argument",
+    mentions: "inputs.colour",
+    faults: 1,
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), colour: new Float32Array(1) } }),
   },
   {
     name: "a raw input of the wrong length",
-    code: "invalid_request",
-    mentions: "candidate",
+    code: "invalid_argument",
+    mentions: "inputs.candidate",
     run: async ({ shop }) => shop.score({ rows: 2, inputs: await zeros(shop, 1) }),
   },
   {
     name: "a raw input of the wrong kind",
-    code: "invalid_request",
-    mentions: "context",
+    code: "invalid_argument",
+    mentions: "inputs.context",
+    faults: 1,
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), context: new Int32Array(4) } }),
+  },
+  {
+    name: "a raw input that was moved away",
+    code: "invalid_argument",
+    mentions: "inputs.context",
+    faults: 1,
+    run: async ({ shop }) => {
+      const inputs = await zeros(shop, 1);
+      moved(inputs.context);
+      return shop.score({ rows: 1, inputs });
+    },
+  },
+  {
+    name: "raw inputs moved to be scored, and scored again",
+    run: async ({ shop }) => {
+      const inputs = await zeros(shop, 1);
+      const { length } = await shop.score({ rows: 1, inputs, transfer: true });
+      const again = await shop.score({ rows: 1, inputs }).then(({ length }) => length, ({ code }) => code);
+      // On the caller's own thread there is nowhere to move them to.
+      const gone = inputs.context.length === 0;
+      return [length, gone ? again === "invalid_argument" : again === 1];
+    },
+    passes: [1, true],
+  },
+  {
+    name: "an outsized raw input, and the shop goes on",
+    run: async ({ shop, load, options, now }) => {
+      // Sparse in memory until it is copied.
+      const code = await shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), context: new Float32Array(6e8) } }).catch(({ code }) => code);
+      const other = await load(options);
+      const counts = [(await shop.rank({ now, limit: 3 })).items.length, (await other.rank({ now, limit: 3 })).items.length];
+      other.close();
+      return [code, ...counts];
+    },
+    passes: ["invalid_argument", 3, 3],
   },
   {
     name: "an index outside an embedding table",
     code: "invalid_request",
     run: async ({ shop }) => shop.score({ rows: 1, inputs: { ...(await zeros(shop, 1)), product: Int32Array.of(2_000_000_000) } }),
   },
-  { name: "rows that are no number", code: "invalid_request", run: async ({ shop }) => shop.score({ rows: NaN, inputs: await zeros(shop, 1) }) },
+  { name: "rows that are no number", code: "invalid_argument", mentions: "rows", run: async ({ shop }) => shop.score({ rows: NaN, inputs: await zeros(shop, 1) }) },
+  { name: "more rows than the engine takes", code: "invalid_argument", mentions: "rows", run: ({ shop }) => shop.score({ rows: 2 ** 20 + 1, inputs: {} }) },
   {
     name: "two loads at once, each with its own profile",
     run: async ({ load, options, now }) => {
@@ -186,6 +266,12 @@ export const trials = [
   },
   { name: "no model", code: "invalid_argument", mentions: "model", run: ({ load }) => load({}) },
 ];
+
+/** An array whose content is somewhere else now, as after a transfer to a worker. */
+function moved(array) {
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}
 
 /** All raw inputs, filled with zeros. */
 async function zeros(shop, rows) {

@@ -155,6 +155,13 @@ interface Link extends Told {
   close(): void;
 }
 
+// What the engine takes at most, held here too: it is refused before it is copied
+// into a memory that only grows, and that a call which doesn't fit would end for
+// every shop of the thread.
+const MOST_BYTES = 2 * 1024 * 1024;
+const MOST_CANDIDATES = 2000;
+const MOST_ROWS = 1 << 20;
+
 /** An open model and the profile of one shopper. */
 export class Shop {
   /** What was opened. */
@@ -162,12 +169,14 @@ export class Shop {
   /** The shopper's profile: to be seen, exported, erased. */
   readonly profile: Profile;
   readonly #link: Link;
+  readonly #ports: readonly ModelInput[];
   readonly #options: LoadOptions;
 
   /** @internal Use `load`. */
   constructor(link: Link, options: LoadOptions) {
     this.model = (JSON.parse(link.info) as { models: [ModelInfo] }).models[0];
     this.#link = link;
+    this.#ports = JSON.parse(link.inputs) as ModelInput[];
     this.#options = options;
     this.profile = new Profile(link, options.shopper);
   }
@@ -183,11 +192,11 @@ export class Shop {
     const list = Array.isArray(events) ? (events as readonly ShopEvent[]) : [events as ShopEvent];
     const now = this.#now();
     const filled = list.map((event) =>
-      typeof event === "object" && event !== null
+      isObject(event)
         ? { ...event, id: event.id ?? randomId(), ...(hasTime(event) ? {} : { time: now }) }
         : event,
     );
-    return this.#link.call("observe", [stringify(filled)]);
+    return this.#link.call("observe", [limited("events", stringify(filled))]);
   }
 
   /** Ranks the candidates, or what the model recalls, for the profile's shopper. */
@@ -215,23 +224,26 @@ export class Shop {
   /** Answers a request body as the edge does, without the profile. */
   async answer(body: string): Promise<Ranking> {
     const start = performance.now();
-    const { json, rank_ms } = await this.#link.call("answer", [String(body)]);
+    const { json, rank_ms } = await this.#link.call("answer", [limited("body", String(body))]);
     return { ...(JSON.parse(json) as RankResponse), json, timing: { total_ms: performance.now() - start, rank_ms } };
   }
 
   /** Runs the model on raw inputs. */
   async score({ rows, inputs, transfer }: ScoreOptions): Promise<Float32Array> {
-    const faults = Object.entries(inputs)
-      .filter(([, array]) => !(array instanceof Float32Array || array instanceof Int32Array))
-      .map(([name]) => ({
-        code: "invalid_argument",
-        path: `inputs.${name}`,
-        cause: "neither a Float32Array nor an Int32Array",
-        action: "Give a Float32Array where inputs() says f32 and an Int32Array where it says i32.",
-      }));
-    if (faults.length > 0) throw refused(faults);
-    const moved = transfer ? Object.values(inputs).map((array) => array.buffer as ArrayBuffer) : [];
-    const { output } = await this.#link.call("score", [rows, { ...inputs }], moved);
+    const arrays = { ...inputs };
+    // Without a number of rows there is nothing to be said about sizes.
+    demand([["rows", Number.isInteger(rows) && rows >= 0 && rows <= MOST_ROWS, `a whole number from 0 to ${MOST_ROWS}`]]);
+    demand([
+      ...this.#ports.map(({ name, kind, rows: each, len, width }): Demand => {
+        const array = arrays[name];
+        const kindred = kind === "f32" ? Float32Array : Int32Array;
+        const size = (each === "shared" ? 1 : rows) * len * width;
+        return [`inputs.${name}`, array instanceof kindred && array.length === size, `a ${kindred.name} of ${size} elements`];
+      }),
+      ...Object.keys(arrays).map((name): Demand => [`inputs.${name}`, this.#ports.some((port) => port.name === name), "one of the inputs that inputs() lists"]),
+    ]);
+    const moved = transfer ? Object.values(arrays).map((array) => array.buffer as ArrayBuffer) : [];
+    const { output } = await this.#link.call("score", [rows, arrays], moved);
     return output;
   }
 
@@ -258,6 +270,13 @@ export class Shop {
   #ask({ candidates, limit, explain, listId, sessionId, context, now, seed }: RankOptions): [string, Uint32Array?] {
     const moment = now === undefined ? this.#now() : typeof now === "string" ? now : time(now);
     const indices = candidates instanceof Uint32Array ? candidates : undefined;
+    demand([
+      [
+        "candidates",
+        candidates == null || ((indices ? !isDetached(indices.buffer) : Array.isArray(candidates)) && candidates.length <= MOST_CANDIDATES),
+        `an array of at most ${MOST_CANDIDATES} ids, or a Uint32Array of as many indices`,
+      ],
+    ]);
     const body = stringify({
       now: moment,
       shopper: this.#options.shopper,
@@ -269,6 +288,7 @@ export class Shop {
       context: { utc_offset_minutes: offset(moment), ...context },
       candidates: indices ? undefined : candidates,
     });
+    limited("options", body);
     return indices ? [body, indices] : [body];
   }
 }
@@ -569,6 +589,7 @@ function stringify(value: unknown): string {
       refuse(path, `a ${typeof node} is no JSON value`);
     } else if (typeof node === "object" && node !== null) {
       if (depth > 32) refuse(path, "nested too deeply, or within itself");
+      else if (ArrayBuffer.isView(node)) refuse(path, "a typed array is no JSON value");
       else if (Array.isArray(node)) node.forEach((item, index) => visit(item, `${path}[${index}]`, depth + 1));
       else if (node instanceof Date) Number.isNaN(node.getTime()) && refuse(path, "not a valid date");
       else for (const [key, item] of Object.entries(node)) visit(item, path ? `${path}.${key}` : key, depth + 1);
@@ -577,6 +598,39 @@ function stringify(value: unknown): string {
   visit(value, "", 0);
   if (faults.length > 0) throw refused(faults);
   return JSON.stringify(value);
+}
+
+/** What an argument must be: where it is, whether it is that, and what that is. */
+type Demand = readonly [path: string, met: boolean, what: string];
+
+/** Refuses arguments that are not what they must be: all of them at once. */
+function demand(demands: readonly Demand[]): void {
+  const faults = demands
+    .filter(([, met]) => !met)
+    .map(([path, , what]) => ({ code: "invalid_argument", path, cause: `not ${what}`, action: `Give ${what}.` }));
+  if (faults.length > 0) throw refused(faults);
+}
+
+/** A text that the engine may be given. */
+function limited(path: string, text: string): string {
+  // A character is three bytes at most.
+  const small = 3 * text.length <= MOST_BYTES || (text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES);
+  demand([[path, small, `at most ${MOST_BYTES} bytes of JSON`]]);
+  return text;
+}
+
+/** An object with named fields. An array of numbers is none: spreading it would name each of them. */
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
+}
+
+/** Whether the content was moved away, to another thread. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return !new Uint8Array(buffer);
+  } catch {
+    return true;
+  }
 }
 
 function refused(faults: readonly Fault[]): ShelfedgeError {
