@@ -524,7 +524,12 @@ async function bytes(source: FileSource, platform: Platform, signal: AbortSignal
  * the worker starts. Elsewhere (a page without https) the engine does.
  */
 async function digested(content: ArrayBuffer): Promise<[ArrayBuffer, ArrayBuffer | undefined]> {
-  return [content, await globalThis.crypto?.subtle?.digest("SHA-256", content)];
+  try {
+    return [content, await globalThis.crypto?.subtle?.digest("SHA-256", content)];
+  } catch {
+    // Such as one that takes no buffers of this realm.
+    return [content, undefined];
+  }
 }
 
 async function compile(given: WasmSource | Promise<WasmSource>, platform: Platform, signal: AbortSignal): Promise<WebAssembly.Module> {
