@@ -3,7 +3,7 @@
 // caller's side (shop.ts) turns them into objects.
 import bindings from "./bindings.js";
 import type { Shop as Engine } from "./shelfedge.js";
-import { asShelfedgeError, closed, ShelfedgeError, type PackageErrorCode } from "./errors.js";
+import { closed, ShelfedgeError, type PackageErrorCode } from "./errors.js";
 import { Storage, type StoredEvent } from "./storage.js";
 
 /** What a shop is opened with. Everything can be posted to a worker. */
@@ -64,8 +64,8 @@ async function instantiate(module: WebAssembly.Module): Promise<Instance> {
 }
 
 /**
- * Runs engine code and turns what it throws into a `ShelfedgeError`. After a
- * trap, and after a stack that overflowed, the instance's memory can't be
+ * Runs engine code. What it throws is the text of a problem, for shop.ts to read.
+ * After a trap, and after a stack that overflowed, the instance's memory can't be
  * trusted, for any of its shops: they are closed, and the next one to be opened
  * gets an instance of its own.
  */
@@ -74,7 +74,7 @@ function guarded<T>(instance: Instance, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (!(error instanceof Error && /^(Runtime|Range|Internal)Error$/.test(error.name))) throw asShelfedgeError(error);
+    if (!(error instanceof Error && /^(Runtime|Range|Internal)Error$/.test(error.name))) throw error;
     const failed = (code: PackageErrorCode) =>
       new ShelfedgeError(code, `The engine failed (${error}); the shops that it served are closed. Call load() for another one.`, [], { cause: error });
     current = undefined;

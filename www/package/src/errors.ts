@@ -57,22 +57,20 @@ export function closed(): ShelfedgeError {
   return new ShelfedgeError("closed", "This shop is closed. Call load() for another one.");
 }
 
-/** An error as it crosses the boundary of a worker, where classes are lost. */
-export interface PlainError {
-  readonly code: string;
-  readonly message: string;
-  readonly faults: readonly Fault[];
-}
+/** An error as it crosses the boundary of a worker, where classes are lost; what the engine throws, as it is. */
+export type PlainError = string | Pick<ShelfedgeError, "code" | "message" | "faults">;
 
 /** Takes an error apart for `postMessage`. */
 export function toPlain(error: unknown): PlainError {
-  const { code, message, faults } = asShelfedgeError(error);
+  if (typeof error === "string") return error;
+  if (!(error instanceof ShelfedgeError)) return { code: "internal", message: String(error), faults: [] };
+  const { code, message, faults } = error;
   return { code, message, faults };
 }
 
 /** Puts it together again on the other side. */
-export function fromPlain({ code, message, faults }: PlainError): ShelfedgeError {
-  return new ShelfedgeError(code, message, faults);
+export function fromPlain(error: PlainError): ShelfedgeError {
+  return typeof error === "string" ? asShelfedgeError(error) : new ShelfedgeError(error.code, error.message, error.faults);
 }
 
 /**
@@ -84,12 +82,12 @@ export function asShelfedgeError(error: unknown): ShelfedgeError {
   // From the engine's side in the same thread, which is a bundle of its own with
   // a class of its own.
   if (error instanceof Error && error.name === "ShelfedgeError") {
-    const { code, faults } = error as unknown as PlainError;
+    const { code, faults } = error as ShelfedgeError;
     return new ShelfedgeError(code, error.message, faults, { cause: error.cause });
   }
   if (typeof error === "string") {
     try {
-      const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<PlainError> & { title?: string; detail?: string };
+      const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<ShelfedgeError> & { title?: string; detail?: string };
       // The first few in the message, for whoever reads a console; all of them in `faults`.
       const details = faults.slice(0, 5).map(({ path, cause }) => (path ? `${path}: ${cause}.` : `${cause}.`));
       // The detail of a single fault is its cause.
@@ -100,6 +98,5 @@ export function asShelfedgeError(error: unknown): ShelfedgeError {
       return new ShelfedgeError("internal", error);
     }
   }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new ShelfedgeError("internal", message, [], { cause: error });
+  return new ShelfedgeError("internal", String(error), [], { cause: error });
 }
