@@ -146,12 +146,11 @@ export const trials = [
   {
     name: "typed arrays where objects belong",
     run: async ({ shop, now }) => {
-      const refused = (call) => call.then(() => "passed", ({ code, faults }) => `${code} ${faults[0]?.path}`);
       const numbers = new Float32Array(4);
       return [
-        await refused(shop.observe(numbers)),
-        await refused(shop.observe({ name: "view_item", params: { items: numbers } })),
-        await refused(shop.rank({ now, seed: numbers })),
+        await where(shop.observe(numbers)),
+        await where(shop.observe({ name: "view_item", params: { items: numbers } })),
+        await where(shop.rank({ now, seed: numbers })),
       ];
     },
     passes: ["invalid_argument [0]", "invalid_argument [0].params.items", "invalid_argument seed"],
@@ -265,7 +264,99 @@ export const trials = [
     },
   },
   { name: "no model", code: "invalid_argument", mentions: "model", run: ({ load }) => load({}) },
+  {
+    name: "options that are none",
+    run: async ({ load, shop }) => [
+      await where(load()),
+      await where(load(null)),
+      await where(load("/models/ranking/")),
+      await where(shop.rank(null)),
+      await where(shop.rank("soon")),
+      await where(shop.rankBulk(7)),
+      await where(shop.request(new Float32Array(4))),
+      await where(shop.score()),
+      await where(shop.score(null)),
+    ],
+    passes: Array(9).fill("invalid_argument options"),
+  },
+  {
+    name: "every option of load() that is none, at once",
+    run: ({ load, options }) => where(load({ ...options, worker: "no", consent: true, clock: 5, signal: 5 })),
+    passes: "invalid_argument worker consent clock signal",
+  },
+  {
+    name: "options of load() that are null are left out",
+    run: async ({ load, options, now }) => {
+      const open = await load({ ...options, wasm: null, consent: null, shopper: null, clock: null, signal: null });
+      const { items } = await open.rank({ now, limit: 3, candidates: null, context: null });
+      const { shopper } = await open.profile.get();
+      open.close();
+      return [items.length, shopper];
+    },
+    passes: [3, null],
+  },
+  {
+    name: "a clock that throws, or tells no time",
+    run: async ({ load, options }) => {
+      const found = [];
+      for (const clock of [() => { throw new Error("no battery"); }, () => NaN, () => "soon", () => 5n]) {
+        const open = await load({ ...options, clock });
+        found.push(await where(open.rank()), await where(open.observe({ name: "search" })));
+        open.close();
+      }
+      return found;
+    },
+    passes: Array(8).fill("invalid_argument clock"),
+  },
+  {
+    name: "a model whose parts are none",
+    run: async ({ load, options, parts }) => {
+      const used = new Response(parts.shelf);
+      await used.arrayBuffer();
+      return [
+        await where(load({ ...options, model: 5 })),
+        await where(load({ ...options, model: {} })),
+        await where(load({ ...options, model: { manifest: parts.manifest } })),
+        await where(load({ ...options, model: { manifest: parts.manifest, shelf: used } })),
+        await where(load({ ...options, model: { manifest: parts.manifest, shelf: moved(parts.shelf.slice()) } })),
+        await where(load({ ...options, model: { manifest: parts.manifest, shelf: moved(parts.shelf.slice()).buffer } })),
+        await where(load({ ...options, wasm: 5 })),
+        await where(load({ ...options, wasm: moved(new Uint8Array(8)) })),
+      ];
+    },
+    passes: [...Array(2).fill("invalid_argument model.manifest"), ...Array(4).fill("invalid_argument model.shelf"), ...Array(2).fill("invalid_argument wasm")],
+  },
+  {
+    name: "arguments that are none, or throw when they are read",
+    run: async ({ shop, now }) => {
+      const trap = { get limit() { throw new Error("gone"); } };
+      return [
+        await where(shop.answer()),
+        await where(shop.answer({ now })),
+        await where(shop.score({ rows: 1 })),
+        await where(shop.score({ rows: 1, inputs: "all" })),
+        await where(shop.rank({ now, context: "mobile" })),
+        await where(shop.rank(trap)),
+        await where(shop.rank({ now, listId: new (class { toJSON() { throw new Error("gone"); } })() })),
+        await where(shop.observe({ name: "search", params: { get items() { throw new Error("gone"); } } })),
+        await where(shop.rank({ now: 5n })),
+        await where(shop.rank({ now: Symbol("soon") })),
+      ];
+    },
+    passes: [
+      ...Array(2).fill("invalid_argument body"), ...Array(2).fill("invalid_argument inputs"), "invalid_argument context",
+      ...Array(2).fill("invalid_argument options"), "invalid_argument events", ...Array(2).fill("invalid_request now"),
+    ],
+  },
 ];
+
+/** What a call was refused with: its code, and the paths of its faults. */
+function where(call) {
+  return call.then(
+    () => "passed",
+    (error) => [error.name === "ShelfedgeError" ? error.code : String(error), ...(error.faults ?? []).map(({ path }) => path)].join(" "),
+  );
+}
 
 /** An array whose content is somewhere else now, as after a transfer to a worker. */
 function moved(array) {

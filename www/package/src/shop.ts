@@ -141,6 +141,12 @@ export interface Platform {
   readonly base: () => string | undefined;
 }
 
+/** What of the options goes on mattering after the load. */
+interface Owner {
+  readonly shopper: string | undefined;
+  readonly clock: (() => number) | undefined;
+}
+
 type Returned<K extends keyof Calls> = Awaited<ReturnType<Calls[K]>>;
 
 /** What the engine tells when it opens: what was opened, and its raw inputs. */
@@ -170,10 +176,10 @@ export class Shop {
   readonly profile: Profile;
   readonly #link: Link;
   readonly #ports: readonly ModelInput[];
-  readonly #options: LoadOptions;
+  readonly #options: Owner;
 
   /** @internal Use `load`. */
-  constructor(link: Link, options: LoadOptions) {
+  constructor(link: Link, options: Owner) {
     this.model = (JSON.parse(link.info) as { models: [ModelInfo] }).models[0];
     this.#link = link;
     this.#ports = JSON.parse(link.inputs) as ModelInput[];
@@ -189,14 +195,12 @@ export class Shop {
    * @returns how many were new.
    */
   async observe(events: ShopEvent | readonly ShopEvent[]): Promise<number> {
-    const list = Array.isArray(events) ? (events as readonly ShopEvent[]) : [events as ShopEvent];
     const now = this.#now();
-    const filled = list.map((event) =>
-      isObject(event)
-        ? { ...event, id: event.id ?? randomId(), ...(hasTime(event) ? {} : { time: now }) }
-        : event,
-    );
-    return this.#link.call("observe", [limited("events", stringify(filled))]);
+    const text = reading("events", () => {
+      const list = Array.isArray(events) ? (events as readonly ShopEvent[]) : [events as ShopEvent];
+      return stringify(list.map((event) => (isObject(event) ? { ...event, id: event.id ?? randomId(), ...(hasTime(event) ? {} : { time: now }) } : event)));
+    });
+    return this.#link.call("observe", [limited("events", text)]);
   }
 
   /** Ranks the candidates, or what the model recalls, for the profile's shopper. */
@@ -224,16 +228,21 @@ export class Shop {
   /** Answers a request body as the edge does, without the profile. */
   async answer(body: string): Promise<Ranking> {
     const start = performance.now();
-    const { json, rank_ms } = await this.#link.call("answer", [limited("body", String(body))]);
+    demand(["body", typeof body === "string", "a text"]);
+    const { json, rank_ms } = await this.#link.call("answer", [limited("body", body)]);
     return { ...(JSON.parse(json) as RankResponse), json, timing: { total_ms: performance.now() - start, rank_ms } };
   }
 
   /** Runs the model on raw inputs. */
-  async score({ rows, inputs, transfer }: ScoreOptions): Promise<Float32Array> {
-    const arrays = { ...inputs };
+  async score(options: ScoreOptions): Promise<Float32Array> {
+    const { rows, arrays, transfer } = reading("options", () => {
+      const { rows, inputs, transfer } = fields(options);
+      demand(["inputs", isObject(inputs), "an object"]);
+      return { rows, arrays: { ...inputs }, transfer };
+    });
     // Without a number of rows there is nothing to be said about sizes.
-    demand([["rows", Number.isInteger(rows) && rows >= 0 && rows <= MOST_ROWS, `a whole number from 0 to ${MOST_ROWS}`]]);
-    demand([
+    demand(["rows", Number.isInteger(rows) && rows >= 0 && rows <= MOST_ROWS, `a whole number from 0 to ${MOST_ROWS}`]);
+    demand(
       ...this.#ports.map(({ name, kind, rows: each, len, width }): Demand => {
         const array = arrays[name];
         const kindred = kind === "f32" ? Float32Array : Int32Array;
@@ -241,7 +250,7 @@ export class Shop {
         return [`inputs.${name}`, array instanceof kindred && array.length === size, `a ${kindred.name} of ${size} elements`];
       }),
       ...Object.keys(arrays).map((name): Demand => [`inputs.${name}`, this.#ports.some((port) => port.name === name), "one of the inputs that inputs() lists"]),
-    ]);
+    );
     const moved = transfer ? Object.values(arrays).map((array) => array.buffer as ArrayBuffer) : [];
     const { output } = await this.#link.call("score", [rows, arrays], moved);
     return output;
@@ -263,33 +272,37 @@ export class Shop {
   }
 
   #now(): string {
-    return time((this.#options.clock ?? Date.now)());
+    return reading("clock", () => new Date((this.#options.clock ?? Date.now)()).toISOString());
   }
 
   /** The wire request without its events, and candidates that are given by index. */
-  #ask({ candidates, limit, explain, listId, sessionId, context, now, seed }: RankOptions): [string, Uint32Array?] {
-    const moment = now === undefined ? this.#now() : typeof now === "string" ? now : time(now);
-    const indices = candidates instanceof Uint32Array ? candidates : undefined;
-    demand([
-      [
-        "candidates",
-        candidates == null || ((indices ? !isDetached(indices.buffer) : Array.isArray(candidates)) && candidates.length <= MOST_CANDIDATES),
-        `an array of at most ${MOST_CANDIDATES} ids, or a Uint32Array of as many indices`,
-      ],
-    ]);
-    const body = stringify({
-      now: moment,
-      shopper: this.#options.shopper,
-      session_id: sessionId,
-      list_id: listId,
-      limit,
-      explain,
-      seed,
-      context: { utc_offset_minutes: offset(moment), ...context },
-      candidates: indices ? undefined : candidates,
+  #ask(options: RankOptions): [string, Uint32Array?] {
+    return reading("options", () => {
+      const { candidates, limit, explain, listId, sessionId, context, now, seed } = fields(options);
+      const indices = candidates instanceof Uint32Array ? candidates : undefined;
+      demand(
+        [
+          "candidates",
+          candidates == null || ((indices ? !isDetached(indices) : Array.isArray(candidates)) && candidates.length <= MOST_CANDIDATES),
+          `an array of at most ${MOST_CANDIDATES} ids, or a Uint32Array of as many indices`,
+        ],
+        ["context", context == null || isObject(context), "an object"],
+      );
+      const moment = now == null ? this.#now() : typeof now === "string" ? now : time(now);
+      const body = stringify({
+        now: moment,
+        shopper: this.#options.shopper,
+        session_id: sessionId,
+        list_id: listId,
+        limit,
+        explain,
+        seed,
+        context: { utc_offset_minutes: offset(moment), ...context },
+        candidates: indices ? undefined : candidates,
+      });
+      limited("options", body);
+      return indices ? [body, indices] : [body];
     });
-    limited("options", body);
-    return indices ? [body, indices] : [body];
   }
 }
 
@@ -335,46 +348,51 @@ export class Profile {
  * @internal
  */
 export async function open(options: LoadOptions, platform: Platform): Promise<Shop> {
-  const { signal } = options;
-  const aborted = () => new ShelfedgeError("aborted", "Loading was stopped by its signal.", [], { cause: signal?.reason });
-  if (signal?.aborted) throw aborted();
-  if (options.model === undefined || options.model === null) {
-    throw new ShelfedgeError("invalid_argument", "load() needs `model`: the address of a bundle's folder, or its parts.");
-  }
-  const inWorker = options.worker ?? platform.spawn !== undefined;
-  if (inWorker && !platform.spawn) {
-    throw new ShelfedgeError("worker_failed", "There are no workers here. Leave `worker` out, or pass `false`.");
-  }
-  // The worker starts while the parts are on their way.
-  const worker = inWorker ? messages(spawn(platform)) : undefined;
   const abort = new AbortController();
-  const stop = new Promise<never>((_, reject) => {
-    signal?.addEventListener("abort", () => reject(aborted()), { once: true });
-  });
-  stop.catch(() => {});
+  let worker: ReturnType<typeof messages> | undefined;
   try {
-    const parts = locate(options.model, platform.base());
-    const read = async (source: FileSource) => bytes(source, platform, abort.signal);
+    const { model, wasm, worker: chosen, consent, shopper, clock, signal } = fields(options);
+    demand(
+      ["model", model != null, "the address of a bundle's folder, or its parts"],
+      ["worker", chosen == null || typeof chosen === "boolean", "a boolean"],
+      ["consent", consent == null || isObject(consent), "an object"],
+      ["clock", clock == null || typeof clock === "function", "a function"],
+      ["signal", signal == null || typeof signal.addEventListener === "function", "an AbortSignal"],
+    );
+    const aborted = () => new ShelfedgeError("aborted", "Loading was stopped by its signal.", [], { cause: signal?.reason });
+    if (signal?.aborted) throw aborted();
+    const inWorker = chosen ?? platform.spawn !== undefined;
+    if (inWorker && !platform.spawn) {
+      throw new ShelfedgeError("worker_failed", "There are no workers here. Leave `worker` out, or pass `false`.");
+    }
+    // The worker starts while the parts are on their way.
+    worker = inWorker ? messages(spawn(platform)) : undefined;
+    const stop = new Promise<never>((_, reject) => {
+      signal?.addEventListener("abort", () => reject(aborted()), { once: true });
+    });
+    stop.catch(() => {});
+    const parts = locate(model, platform.base());
+    const read = (path: string, source: FileSource) => bytes(path, source, platform, abort.signal);
     const [module, manifest, [shelf, digest], core] = await Promise.race([
       stop,
       Promise.all([
-        compile(options.wasm ?? platform.wasm(), platform, abort.signal),
-        read(parts.manifest),
-        read(parts.shelf).then(digested),
-        worker ? undefined : platform.core(),
+        compile(wasm ?? platform.wasm(), platform, abort.signal),
+        read("model.manifest", parts.manifest),
+        read("model.shelf", parts.shelf).then(digested),
+        worker ? undefined : platform.core().catch((error: unknown) => unfetched("core.js", error)),
       ]),
     ]);
-    const opening: Opening = { module, manifest, shelf, digest, shopper: options.shopper ?? "", storage: options.consent?.storage };
+    const opening: Opening = { module, manifest, shelf, digest, shopper: shopper ?? "", storage: consent?.storage };
     const opened = worker ? worker.open(opening) : inThread(core as { Core: typeof Core }, opening);
     // A shop that finishes opening after it was given up must not stay open.
     opened.then((link) => signal?.aborted && link.close(), () => {});
     const link = await Promise.race([stop, opened]);
     signal?.addEventListener("abort", () => link.close(), { once: true });
-    return new Shop(link, options);
+    return new Shop(link, { shopper, clock });
   } catch (error) {
     abort.abort();
     worker?.close();
-    throw error;
+    return rethrown(error);
   }
 }
 
@@ -491,32 +509,33 @@ function locate(model: LoadOptions["model"], base: string | undefined): ModelPar
   return { manifest: part("manifest.json"), shelf: part("model.shelf") };
 }
 
-async function fetched(address: string | URL, signal: AbortSignal): Promise<Response> {
-  let response: Response;
+/** Reads an address, in the platform's own way where it has one. */
+async function fetched(address: string | URL, platform: Platform, signal: AbortSignal): Promise<Response | Bytes> {
   try {
-    response = await fetch(address, { signal });
+    return (await platform.read?.(address)) ?? arrived(await fetch(address, { signal }));
   } catch (error) {
-    throw new ShelfedgeError("fetch_failed", `${address} can't be fetched: ${(error as Error).message}`, [], { cause: error });
+    return unfetched(address, error);
   }
-  return arrived(response, String(address));
 }
 
-function arrived(response: Response, address: string): Response {
-  if (!response.ok) throw new ShelfedgeError("fetch_failed", `${address || "A response"} came with status ${response.status}.`);
+function unfetched(address: unknown, error: unknown): never {
+  if (error instanceof ShelfedgeError) throw error;
+  throw new ShelfedgeError("fetch_failed", `${address} can't be fetched: ${error}`, [], { cause: error });
+}
+
+function arrived(response: Response): Response {
+  if (!response.ok) throw new ShelfedgeError("fetch_failed", `${response.url || "A response"} came with status ${response.status}.`);
   return response;
 }
 
 /** The content of a file, as a buffer that may be moved away. */
-async function bytes(source: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
-  if (typeof source === "string" || source instanceof URL) {
-    const content = await platform.read?.(source);
-    if (content) return bytes(content, platform, signal);
-    source = await fetched(source, signal);
-  }
-  if (source instanceof Response) return arrived(source, source.url).arrayBuffer();
+async function bytes(path: string, given: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
+  const source = typeof given === "string" || given instanceof URL ? await fetched(given, platform, signal) : given;
+  const readable = source instanceof Response ? !source.bodyUsed : (source instanceof Uint8Array || source instanceof ArrayBuffer) && !isDetached(source);
+  demand([path, readable, "an address, or a Response, an ArrayBuffer or a Uint8Array with its content still there"]);
+  if (source instanceof Response) return arrived(source).arrayBuffer().catch((error: unknown) => unfetched(source.url, error));
   // Copied: the caller keeps theirs.
-  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return new Uint8Array(new Uint8Array(source)).buffer;
-  throw new ShelfedgeError("invalid_argument", "A part of the model must be an address, a Response, an ArrayBuffer or a Uint8Array.");
+  return new Uint8Array(new Uint8Array(source)).buffer;
 }
 
 /**
@@ -533,18 +552,15 @@ async function digested(content: ArrayBuffer): Promise<[ArrayBuffer, ArrayBuffer
 }
 
 async function compile(given: WasmSource | Promise<WasmSource>, platform: Platform, signal: AbortSignal): Promise<WebAssembly.Module> {
-  let source = await given;
-  if (source instanceof WebAssembly.Module) return source;
-  if (typeof source === "string" || source instanceof URL) {
-    source = (await platform.read?.(source)) ?? (await fetched(source, signal));
-  }
   try {
-    if (source instanceof Response && WebAssembly.compileStreaming) {
-      const type = arrived(source, source.url).headers.get("content-type") ?? "";
-      // A server that doesn't know the type costs a little time, not the shop.
-      if (type.startsWith("application/wasm")) return await WebAssembly.compileStreaming(source);
+    let source = await given;
+    if (source instanceof WebAssembly.Module) return source;
+    if (typeof source === "string" || source instanceof URL) source = await fetched(source, platform, signal);
+    // A server that doesn't know the type costs a little time, not the shop.
+    if (source instanceof Response && !source.bodyUsed && /^application\/wasm/.test(arrived(source).headers.get("content-type") ?? "")) {
+      return await WebAssembly.compileStreaming(source);
     }
-    return await WebAssembly.compile(await bytes(source as FileSource, platform, signal));
+    return await WebAssembly.compile(await bytes("wasm", source as FileSource, platform, signal));
   } catch (error) {
     if (error instanceof ShelfedgeError) throw error;
     throw new ShelfedgeError(
@@ -558,8 +574,11 @@ async function compile(given: WasmSource | Promise<WasmSource>, platform: Platfo
 
 /** An instant as RFC 3339 text. One that isn't any is the engine's to refuse, with its path. */
 function time(moment: Date | number): string {
-  const date = new Date(moment);
-  return Number.isNaN(date.getTime()) ? String(moment) : date.toISOString();
+  try {
+    return new Date(moment).toISOString();
+  } catch {
+    return String(moment);
+  }
 }
 
 /** Minutes that this device's clock is ahead of UTC at an instant. */
@@ -609,18 +628,35 @@ function stringify(value: unknown): string {
 type Demand = readonly [path: string, met: boolean, what: string];
 
 /** Refuses arguments that are not what they must be: all of them at once. */
-function demand(demands: readonly Demand[]): void {
+function demand(...demands: readonly Demand[]): void {
   const faults = demands
     .filter(([, met]) => !met)
     .map(([path, , what]) => ({ code: "invalid_argument", path, cause: `not ${what}`, action: `Give ${what}.` }));
   if (faults.length > 0) throw refused(faults);
 }
 
+/**
+ * Reads an argument. What the caller's own code throws meanwhile (a clock, a
+ * getter, `toJSON`) is a fault of that argument.
+ */
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ShelfedgeError) throw error;
+    throw refused([{ code: "invalid_argument", path, cause: `it can't be read: ${error}`, action: "Give what can be read." }], { cause: error });
+  }
+}
+
+/** Options, of which the caller's own code may make anything. */
+function fields<T>(options: T): T {
+  demand(["options", isObject(options), "an object"]);
+  return options;
+}
+
 /** A text that the engine may be given. */
 function limited(path: string, text: string): string {
-  // A character is three bytes at most.
-  const small = 3 * text.length <= MOST_BYTES || (text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES);
-  demand([[path, small, `at most ${MOST_BYTES} bytes of JSON`]]);
+  demand([path, text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES, `at most ${MOST_BYTES} bytes of JSON`]);
   return text;
 }
 
@@ -629,16 +665,16 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
 }
 
-/** Whether the content was moved away, to another thread. */
-function isDetached(buffer: ArrayBufferLike): boolean {
+/** Whether the content was moved away, to another thread: no copy can be made of it then. */
+function isDetached(content: ArrayBuffer | Uint8Array | Uint32Array): boolean {
   try {
-    return !new Uint8Array(buffer);
+    return content.byteLength === 0 && !new Uint8Array(content);
   } catch {
     return true;
   }
 }
 
-function refused(faults: readonly Fault[]): ShelfedgeError {
+function refused(faults: readonly Fault[], options?: ErrorOptions): ShelfedgeError {
   const all = faults.map(({ path, cause }) => `${path || "the value"}: ${cause}`).join("; ");
-  return new ShelfedgeError("invalid_argument", all, faults);
+  return new ShelfedgeError("invalid_argument", all, faults, options);
 }
