@@ -40,7 +40,8 @@ const bindings = {
   setup(build) {
     build.onResolve({ filter: /^\.\/bindings\.js$/ }, () => ({ path: join(dist, "shelfedge.js") }));
     build.onLoad({ filter: /[\\/]dist[\\/]shelfedge\.js$/ }, ({ path }) => {
-      const [script, fetching] = readFileSync(path, "utf8").replace(/^export class Shop /m, "class Shop ").split(/^async function __wbg_load\(/m);
+      const [all, fetching] = readFileSync(path, "utf8").replace(/^export class Shop /m, "class Shop ").split(/^async function __wbg_load\(/m);
+      const script = NEEDLESS.reduce((script, part) => script.replace(part, ""), all);
       const names = ["class Shop", "function __wbg_get_imports", "function __wbg_finalize_init"];
       if (fetching === undefined || /^(import|export) /m.test(script) || !names.every((name) => script.includes(`\n${name}`))) {
         fail("wasm-bindgen's script is not what build.mjs knows", "Adapt the plugin `bindings` there to this version of wasm-bindgen.");
@@ -50,6 +51,15 @@ const bindings = {
     });
   },
 };
+
+// Parts of wasm-bindgen's script for what doesn't occur here: browsers too old for
+// the module's SIMD, an allocator without realloc, `using shop = ...` on a class
+// that no user sees.
+const NEEDLESS = [
+  /^if \(!\('encodeInto' in cachedTextEncoder\)\) \{[^]*?^\}$/m,
+  /^ {4}if \(realloc === undefined\) \{[^]*?^ {4}\}$/m,
+  /^if \(Symbol\.dispose\).*$/m,
+];
 
 // Declarations that no user sees.
 const INTERNAL = ["core", "storage", "worker", "shelfedge"];

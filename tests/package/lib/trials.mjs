@@ -324,7 +324,56 @@ export const trials = [
         await where(load({ ...options, wasm: moved(new Uint8Array(8)) })),
       ];
     },
-    passes: [...Array(2).fill("invalid_argument model.manifest"), ...Array(4).fill("invalid_argument model.shelf"), ...Array(2).fill("invalid_argument wasm")],
+    passes: ["invalid_argument model", "invalid_argument model.manifest", ...Array(4).fill("invalid_argument model.shelf"), ...Array(2).fill("invalid_argument wasm")],
+  },
+  {
+    name: "addresses that name nothing",
+    run: async ({ load, options, parts }) => [
+      await where(load({ ...options, model: "" })),
+      await where(load({ ...options, model: " \n" })),
+      await where(load({ ...options, model: { manifest: "", shelf: parts.shelf } })),
+      await where(load({ ...options, wasm: "" })),
+    ],
+    passes: ["invalid_argument model", "invalid_argument model", "invalid_argument model.manifest", "invalid_argument wasm"],
+  },
+  {
+    // Each is refused at load, or each is ranked for: never the one without the other.
+    name: "a shopper is refused at load, by the wire's rule",
+    run: async ({ load, options, shop, now }) => {
+      const found = [];
+      for (const shopper of ["x".repeat(64), "茶".repeat(21), "\u{1f381}".repeat(16), " ", "", "x".repeat(65), "茶".repeat(22), "\u{1f381}".repeat(17), "a\nb", "a\u0085b", "\ud800", "a\udc00b"]) {
+        const wire = await where(shop.answer(JSON.stringify({ now, shopper, limit: 1 })));
+        const open = load({ ...options, shopper });
+        const here = await where(open);
+        if (here === "passed") {
+          found.push(`${here} ${await where((await open).rank({ now, limit: 1 }))} ${wire}`);
+          (await open).close();
+        } else found.push(`${here}, ${wire}`);
+      }
+      return found;
+    },
+    passes: [
+      ...Array(4).fill("passed passed passed"),
+      ...Array(6).fill("invalid_argument shopper, invalid_request shopper"),
+      ...Array(2).fill("invalid_argument shopper, malformed_json "),
+    ],
+  },
+  {
+    name: "a shopper that is no text",
+    run: async ({ load, options }) => [await where(load({ ...options, shopper: 5 })), await where(load({ ...options, shopper: {} }))],
+    passes: ["invalid_argument shopper", "invalid_argument shopper"],
+  },
+  {
+    name: "consent is yes or no, and nothing is kept for less",
+    run: async ({ load, options, shop }) => {
+      const found = [];
+      for (const word of ["no", "", 0, 1, null, {}]) {
+        found.push(await where(shop.profile.persist(word)));
+        found.push(await where(load({ ...options, consent: { storage: word } })));
+      }
+      return [new Set(found).size, found[0], found[1], await where(shop.profile.persist()), (await shop.profile.get()).persisted];
+    },
+    passes: [2, "invalid_argument keep", "invalid_argument consent.storage", "invalid_argument keep", false],
   },
   {
     name: "arguments that are none, or throw when they are read",

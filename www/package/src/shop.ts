@@ -249,7 +249,7 @@ export class Shop {
         const size = (each === "shared" ? 1 : rows) * len * width;
         return [`inputs.${name}`, array instanceof kindred && array.length === size, `a ${kindred.name} of ${size} elements`];
       }),
-      ...Object.keys(arrays).map((name): Demand => [`inputs.${name}`, this.#ports.some((port) => port.name === name), "one of the inputs that inputs() lists"]),
+      ...Object.keys(arrays).map((name): Demand => [`inputs.${name}`, this.#ports.some((port) => port.name === name), "an input of the model"]),
     );
     const moved = transfer ? Object.values(arrays).map((array) => array.buffer as ArrayBuffer) : [];
     const { output } = await this.#link.call("score", [rows, arrays], moved);
@@ -338,6 +338,7 @@ export class Profile {
    * withdrawn (`false`, which erases the kept copy; the visit goes on in memory).
    */
   async persist(keep: boolean): Promise<void> {
+    demand(["keep", typeof keep === "boolean", "a boolean"]);
     await this.#link.call("persist", [keep]);
   }
 }
@@ -353,9 +354,11 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
   try {
     const { model, wasm, worker: chosen, consent, shopper, clock, signal } = fields(options);
     demand(
-      ["model", model != null, "the address of a bundle's folder, or its parts"],
+      ["model", isAddress(model) || isObject(model), "the address of a bundle's folder, or its parts"],
       ["worker", chosen == null || typeof chosen === "boolean", "a boolean"],
       ["consent", consent == null || isObject(consent), "an object"],
+      ["consent.storage", consent?.storage === undefined || typeof consent.storage === "boolean", "a boolean"],
+      ["shopper", shopper == null || isId(shopper), "a text of 1 to 64 bytes without control characters"],
       ["clock", clock == null || typeof clock === "function", "a function"],
       ["signal", signal == null || typeof signal.addEventListener === "function", "an AbortSignal"],
     );
@@ -530,9 +533,9 @@ function arrived(response: Response): Response {
 
 /** The content of a file, as a buffer that may be moved away. */
 async function bytes(path: string, given: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
-  const source = typeof given === "string" || given instanceof URL ? await fetched(given, platform, signal) : given;
+  const source = isAddress(given) ? await fetched(given, platform, signal) : given;
   const readable = source instanceof Response ? !source.bodyUsed : (source instanceof Uint8Array || source instanceof ArrayBuffer) && !isDetached(source);
-  demand([path, readable, "an address, or a Response, an ArrayBuffer or a Uint8Array with its content still there"]);
+  demand([path, readable, "an address, or an unread Response, ArrayBuffer or Uint8Array"]);
   if (source instanceof Response) return arrived(source).arrayBuffer().catch((error: unknown) => unfetched(source.url, error));
   // Copied: the caller keeps theirs.
   return new Uint8Array(new Uint8Array(source)).buffer;
@@ -555,7 +558,7 @@ async function compile(given: WasmSource | Promise<WasmSource>, platform: Platfo
   try {
     let source = await given;
     if (source instanceof WebAssembly.Module) return source;
-    if (typeof source === "string" || source instanceof URL) source = await fetched(source, platform, signal);
+    if (isAddress(source)) source = await fetched(source, platform, signal);
     // A server that doesn't know the type costs a little time, not the shop.
     if (source instanceof Response && !source.bodyUsed && /^application\/wasm/.test(arrived(source).headers.get("content-type") ?? "")) {
       return await WebAssembly.compileStreaming(source);
@@ -581,10 +584,9 @@ function time(moment: Date | number): string {
   }
 }
 
-/** Minutes that this device's clock is ahead of UTC at an instant. */
+/** Minutes that this device's clock is ahead of UTC at an instant; 0 at one that is none, which the engine refuses. */
 function offset(moment: string): number {
-  const date = new Date(moment);
-  return -(Number.isNaN(date.getTime()) ? new Date() : date).getTimezoneOffset() || 0;
+  return -new Date(moment).getTimezoneOffset() || 0;
 }
 
 function hasTime(event: ShopEvent): boolean {
@@ -663,6 +665,16 @@ function limited(path: string, text: string): string {
 /** An object with named fields. An array of numbers is none: spreading it would name each of them. */
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
+}
+
+/** Where something may be. An empty text would be the page itself. */
+function isAddress(value: unknown): value is string | URL {
+  return typeof value === "string" ? value.trim() !== "" : value instanceof URL;
+}
+
+/** The wire's rule for the ids of shoppers. */
+function isId(value: unknown): boolean {
+  return typeof value === "string" && /^[^\p{Cc}\p{Cs}]{1,64}$/u.test(value) && new TextEncoder().encode(value).length <= 64;
 }
 
 /** Whether the content was moved away, to another thread: no copy can be made of it then. */
