@@ -32,6 +32,29 @@ export const trials = [
     run: ({ load, options, parts }) => load({ ...options, model: { manifest: new TextEncoder().encode("<html>"), shelf: parts.shelf } }),
   },
   {
+    // A web server's page, say, where the manifest should be.
+    name: "a manifest of the wrong size",
+    run: async ({ load, options, parts }) => {
+      const padded = (size) => {
+        const manifest = new Uint8Array(size).fill(32);
+        manifest.set(parts.manifest);
+        return { ...options, model: { manifest, shelf: parts.shelf } };
+      };
+      const open = await load(padded(65_536));
+      open.close();
+      return load(padded(65_537)).catch(({ code, faults }) => [code, ...faults.map(({ path, action }) => `${path}: ${action}`)]);
+    },
+    passes: ["invalid_argument", "model.manifest: Give a file of a bundle, of at most 65536 bytes."],
+  },
+  {
+    name: "a model that fits nowhere, and other shops go on",
+    run: async ({ load, options, parts, shop, now }) => [
+      await where(load({ ...options, model: { manifest: parts.manifest, shelf: new Uint8Array(2 ** 30 + 1) } })),
+      (await shop.rank({ now, limit: 3 })).items.length,
+    ],
+    passes: ["invalid_argument model.shelf", 3],
+  },
+  {
     name: "a price that is no number",
     code: "invalid_argument",
     mentions: "[0].params.items[0].price",

@@ -167,6 +167,9 @@ interface Link extends Told {
 const MOST_BYTES = 2 * 1024 * 1024;
 const MOST_CANDIDATES = 2000;
 const MOST_ROWS = 1 << 20;
+const MOST_MANIFEST_BYTES = 1 << 16;
+// A quarter of what the memory may hold; a model has less than a megabyte.
+const MOST_FILE_BYTES = 1 << 30;
 
 /** An open model and the profile of one shopper. */
 export class Shop {
@@ -375,13 +378,13 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
     });
     stop.catch(() => {});
     const parts = locate(model, platform.base());
-    const read = (path: string, source: FileSource) => bytes(path, source, platform, abort.signal);
+    const read = (path: string, most: number, source: FileSource) => bytes(path, most, source, platform, abort.signal);
     const [module, manifest, [shelf, digest], core] = await Promise.race([
       stop,
       Promise.all([
         compile(wasm ?? platform.wasm(), platform, abort.signal),
-        read("model.manifest", parts.manifest),
-        read("model.shelf", parts.shelf).then(digested),
+        read("model.manifest", MOST_MANIFEST_BYTES, parts.manifest),
+        read("model.shelf", MOST_FILE_BYTES, parts.shelf).then(digested),
         worker ? undefined : platform.core().catch((error: unknown) => unfetched("core.js", error)),
       ]),
     ]);
@@ -532,13 +535,14 @@ function arrived(response: Response): Response {
 }
 
 /** The content of a file, as a buffer that may be moved away. */
-async function bytes(path: string, given: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
+async function bytes(path: string, most: number, given: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
   const source = isAddress(given) ? await fetched(given, platform, signal) : given;
   const readable = source instanceof Response ? !source.bodyUsed : (source instanceof Uint8Array || source instanceof ArrayBuffer) && !isDetached(source);
   demand([path, readable, "an address, or an unread Response, ArrayBuffer or Uint8Array"]);
-  if (source instanceof Response) return arrived(source).arrayBuffer().catch((error: unknown) => unfetched(source.url, error));
+  const content = source instanceof Response ? await arrived(source).arrayBuffer().catch((error: unknown) => unfetched(source.url, error)) : source;
+  demand([path, content.byteLength <= most, `a file of a bundle, of at most ${most} bytes`]);
   // Copied: the caller keeps theirs.
-  return new Uint8Array(new Uint8Array(source)).buffer;
+  return new Uint8Array(new Uint8Array(content)).buffer;
 }
 
 /**
@@ -563,7 +567,7 @@ async function compile(given: WasmSource | Promise<WasmSource>, platform: Platfo
     if (source instanceof Response && !source.bodyUsed && /^application\/wasm/.test(arrived(source).headers.get("content-type") ?? "")) {
       return await WebAssembly.compileStreaming(source);
     }
-    return await WebAssembly.compile(await bytes("wasm", source as FileSource, platform, signal));
+    return await WebAssembly.compile(await bytes("wasm", MOST_FILE_BYTES, source as FileSource, platform, signal));
   } catch (error) {
     if (error instanceof ShelfedgeError) throw error;
     throw new ShelfedgeError(
