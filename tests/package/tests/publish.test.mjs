@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -63,6 +63,15 @@ test("a strict TypeScript project compiles against the types", () => {
   assert.ok(existsSync(tsc));
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", project.folder], { encoding: "utf8" });
   assert.equal(status, 0, stdout);
+});
+
+test("the README installs what there is: the tarball, while the registry has no package of this name", () => {
+  const readme = readFileSync(join(project.installed, "README.md"), "utf8");
+  const [, commands] = /```sh\n([\s\S]*?)```/.exec(readme);
+  // What freshProject() runs, with the name that npm gives.
+  assert.match(commands, /^npm pack \.\/www\/package$/m);
+  const installs = [...readme.matchAll(/\bnpm install (\S+)/g)].map(([, what]) => what);
+  assert.deepEqual(installs.map((what) => basename(what)), [basename(project.tarball)]);
 });
 
 test("the README's first example runs, and the others are JavaScript", () => {
