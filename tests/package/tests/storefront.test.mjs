@@ -381,6 +381,39 @@ shop("a phone: nothing is wider than it, and the panel is a sheet", async (page)
   assert.equal(await page.locator("#panel-body").isVisible(), false);
 }, { viewport: { width: 360, height: 740 }, hasTouch: true });
 
+shop("forced colours: what is pressed and what is looked at are seen to be", async (page) => {
+  await badge(page);
+  await reranks(page, () => page.locator(".tile-view").nth(2).click());
+  const looks = (selector) => page.locator(selector).evaluateAll((nodes) => nodes.map((node) => {
+    const { backgroundColor, color } = getComputedStyle(node);
+    return { pressed: node.getAttribute("aria-pressed") === "true", look: `${color} on ${backgroundColor}`, readable: color !== backgroundColor };
+  }));
+  for (const group of [".shelves button", ".languages button"]) {
+    const buttons = await looks(group);
+    assert.equal(buttons.filter(({ pressed }) => pressed).length, 1, group);
+    assert.ok(buttons.every(({ readable }) => readable), group);
+    const { look } = buttons.find(({ pressed }) => pressed);
+    assert.ok(buttons.every((button) => button.pressed || button.look !== look), `${group}: ${JSON.stringify(buttons)}`);
+  }
+  const outlines = await page.locator(".tile article").evaluateAll((tiles) => tiles.map((tile) => [tile.querySelector("[aria-current]") !== null, getComputedStyle(tile).outlineStyle !== "none"]));
+  assert.ok(outlines.some(([current]) => current));
+  for (const [current, outlined] of outlines) assert.equal(outlined, current);
+}, { forcedColors: "active" });
+
+for (const [width, height] of [[640, 450], [720, 450], [844, 390], [1280, 450]]) {
+  shop(`${width} x ${height}, a laptop at 200 % or a phone on its side: the first screen shows products`, async (page) => {
+    await badge(page);
+    const first = await page.locator(".tile[data-id]").first().evaluate((tile) => {
+      const bar = document.getElementById("panel-bar").getBoundingClientRect();
+      const { top, bottom, left, right } = tile.querySelector(".tile-view").getBoundingClientRect();
+      return { top, bottom, left, right, foot: bar.height > 0 ? bar.top : innerHeight, wide: document.documentElement.scrollWidth };
+    });
+    // Its whole title, above the panel's bar.
+    assert.ok(first.top > 0 && first.bottom <= first.foot && first.left >= 0 && first.right <= width, JSON.stringify(first));
+    assert.equal(first.wide, width);
+  }, { viewport: { width, height } });
+}
+
 test("the shop itself stays small", () => {
   const files = readdirSync(www).filter((name) => /\.(html|css|js|svg)$/.test(name));
   const bytes = files.reduce((sum, name) => sum + statSync(join(www, name)).size, 0);
