@@ -59,7 +59,7 @@ export interface LoadOptions {
    * profile lives in memory and the device is not touched.
    */
   readonly consent?: { readonly storage?: boolean };
-  /** Whose profile it is. Goes into `request()`, and tells kept profiles apart. */
+  /** Whose profile it is: 1 to 64 bytes without control characters. Goes into `request()`, and tells kept profiles apart. */
   readonly shopper?: string;
   /** Milliseconds since 1970. `Date.now` by default. */
   readonly clock?: () => number;
@@ -68,9 +68,9 @@ export interface LoadOptions {
 }
 
 export interface RankOptions {
-  /** Product ids, or indices into `products()`. Without it the model recalls candidates itself. */
+  /** Product ids, or indices into `products()`, at most 2,000. Without it the model recalls candidates itself. */
   readonly candidates?: readonly string[] | Uint32Array;
-  /** How many to return. */
+  /** How many to return: 1 to 200, 12 when missing. */
   readonly limit?: number;
   /** Add to each item why it is there. */
   readonly explain?: boolean;
@@ -112,8 +112,9 @@ export interface BulkRanking {
 
 /** Raw inputs of the model, row-major, named as `inputs()` names them. */
 export interface ScoreOptions {
-  /** Candidates: the rows of each per-row input. */
+  /** Candidates: the rows of each per-row input, at most 1,048,576. */
   readonly rows: number;
+  /** Each as `inputs()` says: of its kind, with `rows x len x width` elements. */
   readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
   /** Move the arrays to the worker instead of copying them: the caller's become empty. */
   readonly transfer?: boolean;
@@ -248,9 +249,9 @@ export class Shop {
     demand(
       ...this.#ports.map(({ name, kind, rows: each, len, width }): Demand => {
         const array = arrays[name];
-        const kindred = kind === "f32" ? Float32Array : Int32Array;
+        const [kindred, what] = kind === "f32" ? [Float32Array, "a Float32Array"] : [Int32Array, "an Int32Array"];
         const size = (each === "shared" ? 1 : rows) * len * width;
-        return [`inputs.${name}`, array instanceof kindred && array.length === size, `a ${kindred.name} of ${size} elements`];
+        return [`inputs.${name}`, array instanceof kindred && array.length === size, `${what} of ${size} elements`];
       }),
       ...Object.keys(arrays).map((name): Demand => [`inputs.${name}`, this.#ports.some((port) => port.name === name), "an input of the model"]),
     );
