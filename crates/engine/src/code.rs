@@ -59,7 +59,6 @@ pub(crate) struct StoredForest {
     pub(crate) targets: u32,
     pub(crate) aggregate: Aggregate,
     pub(crate) post: PostTransform,
-    pub(crate) binary: bool,
     pub(crate) base: Vec<f32>,
     /// Byte offset of the tree's first node numbers, `trees` u32.
     pub(crate) roots: usize,
@@ -289,9 +288,6 @@ impl Writer {
         if forest.features == 0 || forest.features >= 1 << TEST_SHIFT || forest.targets == 0 {
             return bad("an ensemble needs between 1 and 2^24 features and at least one target");
         }
-        if forest.binary && forest.targets != 2 {
-            return bad("a binary classifier has two targets");
-        }
         if !(forest.base.is_empty() || forest.base.len() == forest.targets as usize)
             || !forest.base.iter().all(|b| b.is_finite())
         {
@@ -365,7 +361,6 @@ impl Writer {
             forest.targets,
             code_of(&AGGREGATE, &forest.aggregate),
             code_of(&POST, &forest.post),
-            u32::from(forest.binary),
         ]);
         self.count(forest.base.len(), at)?;
         self.words.extend(forest.base.iter().map(|b| b.to_bits()));
@@ -920,15 +915,10 @@ impl Reader<'_> {
         let (features, targets) = (self.word()?, self.word()?);
         let aggregate = self.pick(&AGGREGATE)?;
         let post = self.pick(&POST)?;
-        let binary = self.flag()?;
         let base = (0..self.count()?)
             .map(|_| self.float())
             .collect::<Loaded<Vec<f32>>>()?;
-        if features == 0
-            || targets == 0
-            || u64::from(targets) > MAX_PER_ROW
-            || (binary && targets != 2)
-        {
+        if features == 0 || targets == 0 || u64::from(targets) > MAX_PER_ROW {
             return Err(MALFORMED);
         }
         if !base.is_empty() && base.len() != targets as usize {
@@ -949,7 +939,6 @@ impl Reader<'_> {
             targets,
             aggregate,
             post,
-            binary,
             base,
             roots,
             trees,

@@ -411,6 +411,8 @@ pub enum Node {
 
 /// A tree ensemble with the meaning of ONNX-ML `TreeEnsembleRegressor` and
 /// `TreeEnsembleClassifier` (whose label is an [`Op::ArgMax`] over its scores).
+/// A classifier of two classes whose leaves weigh one alone is a forest with one
+/// target; what makes two scores of it are operations of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
     /// Width of the input.
@@ -423,9 +425,6 @@ pub struct Forest {
     pub aggregate: Aggregate,
     /// Applied to the joined scores.
     pub post: PostTransform,
-    /// For a binary classifier whose leaves carry one class only: the single
-    /// score s becomes [1 - s, s] (after LOGISTIC) or [-s, s].
-    pub binary: bool,
     /// Every tree's nodes; the first is its root, and children come after their
     /// parent.
     pub trees: Vec<Vec<Node>>,

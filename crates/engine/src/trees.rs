@@ -53,25 +53,7 @@ pub(crate) fn run(
             }
             *s += forest.base.get(t).copied().unwrap_or(0.0);
         }
-        if forest.binary {
-            // The leaves score class 1 alone.
-            let s = score[1];
-            match forest.post {
-                PostTransform::Logistic => {
-                    score[1] = math::sigmoid(s);
-                    score[0] = 1.0 - score[1];
-                }
-                PostTransform::Probit => {
-                    score[1] = math::probit(s);
-                    score[0] = 1.0 - score[1];
-                }
-                _ => {
-                    score[0] = 1.0 - s;
-                }
-            }
-        } else {
-            post(forest.post, score);
-        }
+        post(forest.post, score);
         for (t, s) in score.iter().enumerate() {
             out[t * lanes + lane] = *s;
         }

@@ -378,7 +378,6 @@ fn trees_of_all_comparisons_with_missing_values() {
                 base: vec![0.5, 0.25],
                 aggregate: Aggregate::Sum,
                 post: PostTransform::None,
-                binary: false,
                 trees: vec![vec![
                     Node::Branch {
                         feature: 1,
@@ -488,7 +487,6 @@ fn wide(rng: &mut Rng) -> Program {
         base: vec![],
         aggregate: Aggregate::Average,
         post: PostTransform::Logistic,
-        binary: false,
         trees: (0..5)
             .map(|i| {
                 vec![

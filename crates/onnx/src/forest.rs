@@ -387,7 +387,6 @@ pub(crate) fn regressor(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         base: ensemble.base,
         aggregate: ensemble.aggregate,
         post: ensemble.post,
-        binary: false,
         trees: ensemble.trees,
         leaf_weights: ensemble.leaf_weights,
     };
@@ -568,7 +567,6 @@ pub(crate) fn classifier(l: &mut Lowering<'_>, node: &Node) -> Lowered {
         base: ensemble.base.clone(),
         aggregate: Aggregate::Sum,
         post: PostTransform::None,
-        binary: false,
         trees: ensemble.trees.clone(),
         leaf_weights: ensemble.leaf_weights.clone(),
     };

@@ -55,7 +55,6 @@ fn stump(test: Test) -> Forest {
         base: vec![0.25, -0.5],
         aggregate: Aggregate::Sum,
         post: PostTransform::None,
-        binary: false,
         trees: vec![vec![
             Node::Branch {
                 feature: 1,

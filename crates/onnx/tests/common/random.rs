@@ -697,7 +697,6 @@ pub(crate) fn forest(rng: &mut Rng, features: usize, targets: usize) -> Forest {
             Aggregate::Max,
         ][rng.below(4)],
         post: PostTransform::None,
-        binary: false,
         trees: Vec::new(),
         leaf_weights: Vec::new(),
     };
