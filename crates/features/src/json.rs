@@ -129,10 +129,7 @@ impl Spec {
             .crosses
             .iter()
             .map(|name| {
-                Cross::ALL
-                    .iter()
-                    .copied()
-                    .find(|c| c.name() == name)
+                Cross::from_name(name)
                     .ok_or_else(|| SpecError(format!("there is no crossing {name:?}")))
             })
             .collect::<Result<_, _>>()?;

@@ -70,15 +70,20 @@ impl Group {
     }
 }
 
-macro_rules! sources {
-    ($($name:ident = $id:literal, $text:literal, $domain:ident, $group:ident, $doc:literal;)*) => {
-        /// A number that the encoder can compute.
+/// Declares an enum whose values have a number, a name, a meaning and a group.
+macro_rules! table {
+    (
+        $(#[$about:meta])*
+        $type:ident
+        $($name:ident = $id:literal, $text:literal, $group:ident, $doc:literal;)*
+    ) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Source {
+        pub enum $type {
             $(#[doc = $doc] $name,)*
         }
 
-        impl Source {
+        impl $type {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
@@ -88,28 +93,52 @@ macro_rules! sources {
                 match self { $(Self::$name => $id,)* }
             }
 
+            /// The one of a number in a compiled model.
+            #[must_use]
+            pub fn from_id(id: u32) -> Option<Self> {
+                Self::ALL.iter().copied().find(|x| x.id() == id)
+            }
+
             /// Its name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// What it means, with its unit.
+            /// The one of a name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|x| x.name() == name)
+            }
+
+            /// What it means, with its unit if it has one.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
-            }
-
-            /// What it tells of.
-            #[must_use]
-            pub const fn domain(self) -> Domain {
-                match self { $(Self::$name => Domain::$domain,)* }
             }
 
             /// Which part of an explanation it belongs to.
             #[must_use]
             pub const fn group(self) -> Group {
                 match self { $(Self::$name => Group::$group,)* }
+            }
+        }
+    };
+}
+
+macro_rules! sources {
+    ($($name:ident = $id:literal, $text:literal, $domain:ident, $group:ident, $doc:literal;)*) => {
+        table! {
+            /// A number that the encoder can compute.
+            Source
+            $($name = $id, $text, $group, $doc;)*
+        }
+
+        impl Source {
+            /// What it tells of.
+            #[must_use]
+            pub const fn domain(self) -> Domain {
+                match self { $(Self::$name => Domain::$domain,)* }
             }
         }
     };
@@ -162,18 +191,6 @@ sources! {
 }
 
 impl Source {
-    /// The source of a number in a compiled model.
-    #[must_use]
-    pub fn from_id(id: u32) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.id() == id)
-    }
-
-    /// The source of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.name() == name)
-    }
-
     /// Whether it is the same for all candidates of a request.
     #[must_use]
     pub const fn is_shared(self) -> bool {
@@ -181,40 +198,10 @@ impl Source {
     }
 }
 
-macro_rules! crosses {
-    ($($name:ident = $id:literal, $text:literal, $group:ident, $doc:literal;)*) => {
-        /// A hashed crossing of coarse steps of features, for the wide part.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Cross {
-            $(#[doc = $doc] $name,)*
-        }
-
-        impl Cross {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The number that stands for it, and seeds its hash.
-            #[must_use]
-            pub const fn id(self) -> u32 {
-                match self { $(Self::$name => $id,)* }
-            }
-
-            /// Its name.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// Which part of an explanation it belongs to.
-            #[must_use]
-            pub const fn group(self) -> Group {
-                match self { $(Self::$name => Group::$group,)* }
-            }
-        }
-    };
-}
-
-crosses! {
+table! {
+    /// A hashed crossing of coarse steps of features, for the wide part; its
+    /// number also seeds its hash.
+    Cross
     Product = 1, "product", Product, "the product by itself";
     BoughtRecency = 2, "times_bought x days_since_bought", BoughtBefore, "how often and how long ago";
     BoughtRate = 3, "times_bought x orders", BoughtBefore, "how often, of how many orders";
@@ -222,14 +209,6 @@ crosses! {
     SessionFor = 5, "session_affinity x in_session", Session, "how close to this session";
     HistoryFor = 6, "history_affinity x bought", History, "how close to the history, if new";
     PriceFor = 7, "price x mean price", Price, "how dear, for what a shopper spends";
-}
-
-impl Cross {
-    /// The cross of a number in a compiled model.
-    #[must_use]
-    pub fn from_id(id: u32) -> Option<Self> {
-        Self::ALL.iter().copied().find(|c| c.id() == id)
-    }
 }
 
 /// A scaled number: `clamp((raw - mean) * scale, -limit, limit)`.
@@ -409,13 +388,21 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_unique() {
-        for (i, a) in Source::ALL.iter().enumerate() {
-            for b in &Source::ALL[i + 1..] {
-                assert!(a.id() != b.id() && a.name() != b.name(), "{a:?} {b:?}");
-            }
-            assert_eq!(Source::from_id(a.id()), Some(*a));
-            assert_eq!(Source::from_name(a.name()), Some(*a));
+        macro_rules! check {
+            ($type:ident) => {
+                for (i, a) in $type::ALL.iter().enumerate() {
+                    for b in &$type::ALL[i + 1..] {
+                        assert!(a.id() != b.id() && a.name() != b.name(), "{a:?} {b:?}");
+                    }
+                    assert_eq!($type::from_id(a.id()), Some(*a));
+                    assert_eq!($type::from_name(a.name()), Some(*a));
+                }
+                assert_eq!($type::from_id(u32::MAX), None);
+                assert_eq!($type::from_name(""), None);
+            };
         }
+        check!(Source);
+        check!(Cross);
     }
 
     #[test]
