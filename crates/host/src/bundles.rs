@@ -31,7 +31,9 @@ impl fmt::Display for BadBundles {
 
 impl std::error::Error for BadBundles {}
 
-/// Checks every folder below `models` that has a manifest.
+/// Checks every folder below `models` that has a manifest. Hidden ones are
+/// passed over, as the file server does: the trainer works in them, and one that
+/// is killed leaves them behind.
 ///
 /// # Errors
 /// All parts of all bundles that are missing, unreadable or not the ones of
@@ -40,7 +42,11 @@ pub fn check(models: &Path) -> Result<Vec<Bundle>, BadBundles> {
     let mut bundles = Vec::new();
     let mut faults = Vec::new();
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(models) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+            .map(|entry| entry.path())
+            .collect(),
         Err(error) => return Err(BadBundles(vec![(models.to_owned(), error.to_string())])),
     };
     folders.sort();
@@ -114,6 +120,22 @@ mod tests {
         for (name, bytes) in parts {
             std::fs::write(folder.join(name), bytes).unwrap();
         }
+    }
+
+    #[test]
+    fn what_a_killed_trainer_left_is_no_bundle() {
+        let models = tempfile::tempdir().unwrap();
+        let parts = [("model.shelf", &b"shelf"[..]), ("model.onnx", b"onnx")];
+        write(&models.path().join("ranking"), &parts);
+        // The last step renames; whoever is killed in it leaves the old bundle
+        // whole beside the new one, or the new one with a part missing.
+        write(&models.path().join(".ranking.previous"), &parts);
+        let staging = models.path().join(".ranking.staging-1");
+        write(&staging, &parts);
+        std::fs::remove_file(staging.join("model.onnx")).unwrap();
+        let bundles = check(models.path()).unwrap();
+        let folders: Vec<_> = bundles.iter().map(|b| b.folder.clone()).collect();
+        assert_eq!(folders, [models.path().join("ranking")]);
     }
 
     #[test]
