@@ -181,7 +181,13 @@ fn it_says_what_it_is() {
         openapi["openapi"].as_str().map(|text| &text[..3]),
         Some("3.1")
     );
-    for path in ["/v1/rank", "/v1/events", "/v1/models", "/healthz"] {
+    for path in [
+        "/v1/rank",
+        "/v1/events",
+        "/v1/profiles/{shopper}",
+        "/v1/models",
+        "/healthz",
+    ] {
         assert!(openapi["paths"][path].is_object(), "{path} is documented");
     }
     let models = shop.ask("GET", "/v1/models", b"").json();
@@ -254,4 +260,93 @@ fn events_are_kept_for_their_shopper() {
             .iter()
             .any(|path| path.contains("specversion"))
     );
+}
+
+#[test]
+fn what_is_stored_is_shown_and_erased() {
+    let Some(shop) = Shop::start(&[]) else { return };
+    // An id that a path can't hold as it is.
+    let (shopper, path) = ("ann / 茶", "/v1/profiles/ann%20%2F%20%E8%8C%B6");
+    let event = |source: &str| {
+        json!({
+            "specversion": "1.0", "id": "e1", "source": source, "type": "shelfedge.event.v1",
+            "time": "2011-12-01T09:55:00Z", "subject": shopper,
+            "data": {"name": "view_item", "params": {"items": [{"item_id": "85123A"}]}},
+        })
+    };
+    problem(&shop.ask("GET", path, b""), 404);
+    // One id from two sources: two events, once each.
+    let batch = json!([event("/web"), event("/app"), event("/web")]);
+    let answer = shop.ask("POST", "/v1/events", batch.to_string().as_bytes());
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(answer.json(), json!({"accepted": 2, "repeated": 1}));
+    let shown = shop.ask("GET", path, b"");
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    assert_eq!(shown.header("cache-control"), "no-store");
+    let profile = shown.json();
+    assert_eq!(profile["shopper"], shopper);
+    let sources: Vec<_> = profile["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| (event["source"].clone(), event["id"].clone()))
+        .collect();
+    assert_eq!(
+        sources,
+        [(json!("/app"), json!("e1")), (json!("/web"), json!("e1"))]
+    );
+    // What is shown can be sent with a ranking and counts the same; without ids,
+    // since a ranking knows an event by its id alone.
+    let rank = |body: Value| {
+        let answer = shop.rank(body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["items"].clone()
+    };
+    let now = "2011-12-01T10:00:00Z";
+    let known = rank(json!({"now": now, "shopper": shopper, "limit": 20}));
+    let stranger = rank(json!({"now": now, "limit": 20}));
+    assert_ne!(known, stranger);
+    let mut events = profile["events"].clone();
+    for event in events.as_array_mut().unwrap() {
+        event.as_object_mut().unwrap().remove("id");
+    }
+    assert_eq!(
+        rank(json!({"now": now, "limit": 20, "events": events})),
+        known
+    );
+
+    // Erased, and again; nothing is left, for anyone to see or to rank by.
+    for _ in 0..2 {
+        let erased = shop.ask("DELETE", path, b"");
+        assert_eq!((erased.status, erased.text().as_str()), (204, ""));
+        problem(&shop.ask("GET", path, b""), 404);
+    }
+    assert_eq!(
+        rank(json!({"now": now, "shopper": shopper, "limit": 20})),
+        stranger
+    );
+
+    // Bad ids are faults, and nothing else is done there.
+    for bad in ["%", "%ff", "%0A"] {
+        let answer = shop.ask("DELETE", &format!("/v1/profiles/{bad}"), b"");
+        assert_eq!(paths(&answer), ["shopper"]);
+    }
+    problem(&shop.ask("POST", path, b"{}"), 405);
+    problem(&shop.ask("GET", "/v1/profiles/a/b", b""), 404);
+}
+
+#[test]
+fn what_is_stored_is_the_shops_own() {
+    let Some(shop) = Shop::start(&["--variable", "api_token=secret"]) else {
+        return;
+    };
+    for method in ["GET", "DELETE"] {
+        problem(&shop.ask(method, "/v1/profiles/ann", b""), 401);
+    }
+    let ask = |method: &str| {
+        let token = [("authorization", "Bearer secret")];
+        shelfedge_tests::request(&shop.authority, method, "/v1/profiles/ann", &token, b"")
+    };
+    problem(&ask("GET"), 404);
+    assert_eq!(ask("DELETE").status, 204);
 }

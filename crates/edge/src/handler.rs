@@ -5,7 +5,7 @@
 //! begins after the deadline.
 
 use crate::access::{Origin, is_authorized, origin, traceparent};
-use crate::http::{Body, BodyError, Head, Response, read_body};
+use crate::http::{Body, BodyError, Head, Response, percent_decoded, read_body};
 use crate::model::EmbeddedModel;
 use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
 use crate::settings::{self, BadVariable, Variables};
@@ -15,7 +15,8 @@ use shelfedge_commerce::fault::{Fault, Faults};
 use shelfedge_commerce::id::ShopperId;
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
-use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem};
+use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem, Progress};
+use shelfedge_wire::stored::StoredEvent;
 use shelfedge_wire::{Limits, codes, events, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,6 +34,12 @@ pub trait Profiles {
     /// # Errors
     /// When the store can't be written now.
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), StoreFault>;
+
+    /// Removes a key with its value; that there is none is no fault.
+    ///
+    /// # Errors
+    /// When the store can't be written now.
+    fn delete(&mut self, key: &str) -> Result<(), StoreFault>;
 }
 
 /// The store failed, with its reason.
@@ -70,42 +77,54 @@ pub struct Edge<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
+enum Route<'p> {
     Rank,
     Events,
+    /// A shopper's stored profile, by the path's last part as it came.
+    Profile(&'p str),
     Models,
     Health,
     OpenApi,
 }
 
-impl Route {
-    fn find(path: &str) -> Option<Self> {
+impl<'p> Route<'p> {
+    fn find(path: &'p str) -> Option<Self> {
         match path {
             "/v1/rank" => Some(Route::Rank),
             "/v1/events" => Some(Route::Events),
             "/v1/models" => Some(Route::Models),
             "/healthz" => Some(Route::Health),
             "/openapi.json" => Some(Route::OpenApi),
-            _ => None,
+            _ => path
+                .strip_prefix("/v1/profiles/")
+                .filter(|shopper| !shopper.is_empty() && !shopper.contains('/'))
+                .map(Route::Profile),
         }
     }
 
-    fn is_post(self) -> bool {
-        matches!(self, Route::Rank | Route::Events)
+    /// What the route answers, beside `OPTIONS`.
+    fn methods(self) -> &'static [&'static str] {
+        match self {
+            Route::Rank | Route::Events => &["POST"],
+            Route::Profile(_) => &["GET", "HEAD", "DELETE"],
+            Route::Models | Route::Health | Route::OpenApi => &["GET", "HEAD"],
+        }
     }
 
-    fn methods(self) -> &'static str {
-        if self.is_post() {
-            "POST, OPTIONS"
-        } else {
-            "GET, HEAD, OPTIONS"
-        }
+    /// The value of the header that lists the methods.
+    fn allow(self) -> String {
+        let mut allow = self.methods().join(", ");
+        allow.push_str(", OPTIONS");
+        allow
     }
 
     /// What is under `/v1` belongs to the shop; the rest only says that the
     /// component is there and what it can do.
     fn needs_token(self) -> bool {
-        matches!(self, Route::Rank | Route::Events | Route::Models)
+        match self {
+            Route::Rank | Route::Events | Route::Profile(_) | Route::Models => true,
+            Route::Health | Route::OpenApi => false,
+        }
     }
 }
 
@@ -186,6 +205,33 @@ fn store_failed(fault: &StoreFault) -> Refusal {
     Refusal::later(problem(Code::StoreUnavailable, fault.0.clone()))
 }
 
+/// The store failed while a batch was being stored.
+fn store_failed_at(fault: &StoreFault, progress: Progress) -> Refusal {
+    let detail = format!(
+        "{}; the events of {} shoppers are stored, of {} perhaps, of {} not",
+        fault.0,
+        progress.stored.len(),
+        progress.unsure.len(),
+        progress.not_stored.len()
+    );
+    Refusal::later(Problem {
+        progress: Some(Box::new(progress)),
+        ..problem(Code::StoreUnavailable, detail)
+    })
+}
+
+/// The shopper that a path names.
+fn shopper_in_path(part: &str) -> Result<ShopperId, Refusal> {
+    let fault = match percent_decoded(part) {
+        Err(cause) => Fault::new(&codes::PATH_MALFORMED, "shopper", cause),
+        Ok(text) => match ShopperId::new(text) {
+            Ok(shopper) => return Ok(shopper),
+            Err(invalid) => invalid.at("shopper"),
+        },
+    };
+    Err(Problem::from(Faults::from(fault)).into())
+}
+
 impl Edge<'_> {
     /// Answers a request.
     pub fn answer(
@@ -258,16 +304,16 @@ impl Edge<'_> {
             let path: String = head.path.chars().take(100).collect();
             return Err(problem(Code::NotFound, format!("there is nothing at {path:?}")).into());
         };
-        match (head.method.as_str(), route.is_post()) {
-            ("OPTIONS", _) => return preflight(head, route, allowed),
-            ("POST", true) | ("GET" | "HEAD", false) => {}
+        match head.method.as_str() {
+            "OPTIONS" => return preflight(head, route, allowed),
+            method if route.methods().contains(&method) => {}
             _ => {
                 let method: String = head.method.chars().take(20).collect();
                 return Err(Refusal::from(problem(
                     Code::MethodNotAllowed,
                     format!("{} does not take {method:?}", head.path),
                 ))
-                .with("allow", route.methods()));
+                .with("allow", route.allow()));
             }
         }
         if route.needs_token() {
@@ -283,6 +329,10 @@ impl Edge<'_> {
         match route {
             Route::Rank => self.rank(head, body, profiles, phases),
             Route::Events => self.events(head, body, profiles, phases),
+            Route::Profile(shopper) if head.method == "DELETE" => {
+                self.erase(shopper, profiles, phases)
+            }
+            Route::Profile(shopper) => self.show(shopper, profiles, phases),
             Route::Models => self.models(),
             Route::Health => self.health(),
             Route::OpenApi => Ok(
@@ -380,7 +430,7 @@ impl Edge<'_> {
             // A shop shows a ranking without the stored events rather than none;
             // the answer's headers tell that they are missing.
             match load(profiles, &shopper) {
-                Ok(stored) => add_stored(&mut request.events, stored.events),
+                Ok(stored) => add_stored(&mut request.events, stored.into_events()),
                 Err(_) => phases.profile_missing = true,
             }
             phases.add("store", self.clock.elapsed_us() - parsed);
@@ -437,7 +487,7 @@ impl Edge<'_> {
     fn store(
         &self,
         deadline: u64,
-        by_shopper: BTreeMap<ShopperId, Vec<Event>>,
+        by_shopper: BTreeMap<ShopperId, Vec<StoredEvent>>,
         profiles: &mut dyn Profiles,
     ) -> Result<Receipt, Refusal> {
         let writes = settings::MAX_WRITES_PER_BATCH.number(self.variables, 1, 1_000)?;
@@ -458,16 +508,24 @@ impl Edge<'_> {
             )))
             .into());
         }
+        let shoppers: Vec<ShopperId> = by_shopper.keys().cloned().collect();
         let mut changed = Vec::new();
         for (shopper, events) in by_shopper {
             self.in_time(deadline, "reading stored profiles")?;
-            let mut profile = load(profiles, &shopper).map_err(|f| store_failed(&f))?;
-            let since = now.saturating_sub(profile.written_ms);
+            let mut profile = load(profiles, &shopper).map_err(|fault| {
+                // Reads come before all writes.
+                let progress = Progress {
+                    not_stored: shoppers.clone(),
+                    ..Progress::default()
+                };
+                store_failed_at(&fault, progress)
+            })?;
+            let since = now.saturating_sub(profile.written_ms());
             let added = profile.add(events, most);
             receipt.new += added.new;
             receipt.known += added.known;
-            if added.new == 0 {
-                // All known: sent again. Nothing to write.
+            if !added.is_changed {
+                // Sent again, or older than all that is kept. Nothing to write.
                 continue;
             }
             // A clock that went back must not shut a shopper out.
@@ -484,24 +542,75 @@ impl Edge<'_> {
                     ((interval - since + 999) / 1_000).to_string(),
                 ));
             }
-            profile.written_ms = now;
-            changed.push((key(&shopper), profile.encode_within(MAX_PROFILE_BYTES)));
+            profile.set_written_ms(now);
+            changed.push((shopper, profile.encode_within(MAX_PROFILE_BYTES)));
         }
         self.in_time(deadline, "writing stored profiles")?;
-        let all = changed.len();
-        for (done, (key, bytes)) in changed.into_iter().enumerate() {
-            profiles.set(&key, &bytes).map_err(|fault| {
-                Refusal::later(problem(
-                    Code::StoreUnavailable,
-                    format!(
-                        "{}; {done} of {all} profiles were written, and the batch may be sent \
-                         again whole",
-                        fault.0
-                    ),
-                ))
+        for (done, (shopper, bytes)) in changed.iter().enumerate() {
+            profiles.set(&key(shopper), bytes).map_err(|fault| {
+                let waiting = || changed.iter().skip(done + 1).map(|(shopper, _)| shopper);
+                let is_stored =
+                    |it: &ShopperId| it != shopper && waiting().all(|other| other != it);
+                let progress = Progress {
+                    stored: shoppers
+                        .iter()
+                        .filter(|it| is_stored(it))
+                        .cloned()
+                        .collect(),
+                    unsure: vec![shopper.clone()],
+                    not_stored: waiting().cloned().collect(),
+                };
+                store_failed_at(&fault, progress)
             })?;
         }
         Ok(receipt)
+    }
+
+    /// Shows what is stored of a shopper, as it is stored: one read. Whether the
+    /// shop stores anything now doesn't matter; what it stored is shown.
+    fn show(
+        &self,
+        shopper: &str,
+        profiles: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let shopper = shopper_in_path(shopper)?;
+        self.in_time(deadline, "reading the stored profile")?;
+        let begun = self.clock.elapsed_us();
+        let value = profiles.get(&key(&shopper));
+        phases.add("store", self.clock.elapsed_us() - begun);
+        let Some(bytes) = value.map_err(|fault| store_failed(&fault))? else {
+            return Err(Problem::new(Code::ProfileNotFound).into());
+        };
+        match Profile::decode(&bytes, &shopper) {
+            Ok(_) => Ok(Response::new(200, JSON, bytes)),
+            Err(bad) => Err(problem(Code::ProfileUnreadable, bad.to_string()).into()),
+        }
+    }
+
+    /// Erases what is stored of a shopper: one write, and none is read before,
+    /// so that what can't be read is erased as well. Never shed: who wants to be
+    /// forgotten doesn't wait for a budget.
+    fn erase(
+        &self,
+        shopper: &str,
+        profiles: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let shopper = shopper_in_path(shopper)?;
+        self.in_time(deadline, "erasing the stored profile")?;
+        let begun = self.clock.elapsed_us();
+        let erased = profiles.delete(&key(&shopper));
+        phases.add("store", self.clock.elapsed_us() - begun);
+        erased.map_err(|fault| {
+            Refusal::later(problem(
+                Code::StoreUnavailable,
+                format!("{}; the profile may be erased or not", fault.0),
+            ))
+        })?;
+        Ok(Response::empty(204))
     }
 
     fn models(&self) -> Result<Response, Refusal> {
@@ -537,15 +646,15 @@ struct Receipt {
 /// year.
 const MOST_AHEAD_MS: i64 = 24 * 3_600_000;
 
-/// Sorts events by shopper. An event that is stored needs a shopper, and a time
+/// Sorts events by shopper, each with its source. An event that is stored needs a shopper, and a time
 /// that is not in the future.
 fn by_shopper(
     received: Vec<events::Received>,
     is_batch: bool,
     now_ms: i64,
-) -> Result<BTreeMap<ShopperId, Vec<Event>>, Faults> {
+) -> Result<BTreeMap<ShopperId, Vec<StoredEvent>>, Faults> {
     let mut faults = Faults::default();
-    let mut sorted: BTreeMap<ShopperId, Vec<Event>> = BTreeMap::new();
+    let mut sorted: BTreeMap<ShopperId, Vec<StoredEvent>> = BTreeMap::new();
     for (index, item) in received.into_iter().enumerate() {
         let place = |field: &str| {
             if is_batch {
@@ -562,7 +671,10 @@ fn by_shopper(
             ));
         }
         match item.shopper {
-            Some(shopper) => sorted.entry(shopper).or_default().push(item.event),
+            Some(shopper) => sorted.entry(shopper).or_default().push(StoredEvent {
+                source: item.source,
+                event: item.event,
+            }),
             None => faults.push(Fault::new(
                 &codes::FIELD_MISSING,
                 place("subject"),
@@ -579,8 +691,8 @@ fn by_shopper(
 fn load(profiles: &mut dyn Profiles, shopper: &ShopperId) -> Result<Profile, StoreFault> {
     let value = profiles.get(&key(shopper))?;
     Ok(value
-        .and_then(|bytes| Profile::decode(&bytes).ok())
-        .unwrap_or_default())
+        .and_then(|bytes| Profile::decode(&bytes, shopper).ok())
+        .unwrap_or_else(|| Profile::new(shopper.clone())))
 }
 
 /// Adds the stored events to those of the request: the ranking skips ids that
@@ -593,11 +705,11 @@ fn add_stored(events: &mut Vec<Event>, mut stored: Vec<Event>) {
 }
 
 /// Answers a browser's question whether its page may ask.
-fn preflight(head: &Head, route: Route, allowed: &Origin) -> Result<Response, Refusal> {
+fn preflight(head: &Head, route: Route<'_>, allowed: &Origin) -> Result<Response, Refusal> {
     match allowed {
         Origin::Allowed(_) if head.header("access-control-request-method").is_some() => {
             Ok(Response::empty(204)
-                .with("access-control-allow-methods", route.methods())
+                .with("access-control-allow-methods", route.allow())
                 .with(
                     "access-control-allow-headers",
                     "authorization, content-type, traceparent",
@@ -609,6 +721,6 @@ fn preflight(head: &Head, route: Route, allowed: &Origin) -> Result<Response, Re
             "the variable cors_origins does not name this origin",
         )
         .into()),
-        _ => Ok(Response::empty(204).with("allow", route.methods())),
+        _ => Ok(Response::empty(204).with("allow", route.allow())),
     }
 }

@@ -84,6 +84,30 @@ pub fn read_body(head: &Head, body: &mut dyn Body, most: usize) -> Result<Vec<u8
     Ok(bytes)
 }
 
+/// A part of a path as it was before it was percent-encoded. A `+` stays one:
+/// it stands for a space in forms only.
+///
+/// # Errors
+/// With the cause, when a `%` isn't followed by two hexadecimal digits, or when
+/// the decoded bytes aren't UTF-8.
+pub fn percent_decoded(part: &str) -> Result<String, &'static str> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            let digit = rest.next().and_then(|byte| char::from(byte).to_digit(16));
+            digit.ok_or("a % isn't followed by two hexadecimal digits")
+        };
+        let value = digit()? * 16 + digit()?;
+        bytes.push(value as u8);
+    }
+    String::from_utf8(bytes).map_err(|_| "the decoded bytes aren't UTF-8")
+}
+
 /// A whole response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -175,6 +199,28 @@ mod tests {
         );
         // A length that is no number is the host's matter; the cap still holds.
         assert_eq!(read(Some("x"), &[b"abcde"], 4), Err(BodyError::TooLarge));
+    }
+
+    #[test]
+    fn parts_of_a_path_are_decoded() {
+        for (part, text) in [
+            ("c17850", "c17850"),
+            ("", ""),
+            ("a%2Fb%2fc", "a/b/c"),
+            ("%E8%8C%B6", "茶"),
+            ("茶", "茶"),
+            ("100%25", "100%"),
+            ("%2525", "%25"),
+            ("a+b%20c", "a+b c"),
+            ("%00", "\0"),
+        ] {
+            assert_eq!(percent_decoded(part).as_deref(), Ok(text), "{part}");
+        }
+        for bad in [
+            "%", "%2", "a%", "%zz", "%2z", "%+1", "% 1", "%茶", "%ff", "%C3%28", "%E8%8C",
+        ] {
+            assert!(percent_decoded(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

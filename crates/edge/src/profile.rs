@@ -1,27 +1,27 @@
 //! What is stored of a shopper: the newest events, in one value.
 //!
 //! One value per shopper, written whole, so that a batch costs one write. Its
-//! size is bounded twice: by the number of events and by their encoded bytes,
-//! which stay below what key-value stores at the edge take (1 MB). Past a
-//! bound the oldest events go; those are the ones that matter least to a
-//! ranking. An event is known by its id: the same batch twice is the same
-//! profile, and costs no second write.
+//! form is [`StoredProfile`], the same that the shopper is shown. Its size is
+//! bounded twice: by the number of events and by their encoded bytes, which
+//! stay below what key-value stores at the edge take (1 MB). Past a bound the
+//! oldest events go; those are the ones that matter least to a ranking. An
+//! event is known by its source and its id, as CloudEvents says: the same batch
+//! twice is the same profile, and costs no second write.
 //!
 //! There is no transaction over read and write at the edge: of two batches for
 //! one shopper at the very same time, the later write wins and the other's
 //! events are lost, unless their sender sends them again with a later batch.
 
 use shelfedge_commerce::event::Event;
-use shelfedge_commerce::id::ShopperId;
-use shelfedge_wire::{Limits, events};
+use shelfedge_commerce::id::{EventId, ShopperId};
+use shelfedge_commerce::time::Timestamp;
+use shelfedge_wire::Limits;
+use shelfedge_wire::stored::{StoredEvent, StoredProfile};
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// The largest stored value; key-value stores at the edge take 1 MB.
 pub const MAX_PROFILE_BYTES: usize = 900_000;
-
-/// First line of a stored profile: format and version.
-const MAGIC: &str = "shelfedge-profile 1";
 
 /// The key under which a shopper's profile is stored.
 #[must_use]
@@ -30,15 +30,10 @@ pub fn key(shopper: &ShopperId) -> String {
 }
 
 /// A shopper's stored events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Profile {
-    /// When it was last written, in milliseconds since 1970; 0 if never.
-    pub written_ms: i64,
-    /// Oldest first.
-    pub events: Vec<Event>,
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile(StoredProfile);
 
-/// A stored value that is no profile.
+/// A stored value that is no profile, or another shopper's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadProfile(pub String);
 
@@ -55,58 +50,110 @@ impl std::error::Error for BadProfile {}
 pub struct Added {
     /// Events that were not known.
     pub new: usize,
-    /// Events whose id was known.
+    /// Events whose source and id were known.
     pub known: usize,
+    /// Whether the profile differs: not when what was new is older than all of
+    /// a full profile, and goes at once.
+    pub is_changed: bool,
+}
+
+/// What an event is known by. One without an id is new every time.
+fn identity(stored: &StoredEvent) -> Option<(&str, &EventId)> {
+    Some((&stored.source, stored.event.id.as_ref()?))
 }
 
 impl Profile {
+    /// Of a shopper of whom nothing is stored.
+    #[must_use]
+    pub fn new(shopper: ShopperId) -> Self {
+        Profile(StoredProfile {
+            shopper,
+            written: Timestamp(0),
+            events: Vec::new(),
+        })
+    }
+
     /// Reads a stored value.
     ///
     /// # Errors
-    /// When it is not one that [`Profile::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadProfile> {
-        let bad = |why: &str| BadProfile(why.to_owned());
-        let end = bytes
-            .iter()
-            .position(|&b| b == b'\n')
-            .ok_or_else(|| bad("it has no first line"))?;
-        let line =
-            std::str::from_utf8(&bytes[..end]).map_err(|_| bad("its first line is no text"))?;
-        let written_ms = line
-            .strip_prefix(MAGIC)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .ok_or_else(|| bad("its first line names another format"))?
-            .parse()
-            .map_err(|_| bad("its first line has no time"))?;
-        let events = events::decode(&bytes[end + 1..], &Limits::default())
+    /// When it is not one that [`Profile::encode`] wrote for this shopper.
+    pub fn decode(bytes: &[u8], shopper: &ShopperId) -> Result<Self, BadProfile> {
+        let profile = StoredProfile::parse(bytes, &Limits::default())
             .map_err(|faults| BadProfile(faults.to_string()))?;
-        Ok(Profile { written_ms, events })
+        if profile.shopper != *shopper {
+            return Err(BadProfile("it is another shopper's".to_owned()));
+        }
+        Ok(Profile(profile))
     }
 
-    /// The value to store: a line with format and time, and the events as JSON.
+    /// The value to store, and to show.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = format!("{MAGIC} {}\n", self.written_ms).into_bytes();
-        bytes.extend_from_slice(&events::encode(&self.events));
-        bytes
+        self.0.to_json()
+    }
+
+    /// When it was last written, in milliseconds since 1970; 0 if never.
+    #[must_use]
+    pub fn written_ms(&self) -> i64 {
+        self.0.written.0
+    }
+
+    /// Notes when it is written.
+    pub fn set_written_ms(&mut self, now: i64) {
+        self.0.written = Timestamp(now);
+    }
+
+    /// The events, oldest first.
+    #[must_use]
+    pub fn events(&self) -> &[StoredEvent] {
+        &self.0.events
+    }
+
+    /// The events for a ranking, oldest first. A ranking knows an event by its
+    /// id alone; of events with one id from several sources only the first
+    /// keeps it, so that all of them count.
+    #[must_use]
+    pub fn into_events(self) -> Vec<Event> {
+        let mut ids = BTreeSet::new();
+        let unique = |mut event: Event| {
+            event.id = event.id.filter(|id| ids.insert(id.clone()));
+            event
+        };
+        self.0
+            .events
+            .into_iter()
+            .map(|it| it.event)
+            .map(unique)
+            .collect()
     }
 
     /// Adds events, skips known ones, and lets the oldest go past `most`.
-    pub fn add(&mut self, events: Vec<Event>, most: usize) -> Added {
+    pub fn add(&mut self, events: Vec<StoredEvent>, most: usize) -> Added {
+        let owned = |stored: &StoredEvent| {
+            identity(stored).map(|(source, id)| (source.to_owned(), id.clone()))
+        };
         let mut added = Added::default();
-        let mut known: BTreeSet<_> = self.events.iter().filter_map(|e| e.id.clone()).collect();
-        for event in events {
-            let is_new = event.id.as_ref().is_none_or(|id| known.insert(id.clone()));
-            if is_new {
+        let before: BTreeSet<_> = self.0.events.iter().filter_map(owned).collect();
+        let mut known = before.clone();
+        for stored in events {
+            if owned(&stored).is_none_or(|identity| known.insert(identity)) {
                 added.new += 1;
-                self.events.push(event);
+                self.0.events.push(stored);
             } else {
                 added.known += 1;
             }
         }
-        self.events
-            .sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        fn place(stored: &StoredEvent) -> impl Ord + '_ {
+            (stored.event.time, &stored.event.id, &stored.source)
+        }
+        self.0.events.sort_by(|a, b| place(a).cmp(&place(b)));
         self.keep_newest(most);
+        added.is_changed = added.new > 0
+            && self
+                .0
+                .events
+                .iter()
+                .any(|stored| owned(stored).is_none_or(|identity| !before.contains(&identity)));
         added
     }
 
@@ -115,86 +162,139 @@ impl Profile {
     pub fn encode_within(&mut self, most: usize) -> Vec<u8> {
         loop {
             let bytes = self.encode();
-            if bytes.len() <= most || self.events.is_empty() {
+            if bytes.len() <= most || self.0.events.is_empty() {
                 return bytes;
             }
             // An eighth at a time: few rounds, and not much lost too much.
-            self.keep_newest(self.events.len() - self.events.len().div_ceil(8));
+            let count = self.0.events.len();
+            self.keep_newest(count - count.div_ceil(8));
         }
     }
 
     fn keep_newest(&mut self, most: usize) {
-        let excess = self.events.len().saturating_sub(most);
-        self.events.drain(..excess);
+        let excess = self.0.events.len().saturating_sub(most);
+        self.0.events.drain(..excess);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shelfedge_commerce::{EventId, EventItem, EventKind, ProductId, Timestamp};
+    use shelfedge_commerce::{EventItem, EventKind, ProductId};
 
-    fn event(id: &str, time: i64) -> Event {
-        Event {
-            id: Some(EventId::new(id).unwrap()),
-            time: Timestamp(time),
-            kind: EventKind::ViewItem,
-            transaction: None,
-            currency: None,
-            list: None,
-            items: vec![EventItem {
-                product: ProductId::new("p").unwrap(),
-                quantity: 1,
-                price: None,
-                index: None,
-            }],
+    fn shopper() -> ShopperId {
+        ShopperId::new("s").unwrap()
+    }
+
+    fn event(source: &str, id: &str, time: i64) -> StoredEvent {
+        StoredEvent {
+            source: source.to_owned(),
+            event: Event {
+                id: Some(EventId::new(id).unwrap()),
+                time: Timestamp(time),
+                kind: EventKind::ViewItem,
+                transaction: None,
+                currency: None,
+                list: None,
+                items: vec![EventItem {
+                    product: ProductId::new("p").unwrap(),
+                    quantity: 1,
+                    price: None,
+                    index: None,
+                }],
+            },
         }
+    }
+
+    fn kept(profile: &Profile) -> Vec<String> {
+        let name = |it: &StoredEvent| format!("{}{}", it.source, it.event.id.as_ref().unwrap());
+        profile.events().iter().map(name).collect()
     }
 
     #[test]
     fn a_profile_reads_back_as_it_was() {
-        let mut profile = Profile {
-            written_ms: 1_323_511_200_123,
-            events: Vec::new(),
-        };
-        assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
-        profile.add(vec![event("b", 2_000), event("a", 1_000)], 10);
-        let back = Profile::decode(&profile.encode()).unwrap();
-        assert_eq!(back, profile);
-        assert_eq!(back.events[0].id.as_ref().unwrap().as_str(), "a");
+        let mut profile = Profile::new(shopper());
+        profile.set_written_ms(1_323_511_200_123);
+        let read = |profile: &Profile| Profile::decode(&profile.encode(), &shopper()).unwrap();
+        assert_eq!(read(&profile), profile);
+        profile.add(vec![event("/a", "2", 2_000), event("/a", "1", 1_000)], 10);
+        assert_eq!(read(&profile), profile);
+        assert_eq!(kept(&read(&profile)), ["/a1", "/a2"]);
+        let other = ShopperId::new("t").unwrap();
+        assert!(Profile::decode(&profile.encode(), &other).is_err());
     }
 
     #[test]
     fn what_is_no_profile_is_an_error() {
-        let good = Profile::default().encode();
-        for bad in [
-            &b""[..],
-            b"\n",
-            b"shelfedge-profile 1",
-            b"shelfedge-profile 1\n[]",
-            b"shelfedge-profile 2 5\n[]",
-            b"shelfedge-profile 1 x\n[]",
-            b"shelfedge-profile 1 5\n[",
-            b"shelfedge-profile 1 5\n[1]",
-            b"\xff\xff 1 5\n[]",
-            &good[..good.len() - 1],
+        let mut profile = Profile::new(shopper());
+        profile.add(vec![event("/a", "1", 1_000)], 10);
+        let good = profile.encode();
+        // Every field is needed, and nothing may follow.
+        for end in 0..good.len() {
+            assert!(Profile::decode(&good[..end], &shopper()).is_err(), "{end}");
+        }
+        let text = String::from_utf8(good).unwrap();
+        for (from, to) in [
+            ("\"version\":1", "\"version\":2"),
+            ("stored_profile", "profile"),
+            ("\"source\":\"/a\",", ""),
+            ("view_item", "stare"),
+            ("}]}", "}]}{}"),
         ] {
-            assert!(Profile::decode(bad).is_err(), "{bad:?}");
+            assert!(text.contains(from), "{from} in {text}");
+            let bad = text.replacen(from, to, 1);
+            assert!(
+                Profile::decode(bad.as_bytes(), &shopper()).is_err(),
+                "{bad}"
+            );
         }
     }
 
     #[test]
+    fn an_event_is_known_by_its_source_and_its_id() {
+        let mut profile = Profile::new(shopper());
+        let counts = |added: Added| (added.new, added.known, added.is_changed);
+        let first = vec![
+            event("/web", "1", 1),
+            event("/app", "1", 1),
+            event("/web", "1", 1),
+        ];
+        assert_eq!(counts(profile.add(first.clone(), 10)), (2, 1, true));
+        assert_eq!(kept(&profile), ["/app1", "/web1"]);
+        assert_eq!(counts(profile.add(first, 10)), (0, 3, false));
+        // Both count in a ranking, which asks for ids alone.
+        let ids = profile.into_events().into_iter().map(|event| event.id);
+        assert_eq!(ids.collect::<Vec<_>>(), [EventId::new("1").ok(), None]);
+    }
+
+    #[test]
+    fn what_is_too_old_for_a_full_profile_changes_nothing() {
+        let mut profile = Profile::new(shopper());
+        profile.add(vec![event("/a", "1", 1), event("/a", "2", 2)], 2);
+        let before = profile.clone();
+        let added = profile.add(vec![event("/a", "0", 0)], 2);
+        assert_eq!((added.new, added.is_changed), (1, false));
+        assert_eq!(profile, before);
+        let added = profile.add(vec![event("/a", "0", 0), event("/a", "3", 3)], 2);
+        assert!(added.is_changed);
+        assert_eq!(kept(&profile), ["/a2", "/a3"]);
+    }
+
+    #[test]
     fn too_large_a_profile_keeps_its_newest() {
-        let mut profile = Profile::default();
-        profile.add((0..100).map(|n| event(&format!("e{n}"), n)).collect(), 100);
+        let mut profile = Profile::new(shopper());
+        profile.add(
+            (0..100).map(|n| event("/a", &format!("e{n}"), n)).collect(),
+            100,
+        );
         let whole = profile.encode().len();
         let bytes = profile.encode_within(whole / 2);
         assert!(bytes.len() <= whole / 2);
-        assert!(profile.events.len() > 30);
-        assert_eq!(profile.events.last().unwrap().time, Timestamp(99));
+        assert!(profile.events().len() > 30);
+        assert_eq!(profile.events().last().unwrap().event.time, Timestamp(99));
         // Not even one fits: an empty profile, and no endless loop.
         let bytes = profile.encode_within(10);
-        assert!(profile.events.is_empty());
-        assert!(Profile::decode(&bytes).is_ok());
+        assert!(profile.events().is_empty());
+        assert!(Profile::decode(&bytes, &shopper()).is_ok());
     }
 }

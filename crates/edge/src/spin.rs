@@ -217,4 +217,8 @@ impl Profiles for HostProfiles {
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), StoreFault> {
         self.store()?.set(key, value).map_err(fault)
     }
+
+    fn delete(&mut self, key: &str) -> Result<(), StoreFault> {
+        self.store()?.delete(key).map_err(fault)
+    }
 }

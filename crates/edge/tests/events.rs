@@ -8,12 +8,22 @@
 mod common;
 
 use common::{NOW_MS, Shop, code, event, json, show};
+use shelfedge_commerce::id::ShopperId;
 use shelfedge_edge::profile::{MAX_PROFILE_BYTES, Profile};
 
 const TIME: &str = "2011-12-10T09:00:00Z";
 
 fn profile(shop: &Shop, shopper: &str) -> Profile {
-    Profile::decode(&shop.store.values[&format!("profile/{shopper}")]).unwrap()
+    let value = &shop.store.values[&format!("profile/{shopper}")];
+    Profile::decode(value, &ShopperId::new(shopper).unwrap()).unwrap()
+}
+
+fn ids(profile: &Profile) -> Vec<&str> {
+    profile
+        .events()
+        .iter()
+        .map(|stored| stored.event.id.as_ref().unwrap().as_str())
+        .collect()
 }
 
 fn batch(events: impl IntoIterator<Item = String>) -> String {
@@ -36,13 +46,8 @@ fn a_batch_is_one_write_per_shopper() {
         r#"{"accepted":3,"repeated":1}"#
     );
     assert_eq!((shop.store.reads, shop.store.writes), (2, 2));
-    let ids: Vec<_> = profile(&shop, "a")
-        .events
-        .iter()
-        .map(|e| e.id.as_ref().unwrap().as_str().to_owned())
-        .collect();
-    assert_eq!(ids, ["1", "3"]);
-    assert_eq!(profile(&shop, "b").events.len(), 1);
+    assert_eq!(ids(&profile(&shop, "a")), ["1", "3"]);
+    assert_eq!(ids(&profile(&shop, "b")), ["2"]);
 }
 
 #[test]
@@ -111,19 +116,14 @@ fn the_oldest_events_go_first() {
         }));
         assert_eq!(shop.post("/v1/events", &body).status, 202);
     }
-    let kept: Vec<_> = profile(&shop, "a")
-        .events
-        .iter()
-        .map(|e| e.id.as_ref().unwrap().as_str().to_owned())
-        .collect();
     let expected: Vec<_> = (5..15).map(|m| format!("e{m}")).collect();
-    assert_eq!(kept, expected);
-    // One that had to go stays gone when it is sent again.
+    assert_eq!(ids(&profile(&shop, "a")), expected);
+    // One that had to go stays gone when it is sent again, and costs no write.
+    let writes = shop.store.writes;
     let body = event("a", "e0", "2011-12-10T09:00:00Z", "view_item", "p");
     assert_eq!(shop.post("/v1/events", &body).status, 202);
-    let kept = profile(&shop, "a").events;
-    assert_eq!(kept.len(), 10);
-    assert!(kept.iter().all(|e| e.id.as_ref().unwrap().as_str() != "e0"));
+    assert_eq!(ids(&profile(&shop, "a")), expected);
+    assert_eq!(shop.store.writes, writes);
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn a_profile_never_outgrows_its_value() {
         assert!(shop.store.values["profile/a"].len() <= MAX_PROFILE_BYTES);
     }
     let profile = profile(&shop, "a");
-    assert!(profile.events.len() > 50 && profile.events.len() < 200);
+    let kept = ids(&profile);
+    assert!(kept.len() > 50 && kept.len() < 200);
     // The newest is still there.
-    let last = profile.events.last().unwrap();
-    assert_eq!(last.id.as_ref().unwrap().as_str(), "r4-39");
+    assert_eq!(kept.last(), Some(&"r4-39"));
 }
 
 #[test]
@@ -165,6 +165,8 @@ fn bad_batches_store_nothing() {
         good.replace("view_item", "stare"),
         good.replace(r#""subject":"a","#, ""),
         good.replace(r#""id":"1","#, ""),
+        good.replace("/web", ""),
+        good.replace("/web", &"w".repeat(257)),
         format!("[{good},{}]", good.replace(TIME, "soon")),
         "[".to_owned(),
         "3".to_owned(),
@@ -211,22 +213,95 @@ fn faults_have_their_place_in_a_batch_and_alone() {
 }
 
 #[test]
-fn a_store_that_breaks_in_the_middle_says_how_far_it_came() {
+fn the_same_id_from_two_sources_is_two_events() {
     let mut shop = Shop::new();
-    shop.store.break_after = Some(1);
-    let body = batch(["a", "b", "c"].map(|s| event(s, "1", TIME, "view_item", "p")));
-    let response = shop.post("/v1/events", &body);
-    assert_eq!(response.status, 503);
-    let detail = json(&response)["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("1 of 3 profiles were written"), "{detail}");
-    // Sent again, it is as if it had gone through at once.
-    shop.store.break_after = None;
-    let response = shop.post("/v1/events", &body);
+    let web = event("a", "1", TIME, "view_item", "p");
+    let app = web.replace("/web", "/app");
+    let response = shop.post("/v1/events", &batch([web.clone(), app.clone()]));
     assert_eq!(
         String::from_utf8_lossy(&response.body),
-        r#"{"accepted":2,"repeated":1}"#
+        r#"{"accepted":2,"repeated":0}"#
     );
-    assert_eq!(shop.store.values.len(), 3);
+    let again = shop.post("/v1/events", &batch([app, web]));
+    assert_eq!(
+        String::from_utf8_lossy(&again.body),
+        r#"{"accepted":0,"repeated":2}"#
+    );
+    assert_eq!(shop.store.writes, 1);
+    let profile = profile(&shop, "a");
+    let sources: Vec<_> = profile.events().iter().map(|it| &it.source).collect();
+    assert_eq!(sources, ["/app", "/web"]);
+}
+
+#[test]
+fn both_events_of_an_id_count_in_a_ranking() {
+    // Within the visit, where what was looked at counts.
+    const MINUTES_AGO: &str = "2011-12-10T09:58:00Z";
+    let Some(mut shop) = Shop::with_model() else {
+        return;
+    };
+    let rank = |shop: &mut Shop, shopper: &str| {
+        let body = format!(r#"{{"shopper":"{shopper}","limit":10}}"#);
+        json(&shop.post("/v1/rank", &body))["items"].clone()
+    };
+    let first = event("one", "1", MINUTES_AGO, "view_item", "85123A");
+    let second = event("one", "1", MINUTES_AGO, "view_item", "71053").replace("/web", "/app");
+    // The same two events with an id each.
+    let both = batch(
+        [&first, &second.replace(r#""id":"1""#, r#""id":"2""#)].map(|it| it.replace("one", "two")),
+    );
+    assert_eq!(shop.post("/v1/events", &both).status, 202);
+    assert_eq!(shop.post("/v1/events", &first).status, 202);
+    let expected = rank(&mut shop, "two");
+    assert_ne!(rank(&mut shop, "one"), expected);
+    shop.clock.unix_ms.set(NOW_MS + 500);
+    assert_eq!(shop.post("/v1/events", &second).status, 202);
+    shop.clock.unix_ms.set(NOW_MS);
+    assert_eq!(rank(&mut shop, "one"), expected);
+}
+
+#[test]
+fn a_store_that_breaks_in_the_middle_says_how_far_it_came() {
+    for break_late in [false, true] {
+        let mut shop = Shop::new();
+        // Known before, so that nothing is left to write for this shopper.
+        let known = event("d", "1", TIME, "view_item", "p");
+        assert_eq!(shop.post("/v1/events", &known).status, 202);
+        shop.store.break_after = Some(2);
+        shop.store.break_late = break_late;
+        let body = batch(["a", "b", "c", "d"].map(|s| event(s, "1", TIME, "view_item", "p")));
+        let response = shop.post("/v1/events", &body);
+        assert_eq!(
+            (response.status, code(&response).as_str()),
+            (503, "store_unavailable")
+        );
+        assert_eq!(response.header("retry-after"), Some("1"));
+        let problem = json(&response);
+        assert_eq!(
+            problem["progress"],
+            serde_json::json!({"stored": ["a", "d"], "unsure": ["b"], "not_stored": ["c"]})
+        );
+        assert_eq!(
+            problem["detail"],
+            "the store went away; the events of 2 shoppers are stored, of 1 perhaps, of 1 not"
+        );
+        // What it says is so.
+        assert_eq!(ids(&profile(&shop, "a")), ["1"]);
+        assert_eq!(ids(&profile(&shop, "d")), ["1"]);
+        assert_eq!(shop.store.values.contains_key("profile/b"), break_late);
+        assert!(!shop.store.values.contains_key("profile/c"));
+        // Sent again at once, it is as if it had gone through the first time.
+        shop.store.break_after = None;
+        let response = shop.post("/v1/events", &body);
+        let new = if break_late { 1 } else { 2 };
+        assert_eq!(
+            json(&response),
+            serde_json::json!({"accepted": new, "repeated": 4 - new})
+        );
+        for shopper in ["a", "b", "c", "d"] {
+            assert_eq!(ids(&profile(&shop, shopper)), ["1"]);
+        }
+    }
 }
 
 #[test]
@@ -239,6 +314,10 @@ fn a_broken_store_is_a_problem_that_passes() {
         (503, "store_unavailable")
     );
     assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(
+        json(&response)["progress"],
+        serde_json::json!({"stored": [], "unsure": [], "not_stored": ["a"]})
+    );
     // A ranking does without, and says so.
     if shop.model.is_some() {
         let response = shop.post("/v1/rank", r#"{"shopper":"a","limit":1}"#);

@@ -380,7 +380,13 @@ fn the_description_names_every_route() {
     assert_eq!(response.status, 200);
     let document = json(&response);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    for path in ["/v1/rank", "/v1/events", "/v1/models", "/healthz"] {
+    for path in [
+        "/v1/rank",
+        "/v1/events",
+        "/v1/profiles/{shopper}",
+        "/v1/models",
+        "/healthz",
+    ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     let head = Shop::new().send("HEAD", "/openapi.json", &[], b"");

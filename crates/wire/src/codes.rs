@@ -24,6 +24,8 @@ codes! {
     FIELD_UNKNOWN = "field_unknown", "A field isn't known here.", "Remove it, or correct its spelling.";
     FIELDS_CONTRADICT = "fields_contradict", "Two fields say different things about the same.", "Send one of them, or make them agree.";
     TOO_MANY = "too_many", "A list has more entries than the limit.", "Split the list over several requests, or send the most recent entries.";
+    TEXT_TOO_LONG = "text_too_long", "A text is longer than its field may be.", "Shorten the text to what the description of the field allows.";
+    PATH_MALFORMED = "path_malformed", "A part of the path isn't percent-encoded UTF-8.", "Encode the id as encodeURIComponent does: every byte outside A-Z, a-z, 0-9, -, _, . and ~ as % and two hexadecimal digits.";
     OUT_OF_RANGE = "out_of_range", "A number isn't whole or lies outside its bounds.", "Send a whole number within the bounds.";
     DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
     NOW_MISSING = "now_missing", "The ranking has no time to rank at.", "Set now to the current time.";

@@ -17,11 +17,15 @@ use crate::problem::check_size;
 /// The `type` of the CloudEvents that are received.
 pub const CLOUDEVENT_TYPE: &str = "shelfedge.event.v1";
 
+/// The longest `source`, in bytes of UTF-8. CloudEvents sets no bound, but a
+/// source is stored with every event.
+pub const MAX_SOURCE_BYTES: usize = 256;
+
 /// An event as it was received: with who did it and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The CloudEvent's `source`, such as `/web`. With the event's id it makes
-    /// the idempotency key.
+    /// The CloudEvent's `source`, such as `/web`; 1 to [`MAX_SOURCE_BYTES`]
+    /// bytes. With the event's id it makes the idempotency key.
     pub source: String,
     /// The CloudEvent's `subject`.
     pub shopper: Option<ShopperId>,
@@ -132,11 +136,11 @@ fn cloud_event(
             match field {
                 0 => version = decoder.string(path)?,
                 1 => id = decoder.parsed(path, EventId::new)?,
-                2 => source = decoder.string(path)?,
+                2 => source = read_source(decoder, path)?,
                 3 => kind = decoder.string(path)?,
                 4 => time = decoder.parsed(path, |text| Timestamp::parse_rfc3339(&text))?,
                 5 => shopper = decoder.parsed(path, ShopperId::new)?,
-                6 => data = draft(decoder, path, limits)?,
+                6 => data = draft(decoder, path, limits, None)?,
                 7 => {
                     base64 = true;
                     decoder.skip()?;
@@ -176,13 +180,6 @@ fn cloud_event(
         let cause = format!("{} isn't received here", quote(&kind));
         decoder.fault(&codes::CLOUDEVENT_TYPE, &Path::Field(path, "type"), cause);
     }
-    if source.as_ref().is_some_and(|source| source.is_empty()) {
-        decoder.fault(
-            &commerce::TEXT_EMPTY,
-            &Path::Field(path, "source"),
-            "the source is empty",
-        );
-    }
     let data_path = Path::Field(path, "data");
     if !present[6] {
         if base64 {
@@ -213,12 +210,29 @@ fn cloud_event(
         return Ok(None);
     };
     Ok(source.map(|source| Received {
-        source: source.into_owned(),
+        source,
         shopper,
         session,
         exposure,
         event,
     }))
+}
+
+/// A `source`, noted as a fault when it is empty or too long.
+fn read_source(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Option<String>, Malformed> {
+    let Some(source) = decoder.string(path)? else {
+        return Ok(None);
+    };
+    if source.is_empty() {
+        decoder.fault(&commerce::TEXT_EMPTY, path, "the source is empty");
+    } else if source.len() > MAX_SOURCE_BYTES {
+        let cause = format!(
+            "the source has {} bytes, and at most {MAX_SOURCE_BYTES} are kept",
+            source.len()
+        );
+        decoder.fault(&codes::TEXT_TOO_LONG, path, cause);
+    }
+    Ok(Some(source.into_owned()))
 }
 
 fn contradiction<T: PartialEq>(
@@ -272,30 +286,64 @@ pub(crate) fn event(
     path: &Path<'_>,
     limits: &Limits,
 ) -> Result<Option<Event>, Malformed> {
-    let Some(draft) = draft(decoder, path, limits)? else {
+    let draft = draft(decoder, path, limits, None)?;
+    Ok(draft.and_then(|draft| timed(decoder, path, draft)))
+}
+
+/// Reads one GA4 event with a time and the `source` that it was received from.
+pub(crate) fn sourced(
+    decoder: &mut Decoder<'_>,
+    path: &Path<'_>,
+    limits: &Limits,
+) -> Result<Option<(String, Event)>, Malformed> {
+    let (mut present, mut source) = (false, None);
+    let mut read = |decoder: &mut Decoder<'_>, path: &Path<'_>| {
+        present = decoder.kind()? != Kind::Null;
+        source = read_source(decoder, path)?;
+        Ok(())
+    };
+    let Some(draft) = draft(decoder, path, limits, Some(&mut read))? else {
         return Ok(None);
     };
+    if !present {
+        decoder.missing(&Path::Field(path, "source"));
+    }
+    let event = timed(decoder, path, draft);
+    Ok(source.zip(event))
+}
+
+/// The event, when it has a time.
+fn timed(decoder: &mut Decoder<'_>, path: &Path<'_>, draft: Draft) -> Option<Event> {
     if draft.time.is_none() && !draft.time_faulty {
         decoder.missing(&Path::Field(path, "time"));
     }
-    Ok(draft.event())
+    draft.event()
 }
 
 /// The largest number of microseconds that a JSON number carries exactly in
 /// every language; it lies in the year 2255.
 const MAX_MICROS: i64 = 9_007_199_254_740_991;
 
+const EVENT_FIELDS: [&str; 6] = ["name", "time", "timestamp_micros", "id", "params", "source"];
+
+/// What reads the field `source`. It is a parameter because the browser, which
+/// never reads one, shall not carry the code.
+type ReadSource<'r> = &'r mut dyn FnMut(&mut Decoder<'_>, &Path<'_>) -> Result<(), Malformed>;
+
+/// `source` is a field of stored events; elsewhere it is an unknown one.
 fn draft(
     decoder: &mut Decoder<'_>,
     path: &Path<'_>,
     limits: &Limits,
+    mut source: Option<ReadSource<'_>>,
 ) -> Result<Option<Draft>, Malformed> {
     let (mut id, mut time, mut micros, mut kind) = (None, None, None, None);
     let (mut named, mut timed) = (false, false);
     let mut params = Params::default();
+    let known = EVENT_FIELDS.len() - usize::from(source.is_none());
     let is_object = decoder.object(
         path,
-        &["name", "time", "timestamp_micros", "id", "params"],
+        EVENT_FIELDS.get(..known).unwrap_or_default(),
         Unknown::Pass,
         &mut |decoder, field, path| {
             let present = decoder.kind()? != Kind::Null;
@@ -314,7 +362,12 @@ fn draft(
                     micros = found.map(Timestamp::from_micros);
                 }
                 3 => id = decoder.parsed(path, EventId::new)?,
-                _ => params = Params::read(decoder, path, limits)?,
+                4 => params = Params::read(decoder, path, limits)?,
+                _ => {
+                    if let Some(source) = &mut source {
+                        source(decoder, path)?;
+                    }
+                }
             }
             Ok(())
         },
@@ -587,58 +640,63 @@ pub(crate) fn write(json: &mut Writer, events: &[Event]) {
     json.open(b'[');
     for event in events {
         json.open(b'{');
-        json.key("name");
-        json.string(event.kind.name());
-        json.key("time");
-        json.string(&event.time.to_string());
-        if let Some(id) = &event.id {
-            json.key("id");
-            json.string(id.as_str());
-        }
-        json.key("params");
-        json.open(b'{');
-        let text = |json: &mut Writer, name: &str, value: Option<Cow<'_, str>>| {
-            if let Some(value) = value {
-                json.key(name);
-                json.string(&value);
-            }
-        };
-        text(
-            json,
-            "transaction_id",
-            event.transaction.as_deref().map(Cow::from),
-        );
-        text(
-            json,
-            "currency",
-            event.currency.map(|currency| currency.code().into()),
-        );
-        text(
-            json,
-            "item_list_id",
-            event.list.as_ref().map(|list| list.as_str().into()),
-        );
-        json.key("items");
-        json.open(b'[');
-        for item in &event.items {
-            json.open(b'{');
-            json.key("item_id");
-            json.string(item.product.as_str());
-            json.key("quantity");
-            json.unsigned(item.quantity.into());
-            if let Some(price) = item.price {
-                json.key("price");
-                json.raw(&price.to_decimal());
-            }
-            if let Some(index) = item.index {
-                json.key("index");
-                json.unsigned(index.into());
-            }
-            json.close(b'}');
-        }
-        json.close(b']');
-        json.close(b'}');
+        write_fields(json, event);
         json.close(b'}');
     }
     json.close(b']');
+}
+
+/// The fields of an event, within an object that is open.
+pub(crate) fn write_fields(json: &mut Writer, event: &Event) {
+    json.key("name");
+    json.string(event.kind.name());
+    json.key("time");
+    json.string(&event.time.to_string());
+    if let Some(id) = &event.id {
+        json.key("id");
+        json.string(id.as_str());
+    }
+    json.key("params");
+    json.open(b'{');
+    let text = |json: &mut Writer, name: &str, value: Option<Cow<'_, str>>| {
+        if let Some(value) = value {
+            json.key(name);
+            json.string(&value);
+        }
+    };
+    text(
+        json,
+        "transaction_id",
+        event.transaction.as_deref().map(Cow::from),
+    );
+    text(
+        json,
+        "currency",
+        event.currency.map(|currency| currency.code().into()),
+    );
+    text(
+        json,
+        "item_list_id",
+        event.list.as_ref().map(|list| list.as_str().into()),
+    );
+    json.key("items");
+    json.open(b'[');
+    for item in &event.items {
+        json.open(b'{');
+        json.key("item_id");
+        json.string(item.product.as_str());
+        json.key("quantity");
+        json.unsigned(item.quantity.into());
+        if let Some(price) = item.price {
+            json.key("price");
+            json.raw(&price.to_decimal());
+        }
+        if let Some(index) = item.index {
+            json.key("index");
+            json.unsigned(index.into());
+        }
+        json.close(b'}');
+    }
+    json.close(b']');
+    json.close(b'}');
 }

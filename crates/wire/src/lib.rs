@@ -1,7 +1,7 @@
 //! What crosses the boundaries of the shop's browser, edge and host: requests,
-//! responses, events, problems, the bundle's manifest and the shopper's profile,
-//! as versioned JSON; the one path from a request's bytes to a response's; and
-//! the description of the HTTP interface.
+//! responses, events, problems, the bundle's manifest, and what a device or the
+//! edge knows of a shopper, as versioned JSON; the one path from a request's
+//! bytes to a response's; and the description of the HTTP interface.
 //!
 //! What this crate does **not** do: it opens no socket or file, knows no clock
 //! (a request without `now` can't be answered here), holds no state between two
@@ -20,6 +20,7 @@ pub mod models;
 pub mod problem;
 pub mod profile;
 pub mod rank;
+pub mod stored;
 
 pub use limits::Limits;
 pub use problem::Problem;

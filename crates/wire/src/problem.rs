@@ -1,5 +1,6 @@
 //! Problems: RFC 9457 JSON with our codes.
 
+use shelfedge_commerce::ShopperId;
 use shelfedge_commerce::fault::{Fault, Faults};
 
 use crate::codes;
@@ -53,6 +54,7 @@ problems! {
     OriginNotAllowed = "origin_not_allowed", 403, "The page's origin may not call this shop.", "Add the origin to the application's allowed origins.";
     ProfilesOff = "profiles_off", 403, "This shop stores no profiles.", "Send the events with the ranking request.";
     NotFound = "not_found", 404, "There is nothing at this path.", "See /openapi.json for the paths.";
+    ProfileNotFound = "profile_not_found", 404, "Nothing is stored of this shopper.", "Nothing has to be done; the shopper's next events begin a profile.";
     MethodNotAllowed = "method_not_allowed", 405, "This path doesn't answer this method.", "Use a method that the Allow header names.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the limit.", "Send fewer events or candidates in one request.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body has a media type that isn't read here.", "Set Content-Type to the type that /openapi.json names.";
@@ -62,9 +64,10 @@ problems! {
     ComponentFailed = "component_failed", 500, "The component stopped without an answer.", "Try again; if it stays, see the host's log.";
     OutOfMemory = "out_of_memory", 500, "The component needed more memory than it may have.", "Send a smaller request, or raise the memory limit.";
     ModelUnusable = "model_unusable", 500, "The model can't be used.", "Deploy a whole bundle from one run of the trainer.";
+    ProfileUnreadable = "profile_unreadable", 500, "What is stored of this shopper can't be read.", "Erase it with DELETE at the same path, or send events of the shopper: they replace it.";
     DeadlineExceeded = "deadline_exceeded", 503, "The answer took longer than allowed.", "Send a smaller request, or raise the deadline.";
     WriteBudgetExceeded = "write_budget_exceeded", 503, "The store's writes are used up for now.", "Wait as long as Retry-After says, and send the same events again.";
-    StoreUnavailable = "store_unavailable", 503, "The store doesn't answer.", "Try again later; nothing of this request was stored.";
+    StoreUnavailable = "store_unavailable", 503, "The store failed.", "Send the same request again later; what a batch has stored by now, as its progress says, isn't stored twice.";
     HostDeadlineExceeded = "host_deadline_exceeded", 504, "The component didn't answer in time and was stopped.", "Send a smaller request, or raise the host's deadline.";
 }
 
@@ -83,6 +86,23 @@ pub struct Problem {
     pub action: &'static str,
     /// The faults of the input, when it is at fault.
     pub faults: Faults,
+    /// How far a batch came that failed while it was being stored. Boxed: most
+    /// problems have none.
+    pub progress: Option<Box<Progress>>,
+}
+
+/// How far a batch came before the store failed. Every shopper of the batch is
+/// in one of the lists, once, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whose events are stored, by this request or before, as far as they are
+    /// new enough to be kept.
+    pub stored: Vec<ShopperId>,
+    /// Whose write failed. A store may fail after it has written, so their
+    /// events are stored or not, and never some of them.
+    pub unsure: Vec<ShopperId>,
+    /// Of whose new events none is stored.
+    pub not_stored: Vec<ShopperId>,
 }
 
 impl Problem {
@@ -95,6 +115,7 @@ impl Problem {
             detail: code.title().to_owned(),
             action: code.action(),
             faults: Faults::default(),
+            progress: None,
         }
     }
 
@@ -129,6 +150,23 @@ impl Problem {
             json.close(b']');
             json.key("more_faults");
             json.unsigned(self.faults.more() as u64);
+        }
+        if let Some(progress) = &self.progress {
+            json.key("progress");
+            json.open(b'{');
+            for (name, shoppers) in [
+                ("stored", &progress.stored),
+                ("unsure", &progress.unsure),
+                ("not_stored", &progress.not_stored),
+            ] {
+                json.key(name);
+                json.open(b'[');
+                for shopper in shoppers {
+                    json.string(shopper.as_str());
+                }
+                json.close(b']');
+            }
+            json.close(b'}');
         }
         json.close(b'}');
         json.finish()

@@ -131,7 +131,7 @@ export interface Models {
 export interface WireFault {
   action: string;
   cause: string;
-  code: "body_too_large" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "shares_invalid" | "text_empty" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "body_too_large" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "shares_invalid" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }
@@ -139,12 +139,21 @@ export interface WireFault {
 /** RFC 9457. */
 export interface Problem {
   action: string;
-  code: "malformed_json" | "too_deep" | "body_incomplete" | "unauthorized" | "origin_not_allowed" | "profiles_off" | "not_found" | "method_not_allowed" | "body_too_large" | "unsupported_media_type" | "invalid_request" | "internal" | "misconfigured" | "component_failed" | "out_of_memory" | "model_unusable" | "deadline_exceeded" | "write_budget_exceeded" | "store_unavailable" | "host_deadline_exceeded";
+  code: "malformed_json" | "too_deep" | "body_incomplete" | "unauthorized" | "origin_not_allowed" | "profiles_off" | "not_found" | "profile_not_found" | "method_not_allowed" | "body_too_large" | "unsupported_media_type" | "invalid_request" | "internal" | "misconfigured" | "component_failed" | "out_of_memory" | "model_unusable" | "profile_unreadable" | "deadline_exceeded" | "write_budget_exceeded" | "store_unavailable" | "host_deadline_exceeded";
   detail: string;
   /** All that is wrong with the input. */
   faults?: WireFault[];
   /** How many more there are than the list holds. */
   more_faults?: number;
+  /** How far a batch of events came before the store failed; each of its shoppers is in one of the lists. */
+  progress?: {
+    /** Of whose new events none is stored. */
+    not_stored: string[];
+    /** Whose events are stored, by this request or before. */
+    stored: string[];
+    /** Whose write failed: their events are stored or not, and never some of them. */
+    unsure: string[];
+  };
   status: number;
   title: string;
   type: string;

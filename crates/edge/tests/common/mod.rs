@@ -18,9 +18,12 @@ pub struct Store {
     pub values: BTreeMap<String, Vec<u8>>,
     pub reads: usize,
     pub writes: usize,
+    pub deletions: usize,
     pub broken: bool,
     /// How many writes there are before it breaks.
     pub break_after: Option<usize>,
+    /// Whether the write that breaks is done nevertheless.
+    pub break_late: bool,
 }
 
 impl Profiles for Store {
@@ -37,10 +40,22 @@ impl Profiles for Store {
             return Err(StoreFault("the store is away".to_owned()));
         }
         if self.break_after.is_some_and(|most| self.writes >= most) {
+            if self.break_late {
+                self.values.insert(key.to_owned(), value.to_vec());
+            }
             return Err(StoreFault("the store went away".to_owned()));
         }
         self.writes += 1;
         self.values.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), StoreFault> {
+        if self.broken {
+            return Err(StoreFault("the store is away".to_owned()));
+        }
+        self.deletions += 1;
+        self.values.remove(key);
         Ok(())
     }
 }
@@ -166,7 +181,11 @@ fn documented(method: &str, path: &str, response: &Response) {
         _ if response.status == 405 => return,
         method => method.to_ascii_lowercase(),
     };
-    let operation = &description["paths"][path][&method];
+    let described = match path.strip_prefix("/v1/profiles/") {
+        Some(shopper) if !shopper.is_empty() && !shopper.contains('/') => "/v1/profiles/{shopper}",
+        _ => path,
+    };
+    let operation = &description["paths"][described][&method];
     if operation.is_null() {
         assert_eq!(response.status, 404, "{method} {path} is not described");
         return;
@@ -184,6 +203,10 @@ fn documented(method: &str, path: &str, response: &Response) {
             .unwrap(),
         None => answer,
     };
+    if response.status == 204 {
+        assert!(response.body.is_empty() && answer["content"].is_null());
+        return;
+    }
     let media_type = response.header("content-type").unwrap();
     assert!(
         answer["content"][media_type].is_object(),
@@ -214,7 +237,7 @@ pub fn code(response: &Response) -> String {
         .to_owned()
 }
 
-/// One event in a CloudEvents envelope.
+/// One event in a CloudEvents envelope, from `/web`.
 pub fn event(shopper: &str, id: &str, time: &str, name: &str, product: &str) -> String {
     format!(
         r#"{{"specversion":"1.0","id":"{id}","source":"/web","type":"shelfedge.event.v1","time":"{time}","subject":"{shopper}","data":{{"name":"{name}","params":{{"items":[{{"item_id":"{product}"}}]}}}}}}"#

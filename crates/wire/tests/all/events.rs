@@ -101,32 +101,32 @@ fn every_fault_at_once() {
     check(
         text,
         &expect![[r#"
-        422
-        [0].id id_empty: the id is empty
-        [0].subject id_empty: the id is empty
-        [0].time time_malformed: "now" is not an RFC 3339 time
-        [0].datacontenttype cloudevent_data: the data is "text/xml" instead of JSON
-        [0].data.name event_name_unknown: "nothing" is not an e-commerce event of GA4
-        [0].data.params.items[0].item_id field_missing: the field is missing
-        [0].specversion cloudevent_version: the version isn't 1.0
-        [0].type cloudevent_type: "other" isn't received here
-        [0].source text_empty: the source is empty
-        [1].specversion field_missing: the field is missing
-        [1].id field_missing: the field is missing
-        [1].source field_missing: the field is missing
-        [1].type field_missing: the field is missing
-        [1].data field_missing: the field is missing
-        [2] wrong_type: an object was expected and a list found
-        [3].data cloudevent_data: the data is in data_base64
-        [4].time field_missing: the field is missing
-        [5].data.id fields_contradict: the event and its envelope differ
-        [5].data.time fields_contradict: the event and its envelope differ
-        [6].specversion wrong_type: text was expected and a number found
-        [6].id wrong_type: text was expected and a number found
-        [6].data.params.items[1].currency currency_mixed: the event is in GBP and the item in EUR
-        [6].source field_missing: the field is missing
-        [7].data wrong_type: an object was expected and text found
-    "#]],
+            422
+            [0].id id_empty: the id is empty
+            [0].source text_empty: the source is empty
+            [0].subject id_empty: the id is empty
+            [0].time time_malformed: "now" is not an RFC 3339 time
+            [0].datacontenttype cloudevent_data: the data is "text/xml" instead of JSON
+            [0].data.name event_name_unknown: "nothing" is not an e-commerce event of GA4
+            [0].data.params.items[0].item_id field_missing: the field is missing
+            [0].specversion cloudevent_version: the version isn't 1.0
+            [0].type cloudevent_type: "other" isn't received here
+            [1].specversion field_missing: the field is missing
+            [1].id field_missing: the field is missing
+            [1].source field_missing: the field is missing
+            [1].type field_missing: the field is missing
+            [1].data field_missing: the field is missing
+            [2] wrong_type: an object was expected and a list found
+            [3].data cloudevent_data: the data is in data_base64
+            [4].time field_missing: the field is missing
+            [5].data.id fields_contradict: the event and its envelope differ
+            [5].data.time fields_contradict: the event and its envelope differ
+            [6].specversion wrong_type: text was expected and a number found
+            [6].id wrong_type: text was expected and a number found
+            [6].data.params.items[1].currency currency_mixed: the event is in GBP and the item in EUR
+            [6].source field_missing: the field is missing
+            [7].data wrong_type: an object was expected and text found
+        "#]],
     );
 }
 

@@ -7,3 +7,4 @@ mod mutations;
 mod openapi;
 mod profile;
 mod rank;
+mod stored;

@@ -3,13 +3,15 @@
 
 use proptest::prelude::*;
 use shelfedge_ranking::Workspace;
-use shelfedge_wire::manifest::Manifest;
-use shelfedge_wire::profile::Profile;
-use shelfedge_wire::{Limits, Problem, events, rank};
+use shelfedge_wire::rank;
+
+#[path = "../../fuzz/src/body.rs"]
+mod body;
 
 use crate::events::CLOUDEVENT;
 use crate::model::{DIGEST, ranker};
 use crate::rank::REQUEST;
+use crate::stored::STORED;
 
 /// Pieces that change the meaning of JSON.
 const PIECES: &[&str] = &[
@@ -52,47 +54,19 @@ fn mutate(text: &str, changes: &[(prop::sample::Index, usize, usize)]) -> Vec<u8
     bytes
 }
 
-fn usable(faults: shelfedge_commerce::Faults) {
-    assert!(!faults.is_empty());
-    assert!(faults.iter().all(|fault| !fault.code.is_empty()
-        && !fault.cause.is_empty()
-        && !fault.action.is_empty()));
-    let problem = Problem::from(faults);
-    let json: serde_json::Value = serde_json::from_slice(&problem.to_json()).expect("JSON");
-    assert_eq!(json["status"], problem.status);
-    assert!((400..500).contains(&problem.status));
-}
-
 fn read_all(bytes: &[u8]) {
-    let limits = Limits::default();
-    match rank::parse(bytes, &limits) {
-        Ok(request) => {
-            // What was accepted can be written, read back and answered.
-            let written = rank::write_request(&request);
-            assert_eq!(rank::parse(&written, &limits).as_ref(), Ok(&request));
-            let answer = rank::respond(&ranker(), &request, DIGEST, &mut Workspace::default());
-            match answer {
-                Ok(answer) => {
-                    drop(serde_json::from_slice::<serde_json::Value>(&answer).expect("JSON"))
-                }
-                Err(problem) => assert!(request.now.is_none(), "{problem}"),
-            }
+    if let Some(request) = body::rank(bytes) {
+        // What was accepted can be answered.
+        let answer = rank::respond(&ranker(), &request, DIGEST, &mut Workspace::default());
+        match answer {
+            Ok(answer) => drop(serde_json::from_slice::<serde_json::Value>(&answer).expect("JSON")),
+            Err(problem) => assert!(request.now.is_none(), "{problem}"),
         }
-        Err(faults) => usable(faults),
     }
-    if let Err(faults) = events::parse(bytes, None, &limits) {
-        usable(faults);
-    }
-    match events::decode(bytes, &limits) {
-        Ok(list) => assert_eq!(events::decode(&events::encode(&list), &limits), Ok(list)),
-        Err(faults) => usable(faults),
-    }
-    if let Err(faults) = Manifest::parse(bytes) {
-        usable(faults);
-    }
-    if let Err(faults) = Profile::parse(bytes, &limits) {
-        usable(faults);
-    }
+    body::events(bytes);
+    body::stored(bytes);
+    body::profile(bytes);
+    body::manifest(bytes);
 }
 
 fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, usize)>> {
@@ -105,6 +79,11 @@ proptest! {
     #[test]
     fn mutated_requests(changes in changes()) {
         read_all(&mutate(REQUEST, &changes));
+    }
+
+    #[test]
+    fn mutated_stored_profiles(changes in changes()) {
+        read_all(&mutate(STORED, &changes));
     }
 
     #[test]
@@ -127,7 +106,7 @@ proptest! {
 
 #[test]
 fn every_prefix() {
-    for text in [REQUEST, CLOUDEVENT] {
+    for text in [REQUEST, CLOUDEVENT, STORED] {
         for end in 0..text.len() {
             read_all(&text.as_bytes()[..end]);
         }

@@ -8,12 +8,13 @@ use expect_test::expect_file;
 use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
 use shelfedge_ranking::{Group, MAX_LIMIT, Workspace};
-use shelfedge_wire::problem::Code;
-use shelfedge_wire::{Limits, Problem, codes, events, models, rank};
+use shelfedge_wire::problem::{Code, Progress};
+use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
 
 use crate::events::CLOUDEVENT;
 use crate::model::{DIGEST, ranker};
 use crate::rank::REQUEST;
+use crate::stored::STORED;
 
 fn text(max: u32, about: &str) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": max, "description": about})
@@ -103,8 +104,8 @@ fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                 "required": ["specversion", "id", "source", "type", "data"],
                 "properties": {
                     "specversion": {"type": "string", "const": "1.0"},
-                    "id": text(64, "Unique among the shop's events."),
-                    "source": {"type": "string", "minLength": 1},
+                    "id": text(64, "Unique among the events of its source: the same source and id twice is the same event twice."),
+                    "source": text(events::MAX_SOURCE_BYTES as u32, "Where it happened, such as /web."),
                     "type": {"type": "string", "const": events::CLOUDEVENT_TYPE},
                     "time": time,
                     "subject": text(64, "The shopper; required where profiles are stored."),
@@ -209,7 +210,11 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn other_schemas() -> Vec<(&'static str, Value)> {
+fn shoppers(about: &str) -> Value {
+    json!({"type": "array", "items": text(64, "A shopper."), "description": about})
+}
+
+fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id()).collect();
     let fault_codes: Vec<_> = codes::all().iter().map(|(code, _)| code.id).collect();
     vec![
@@ -243,6 +248,17 @@ fn other_schemas() -> Vec<(&'static str, Value)> {
                     "action": {"type": "string"},
                     "faults": {"type": "array", "maxItems": 100, "items": reference("Fault"), "description": "All that is wrong with the input."},
                     "more_faults": {"type": "integer", "minimum": 0, "description": "How many more there are than the list holds."},
+                    "progress": {
+                        "type": "object",
+                        "description": "How far a batch of events came before the store failed; each of its shoppers is in one of the lists.",
+                        "additionalProperties": false,
+                        "required": ["stored", "unsure", "not_stored"],
+                        "properties": {
+                            "stored": shoppers("Whose events are stored, by this request or before."),
+                            "unsure": shoppers("Whose write failed: their events are stored or not, and never some of them."),
+                            "not_stored": shoppers("Of whose new events none is stored."),
+                        },
+                    },
                 },
             }),
         ),
@@ -274,8 +290,39 @@ fn other_schemas() -> Vec<(&'static str, Value)> {
                 "additionalProperties": false,
                 "required": ["accepted", "repeated"],
                 "properties": {
-                    "accepted": {"type": "integer", "minimum": 0, "description": "Events that were stored."},
-                    "repeated": {"type": "integer", "minimum": 0, "description": "Events that had been stored before."},
+                    "accepted": {"type": "integer", "minimum": 0, "description": "Events that were new. Of a shopper's events the newest are kept."},
+                    "repeated": {"type": "integer", "minimum": 0, "description": "Events whose source and id were known."},
+                },
+            }),
+        ),
+        (
+            "StoredEvent",
+            json!({
+                "type": "object",
+                "description": "An event of a ranking request, with where it came from.",
+                "required": ["source", "name", "time", "id", "params"],
+                "properties": {
+                    "source": text(events::MAX_SOURCE_BYTES as u32, "The source of the CloudEvent."),
+                    "name": reference("EventName"),
+                    "time": {"type": "string", "format": "date-time", "description": "RFC 3339."},
+                    "id": text(64, "The id of the CloudEvent."),
+                    "params": reference("EventParams"),
+                },
+            }),
+        ),
+        (
+            "StoredProfile",
+            json!({
+                "type": "object",
+                "description": "The stored value itself.",
+                "additionalProperties": false,
+                "required": ["kind", "version", "shopper", "written", "events"],
+                "properties": {
+                    "kind": {"type": "string", "const": "shelfedge.stored_profile"},
+                    "version": {"type": "integer", "const": stored::VERSION},
+                    "shopper": text(64, "Whose it is."),
+                    "written": {"type": "string", "format": "date-time", "description": "When it was last written."},
+                    "events": {"type": "array", "maxItems": limits.events, "items": reference("StoredEvent"), "description": "The newest events, oldest first."},
                 },
             }),
         ),
@@ -326,6 +373,13 @@ fn responses(status: &str, about: &str, schema: &Value, failures: &[u16]) -> Val
     Value::Object(all)
 }
 
+fn erased(failures: &[u16]) -> Value {
+    let mut all = problems(failures);
+    let about = "Nothing is stored of the shopper any more.";
+    all.insert("204".to_owned(), json!({"description": about}));
+    Value::Object(all)
+}
+
 /// Statuses that everything under /v1 may have. What the host in front of the
 /// component answers (500, 504) is among them.
 const COMMON: [u16; 6] = [401, 403, 405, 500, 503, 504];
@@ -342,7 +396,7 @@ fn document() -> Value {
     for (name, schema) in event_schemas(&limits)
         .into_iter()
         .chain(rank_schemas(&limits))
-        .chain(other_schemas())
+        .chain(other_schemas(&limits))
     {
         assert!(
             schemas.insert(name.to_owned(), schema).is_none(),
@@ -372,7 +426,7 @@ fn document() -> Value {
             }},
             "/v1/events": {"post": {
                 "operationId": "events",
-                "summary": "Stores what shoppers did. A batch is stored as a whole or refused; sending it again changes nothing.",
+                "summary": "Stores what shoppers did. A batch that is refused stores nothing. One during which the store fails may be stored for some of its shoppers: progress says for whom. Sending it again stores nothing twice.",
                 "requestBody": {"required": true, "content": {
                     "application/cloudevents+json": {"schema": reference("CloudEvent"), "example": example(CLOUDEVENT)},
                     "application/cloudevents-batch+json": {"schema": {"type": "array", "maxItems": limits.batch, "items": reference("CloudEvent")}},
@@ -380,6 +434,25 @@ fn document() -> Value {
                 }},
                 "responses": responses("202", "Stored.", &reference("Accepted"), &with(&[400, 413, 415, 422])),
             }},
+            "/v1/profiles/{shopper}": {
+                "parameters": [{
+                    "name": "shopper",
+                    "in": "path",
+                    "required": true,
+                    "description": "The shopper's id, percent-encoded.",
+                    "schema": text(64, "The shopper."),
+                }],
+                "get": {
+                    "operationId": "profile",
+                    "summary": "What is stored of a shopper: all of it, as it is stored.",
+                    "responses": responses("200", "What is stored.", &reference("StoredProfile"), &with(&[404, 422])),
+                },
+                "delete": {
+                    "operationId": "eraseProfile",
+                    "summary": "Erases what is stored of a shopper; also when there is nothing. Events that come later begin a new profile.",
+                    "responses": erased(&with(&[422])),
+                },
+            },
             "/v1/models": {"get": {
                 "operationId": "models",
                 "summary": "The models that are served.",
@@ -605,6 +678,7 @@ fn real_bodies_fit_their_schemas() {
         ("CloudEvent", CLOUDEVENT.as_bytes().to_vec()),
         ("Models", models::write(&[model])),
         ("Accepted", models::accepted(3, 1)),
+        ("StoredProfile", STORED.as_bytes().to_vec()),
         ("Health", models::health("0.1.0", DIGEST)),
     ] {
         assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
@@ -615,6 +689,16 @@ fn real_bodies_fit_their_schemas() {
             Vec::<String>::new()
         );
     }
+    let shopper = |id: &str| vec![id.parse().expect("an id")];
+    let problem = Problem {
+        progress: Some(Box::new(Progress {
+            stored: shopper("a"),
+            unsure: shopper("b"),
+            not_stored: shopper("c"),
+        })),
+        ..Problem::new(Code::StoreUnavailable)
+    };
+    assert_eq!(check("Problem", &problem.to_json()), Vec::<String>::new());
     let faults = rank::parse(br#"{"limit":0,"now":7}"#, &limits).expect_err("faults");
     assert_eq!(
         check("Problem", &Problem::from(faults).to_json()),
@@ -657,10 +741,12 @@ fn what_the_schema_refuses_the_parser_refuses() {
             "parser: {to}"
         );
     }
+    let long_source = format!("{:?}", "w".repeat(events::MAX_SOURCE_BYTES + 1));
     for (from, to) in [
         ("\"1.0\"", "\"0.3\""),
         ("\"7f1c\"", "7"),
         ("\"/web\"", "\"\""),
+        ("\"/web\"", long_source.as_str()),
         ("shelfedge.event.v1", "other"),
         ("\"c17850\"", "\"\""),
         ("\"select_item\"", "\"select\""),
@@ -674,6 +760,28 @@ fn what_the_schema_refuses_the_parser_refuses() {
         );
         assert!(
             events::parse(text.as_bytes(), None, &Limits::default()).is_err(),
+            "parser: {to}"
+        );
+    }
+    for (from, to) in [
+        ("shelfedge.stored_profile", "shelfedge.profile"),
+        ("\"version\":1", "\"version\":2"),
+        ("\"version\":1", "\"version\":\"1\""),
+        ("\"c17850\"", "\"\""),
+        ("\"source\":\"/web\",", ""),
+        ("\"/web\"", long_source.as_str()),
+        ("\"view_item\"", "\"view\""),
+        ("\"quantity\":1", "\"quantity\":0"),
+        ("{\"kind\"", "{\"more\":1,\"kind\""),
+    ] {
+        assert!(STORED.contains(from), "{from}");
+        let text = STORED.replacen(from, to, 1);
+        assert!(
+            !check("StoredProfile", text.as_bytes()).is_empty(),
+            "schema: {to}"
+        );
+        assert!(
+            stored::StoredProfile::parse(text.as_bytes(), &Limits::default()).is_err(),
             "parser: {to}"
         );
     }
