@@ -726,8 +726,12 @@ impl key_value::HostStore for SpinView<'_> {
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
         self.table.get(&store)?;
         // A read comes from the page cache; handing it to another thread would
-        // take longer than it does.
-        Ok(self.spin.store.get(&key).map_err(other))
+        // take longer than it does, unless the file has to be mended first.
+        if let Some(result) = self.spin.store.get_at_once(&key) {
+            return Ok(result.map_err(other));
+        }
+        let file = self.spin.store.clone();
+        Ok(blocking(move || file.get(&key)).await)
     }
 
     async fn set(
@@ -757,7 +761,8 @@ impl key_value::HostStore for SpinView<'_> {
         key: String,
     ) -> wasmtime::Result<Result<bool, key_value::Error>> {
         self.table.get(&store)?;
-        Ok(self.spin.store.exists(&key).map_err(other))
+        let file = self.spin.store.clone();
+        Ok(blocking(move || file.exists(&key)).await)
     }
 
     async fn get_keys(

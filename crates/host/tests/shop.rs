@@ -9,6 +9,7 @@ mod common;
 
 use common::{Reply, Running, edge, get, post, send, start, try_send};
 use shelfedge_host::guest::Limits;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -179,22 +180,17 @@ struct Process {
 }
 
 fn spawn(component: &Path, folder: &Path) -> Process {
-    common::site(folder);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
-        .args(["serve", "--addr", "127.0.0.1:0"])
-        .arg("--component")
-        .arg(component)
-        .arg("--www")
-        .arg(folder.join("www"))
-        .arg("--package")
-        .arg(folder.join("package"))
-        .arg("--models")
-        .arg(folder.join("models"))
-        .arg("--state")
-        .arg(folder.join("state"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    spawn_with(&serving(component, folder, &[]))
+}
+
+fn spawn_with(arguments: &[String]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shelfedge"));
+    command.args(arguments);
+    spawn_command(command)
+}
+
+fn spawn_command(mut command: Command) -> Process {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
         .read_line(&mut line)
@@ -252,6 +248,66 @@ fn what_was_acknowledged_survives_a_kill() {
     }
 }
 
+/// Lets a process write files of so many bytes and no more (all of them: none).
+#[cfg(target_os = "linux")]
+fn limit_files(process: u32, bytes: Option<u64>) -> bool {
+    let bytes = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+    Command::new("prlimit")
+        .args([format!("--pid={process}"), format!("--fsize={bytes}:")])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A limit on the size of files stands for the full disk; it needs no rights.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_was_full_needs_no_restart() {
+    use std::io::Read;
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // The limit's signal is ignored, so that a write fails as it does when the
+    // disk is full, and does not end the process.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_shelfedge"))
+        .args(serving(&component, folder.path(), &[]))
+        .stderr(Stdio::piped());
+    let mut process = spawn_command(command);
+    let address = process.address;
+    let store = |shopper: &str| post(address, "/v1/events", stored(shopper).as_bytes());
+    assert_eq!(store("before").status, 202);
+    let expected = items(&rank(address, "before", ""));
+    assert_ne!(expected, items(&rank(address, "nobody", "")));
+    if !limit_files(process.child.id(), Some(0)) {
+        println!("SKIPPED: prlimit (util-linux) can't be run");
+        return;
+    }
+    for n in 0..5 {
+        let reply = store(&format!("full{n}"));
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        assert_eq!(reply.code(), "store_unavailable");
+        // A shop without its profiles is a shop.
+        assert_eq!(rank(address, "before", "").status, 200);
+    }
+    assert!(limit_files(process.child.id(), None));
+    let again = (0..50).any(|_| {
+        std::thread::sleep(shelfedge_host::key_value::PAUSE / 5);
+        store("after").status == 202
+    });
+    assert!(again, "nothing is stored after there is room again");
+    for shopper in ["before", "after"] {
+        assert_eq!(items(&rank(address, shopper, "")), expected, "{shopper}");
+    }
+    process.child.kill().unwrap();
+    let mut said = String::new();
+    let stderr = process.child.stderr.as_mut().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    for part in ["can't be written", "can't be opened", "is written again"] {
+        assert_eq!(said.matches(part).count(), 1, "{part} in {said}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_termination_ends_it_in_order() {
@@ -269,13 +325,23 @@ fn a_termination_ends_it_in_order() {
     }
 }
 
-fn refused(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
+fn refused(arguments: &[impl AsRef<OsStr>]) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
         .args(arguments)
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // Ends with the process, or with the address of one that does serve.
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(line, "", "it is not refused");
     assert!(!output.status.success());
-    assert!(output.stdout.is_empty());
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -322,6 +388,24 @@ fn the_command_says_what_is_missing() {
     arguments[10] = "127.0.0.1:0";
     arguments.extend(["--variable", "Bad-Name=1"]);
     assert!(!refused(&arguments).is_empty());
+}
+
+/// Arguments with which the edge component would be served.
+fn serving(component: &Path, folder: &Path, more: &[&str]) -> Vec<String> {
+    common::site(folder);
+    let mut arguments: Vec<String> = ["serve", "--addr", "127.0.0.1:0"].map(str::to_owned).into();
+    arguments.extend(["--component".to_owned(), component.display().to_string()]);
+    for (option, name) in [
+        ("--www", "www"),
+        ("--package", "package"),
+        ("--models", "models"),
+        ("--state", "state"),
+    ] {
+        arguments.push(option.to_owned());
+        arguments.push(folder.join(name).display().to_string());
+    }
+    arguments.extend(more.iter().map(|&text| text.to_owned()));
+    arguments
 }
 
 #[test]
