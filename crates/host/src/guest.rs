@@ -8,6 +8,7 @@ use crate::variables::{Variables, is_valid_name};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::HOST;
+use hyper::http::uri::Authority;
 use hyper::{Request, Response};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -158,6 +159,9 @@ impl std::error::Error for LoadError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GuestFailure {
+    /// The request can't be given to a component, with what is wrong with it;
+    /// there was no instance.
+    Malformed(&'static str),
     /// No instance became free within the deadline.
     Overloaded,
     /// The deadline passed.
@@ -182,6 +186,7 @@ impl GuestFailure {
     #[must_use]
     pub fn problem(&self) -> HostProblem {
         match self {
+            GuestFailure::Malformed(_) => HostProblem::MalformedRequest,
             GuestFailure::Overloaded => HostProblem::Overloaded,
             GuestFailure::Deadline(_) => HostProblem::DeadlineExceeded,
             GuestFailure::OutOfMemory { .. } => HostProblem::OutOfMemory,
@@ -195,6 +200,7 @@ impl GuestFailure {
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
+            GuestFailure::Malformed(why) => (*why).to_owned(),
             GuestFailure::Overloaded => "no instance became free before the deadline".to_owned(),
             GuestFailure::Deadline(limit) => {
                 format!("the deadline of {} ms passed", limit.as_millis())
@@ -375,8 +381,9 @@ impl Guest {
     /// Answers one request in a fresh instance.
     ///
     /// # Errors
-    /// When the component did not give a whole answer within its limits.
+    /// When the request's `Host` is none, or the component did not give a whole answer within its limits.
     pub async fn handle(&self, mut request: Request<Bytes>) -> Result<Answer, GuestFailure> {
+        check_host(&request).map_err(GuestFailure::Malformed)?;
         let limit = self.limits.deadline;
         let deadline = now() + limit;
         let _permit = tokio::time::timeout(limit, self.free.acquire())
@@ -384,7 +391,8 @@ impl Guest {
             .map_err(|_| GuestFailure::Overloaded)?
             .map_err(|_| GuestFailure::Overloaded)?;
         if !request.headers().contains_key(HOST) {
-            // WASI wants an authority; HTTP/1.0 does not.
+            // WASI wants an authority; HTTP/1.0 does not, and neither do the
+            // host's own requests.
             request
                 .headers_mut()
                 .insert(HOST, hyper::header::HeaderValue::from_static("localhost"));
@@ -505,6 +513,25 @@ impl Guest {
                 call: now() - instantiated,
             },
         })
+    }
+}
+
+/// WASI takes the authority as text, so a `Host` that is no authority would be
+/// an error of the host; and of two, nobody knows which one is meant (RFC 9112
+/// wants 400 for each of these).
+fn check_host<B>(request: &Request<B>) -> Result<(), &'static str> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return match request.headers().contains_key(HOST) {
+            true => Err("the request has several Host headers"),
+            false => Ok(()),
+        };
+    };
+    // An empty one means that there is no authority.
+    if host.is_empty() || Authority::try_from(host.as_bytes()).is_ok() {
+        Ok(())
+    } else {
+        Err("the Host header is no host name with an optional port, in ASCII")
     }
 }
 

@@ -21,6 +21,8 @@ pub enum HostProblem {
     NoResponse,
     /// The component's answer is larger than the host allows.
     ResponseTooLarge,
+    /// The request is not well-formed HTTP, where hyper lets it pass.
+    MalformedRequest,
     /// The request's body is larger than the host reads.
     BodyTooLarge,
     /// The request's body did not arrive completely or in time.
@@ -39,12 +41,13 @@ pub enum HostProblem {
 
 impl HostProblem {
     /// All of them, for documentation and tests.
-    pub const ALL: [HostProblem; 12] = [
+    pub const ALL: [HostProblem; 13] = [
         HostProblem::DeadlineExceeded,
         HostProblem::OutOfMemory,
         HostProblem::ComponentFailed,
         HostProblem::NoResponse,
         HostProblem::ResponseTooLarge,
+        HostProblem::MalformedRequest,
         HostProblem::BodyTooLarge,
         HostProblem::BodyIncomplete,
         HostProblem::Overloaded,
@@ -109,6 +112,12 @@ impl HostProblem {
                 "component_response_too_large",
                 "The component's answer is larger than the host passes on",
                 "Ask for fewer items.",
+            ),
+            HostProblem::MalformedRequest => (
+                StatusCode::BAD_REQUEST,
+                "malformed_request",
+                "The request is not well-formed HTTP",
+                "Send the request with an HTTP library; the detail says what is wrong with it.",
             ),
             HostProblem::BodyTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -6,10 +6,10 @@ use crate::problem::HostProblem;
 use crate::static_files::StaticFiles;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
@@ -160,6 +160,9 @@ async fn file(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Bytes> {
 async fn component(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Bytes> {
     let most = shop.guest.limits().request_bytes;
     let (parts, mut body) = request.into_parts();
+    if parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST) {
+        return closing(HostProblem::MalformedRequest.response("the request has no Host header"));
+    }
     let announced = body.size_hint().lower();
     if announced > most as u64 {
         drain(body).await;
@@ -196,7 +199,10 @@ async fn component(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Byt
     match shop.guest.handle(Request::from_parts(parts, bytes)).await {
         Ok(answer) => answer.response,
         Err(failure) => {
-            report_failure(&method, &path, &failure);
+            // What a client does wrong is no concern of the host's log.
+            if !failure.problem().status().is_client_error() {
+                report_failure(&method, &path, &failure);
+            }
             failure.problem().response(failure.detail())
         }
     }

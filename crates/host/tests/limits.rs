@@ -173,6 +173,47 @@ fn bodies_are_capped_before_the_component() {
     assert_eq!(get(shop.address, "/v1/anything").status, 200);
 }
 
+/// Sends these bytes as they are and reads the reply.
+fn raw(address: std::net::SocketAddr, request: &[u8]) -> common::Reply {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request).unwrap();
+    common::read(stream)
+}
+
+#[test]
+fn a_host_header_that_is_none_is_the_clients_fault() {
+    let Some(component) = unruly() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let shop = start(&component, folder.path(), small(), &[]);
+    for host in [
+        &b"host: caf\xe9\r\n"[..],
+        "host: b\u{fc}cher.example\r\n".as_bytes(),
+        b"host: a b\r\n",
+        b"host: a\r\nhost: b\r\n",
+        b"",
+    ] {
+        let mut request = b"GET /v1/anything HTTP/1.1\r\nconnection: close\r\n".to_vec();
+        request.extend(host);
+        request.extend(b"\r\n");
+        let reply = raw(shop.address, &request);
+        let host = String::from_utf8_lossy(host);
+        assert_eq!(reply.status, 400, "{host}: {}", reply.text());
+        assert_eq!(reply.code(), "malformed_request", "{host}");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    // An empty one is allowed, and HTTP/1.0 has none.
+    for request in [
+        &b"GET /v1/anything HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n"[..],
+        b"GET /v1/anything HTTP/1.1\r\nhost: [::1]:80\r\nconnection: close\r\n\r\n",
+        b"GET /v1/anything HTTP/1.0\r\n\r\n",
+    ] {
+        assert_eq!(raw(shop.address, request).status, 200);
+    }
+}
+
 #[test]
 fn files_are_served_beside_the_component() {
     let Some(component) = unruly() else { return };
