@@ -87,8 +87,17 @@ pub enum LoadError {
     Compile {
         /// The file.
         path: PathBuf,
-        /// Why not.
-        source: wasmtime::Error,
+        /// Why not, in one line.
+        cause: String,
+    },
+    /// The component's memory is at the start larger than it may become.
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// What it begins with, in bytes.
+        needed: u64,
+        /// What is allowed, in bytes.
+        limit: usize,
     },
     /// The component wants what this host doesn't provide.
     Imports {
@@ -116,11 +125,22 @@ impl fmt::Display for LoadError {
                 path.display()
             ),
             LoadError::Engine(source) => write!(f, "Wasmtime can't start: {source:#}"),
-            LoadError::Compile { path, source } => write!(
+            LoadError::Compile { path, cause } => write!(
                 f,
-                "{} is not a component that can be compiled: {source:#}; build it again with \
-                 `cargo xtask demo`",
+                "{} is no component: {cause}; build it again with `cargo xtask demo`, or name \
+                 another with --component",
                 path.display()
+            ),
+            LoadError::Memory {
+                path,
+                needed,
+                limit,
+            } => write!(
+                f,
+                "{} begins with {needed} bytes of memory and may have {limit}: start the host \
+                 with a larger --memory-mib, {} at the very least",
+                path.display(),
+                needed.div_ceil(1 << 20)
             ),
             LoadError::Imports { path, names } => {
                 writeln!(
@@ -345,9 +365,16 @@ impl Guest {
             path: path.to_owned(),
             source,
         })?;
-        let component = Component::new(engine, &bytes).map_err(|source| LoadError::Compile {
-            path: path.to_owned(),
-            source,
+        let component = compile(engine, &bytes, limits.memory_bytes).map_err(|fault| {
+            let path = path.to_owned();
+            match fault {
+                CompileFault::Other(cause) => LoadError::Compile { path, cause },
+                CompileFault::Memory(needed) => LoadError::Memory {
+                    path,
+                    needed,
+                    limit: limits.memory_bytes,
+                },
+            }
         })?;
         let linker = linker(engine).map_err(LoadError::Engine)?;
         let missing = missing_imports(&linker, &component);
@@ -549,6 +576,49 @@ fn report_guest_log(log: &MemoryOutputPipe) {
     for line in String::from_utf8_lossy(&text).lines() {
         eprintln!("component: {line}");
     }
+}
+
+/// How many bytes a page of linear memory has.
+const WASM_PAGE: u64 = 64 << 10;
+
+enum CompileFault {
+    /// It begins with so many bytes of memory, more than allowed.
+    Memory(u64),
+    /// Anything else, in one line.
+    Other(String),
+}
+
+fn compile(engine: &Engine, bytes: &[u8], memory_bytes: usize) -> Result<Component, CompileFault> {
+    // Wasmtime says these at length, with the bytes.
+    if !bytes.starts_with(b"\0asm") {
+        return Err(CompileFault::Other("it is not WebAssembly".to_owned()));
+    }
+    if bytes.get(6..8) == Some(&[0, 0]) {
+        return Err(CompileFault::Other(
+            "it is a module of WebAssembly, and not yet a component".to_owned(),
+        ));
+    }
+    let compiled = Component::new(engine, bytes);
+    // The pool refuses what begins larger than its slots, in words of its own;
+    // an engine without one compiles it, and then it can be asked.
+    let asked = match &compiled {
+        Ok(component) => Some(component.clone()),
+        Err(_) => Component::new(&Engine::default(), bytes).ok(),
+    };
+    let needed = asked
+        .and_then(|component| component.resources_required())
+        .and_then(|resources| resources.max_initial_memory_size)
+        .map(|pages| pages.saturating_mul(WASM_PAGE));
+    if let Some(needed) = needed
+        && needed > memory_bytes as u64
+    {
+        return Err(CompileFault::Memory(needed));
+    }
+    compiled.map_err(|error| {
+        let text = format!("{error:#}");
+        let lines: Vec<&str> = text.split_whitespace().collect();
+        CompileFault::Other(format!("it can't be compiled: {}", lines.join(" ")))
+    })
 }
 
 /// Everything that a component may import.

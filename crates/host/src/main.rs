@@ -149,10 +149,25 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shelfedge: {error:#}");
+            eprintln!("shelfedge: {}", in_full(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes. Most errors of this crate say their cause in their
+/// own sentence, before what to do; those causes are not said a second time.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 #[expect(clippy::print_stdout, reason = "the address is the command's output")]

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,9 +185,12 @@ async fn component(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Byt
             );
         }
         Ok(Err(error)) => {
-            return closing(
-                HostProblem::BodyIncomplete.response(format_args!("the body broke off: {error}")),
-            );
+            return closing(match malformation(&*error) {
+                Some(cause) => HostProblem::MalformedRequest
+                    .response(format_args!("the body's chunks can't be read: {cause}")),
+                None => HostProblem::BodyIncomplete
+                    .response(format_args!("the body broke off: {error}")),
+            });
         }
         Err(_) => {
             return closing(
@@ -206,6 +210,21 @@ async fn component(shop: &Arc<Shop>, request: Request<Incoming>) -> Response<Byt
             failure.problem().response(failure.detail())
         }
     }
+}
+
+/// What is wrong with a body that came and can't be decoded; none when it
+/// stopped coming.
+fn malformation<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source()).find(|error| {
+        error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::InvalidInput
+            )
+        })
+    })
 }
 
 /// Reads what the client still sends, within limits, and forgets it.

@@ -215,6 +215,34 @@ fn a_host_header_that_is_none_is_the_clients_fault() {
 }
 
 #[test]
+fn a_body_in_bad_chunks_is_malformed_and_one_that_breaks_off_incomplete() {
+    let Some(component) = unruly() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let shop = start(&component, folder.path(), small(), &[]);
+    let head = b"POST /v1/anything HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    for chunks in [
+        &b"zz\r\n"[..],
+        b"2\r\nabcd\r\n",
+        b"fffffffffffffffff\r\n",
+        b"\r\n\r\n",
+    ] {
+        let reply = raw(shop.address, &[&head[..], chunks].concat());
+        let chunks = String::from_utf8_lossy(chunks);
+        assert_eq!(reply.status, 400, "{chunks}: {}", reply.text());
+        assert_eq!(reply.code(), "malformed_request", "{chunks}");
+        assert_eq!(reply.header("connection"), Some("close"), "{chunks}");
+    }
+    let mut stream = TcpStream::connect(shop.address).unwrap();
+    stream.write_all(&[&head[..], b"5\r\nab"].concat()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let reply = common::read(stream);
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (408, "body_incomplete")
+    );
+}
+
+#[test]
 fn files_are_served_beside_the_component() {
     let Some(component) = unruly() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -247,9 +275,22 @@ fn what_is_no_component_for_this_host_is_refused_with_its_reason() {
     assert!(matches!(error, LoadError::Read { .. }));
     assert!(error.to_string().contains("cargo xtask demo"), "{error}");
 
-    std::fs::write(&path, b"not wasm").unwrap();
-    let error = load(&path, folder.path()).unwrap_err();
-    assert!(matches!(error, LoadError::Compile { .. }), "{error}");
+    for (bytes, cause) in [
+        (&b"not wasm"[..], "not WebAssembly"),
+        (b"", "not WebAssembly"),
+        (b"(component)", "not WebAssembly"),
+        (&[0x8f; 4096], "not WebAssembly"),
+        (b"\0asm\x01\0\0\0", "a module"),
+        (b"\0asm\x0d\0\x01\0\xff\xff\xff", "can't be compiled"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = load(&path, folder.path()).unwrap_err();
+        assert!(matches!(error, LoadError::Compile { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(cause), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.len() < 400, "{text}");
+    }
 
     // A component that imports two instances that this host does not have.
     let names = [
@@ -267,6 +308,30 @@ fn what_is_no_component_for_this_host_is_refused_with_its_reason() {
     std::fs::write(&path, importing(&[])).unwrap();
     let error = load(&path, folder.path()).unwrap_err();
     assert!(matches!(error, LoadError::World { .. }), "{error}");
+}
+
+#[test]
+fn a_memory_that_is_too_small_is_told_by_the_option_that_makes_it_larger() {
+    let Some(component) = unruly() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        memory_bytes: 1 << 20,
+        ..small()
+    };
+    let store = Arc::new(KeyValue::open(&folder.path().join("kv")).unwrap());
+    let engine = engine(&limits, None).unwrap();
+    let error = Guest::load(
+        &engine,
+        &component,
+        limits,
+        store,
+        Arc::new(Variables::default()),
+    )
+    .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("--memory-mib"), "{text}");
+    assert!(!text.contains("build it again"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 /// The bytes of a component that imports empty instances of these names:

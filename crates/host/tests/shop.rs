@@ -374,10 +374,14 @@ fn the_command_says_what_is_missing() {
     ];
     let text = refused(&arguments);
     assert!(text.contains(&nothing), "{text}");
+    // A cause is said once.
+    assert_eq!(text.matches("os error").count(), 1, "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 
     arguments[12] = &www;
     let text = refused(&arguments);
-    assert!(text.contains("not a component"), "{text}");
+    assert!(text.contains("not WebAssembly"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -406,6 +410,17 @@ fn serving(component: &Path, folder: &Path, more: &[&str]) -> Vec<String> {
     }
     arguments.extend(more.iter().map(|&text| text.to_owned()));
     arguments
+}
+
+#[test]
+fn too_little_memory_is_told_with_its_option() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = serving(&component, folder.path(), &["--memory-mib", "1"]);
+    let text = refused(&arguments);
+    assert!(text.contains("--memory-mib"), "{text}");
+    assert!(!text.contains("build it again"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]
