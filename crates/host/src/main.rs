@@ -7,10 +7,9 @@ use shelfedge_host::bench;
 use shelfedge_host::bundles;
 use shelfedge_host::guest::{Guest, Limits, engine};
 use shelfedge_host::key_value::KeyValue;
-use shelfedge_host::server::{Shop, listen, serve};
+use shelfedge_host::server::{Address, Shop, listen, serve};
 use shelfedge_host::static_files::StaticFiles;
 use shelfedge_host::variables::Variables;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,8 +57,10 @@ struct Serve {
     #[arg(long, default_value = "models", value_name = "DIR")]
     models: PathBuf,
     /// Where to listen; port 0 takes any free one.
-    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
-    addr: SocketAddr,
+    ///
+    /// The default and localhost are for this machine alone.
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "HOST:PORT")]
+    addr: Address,
     /// Where stored profiles and compiled code are kept.
     #[arg(long, default_value = ".shelfedge", value_name = "DIR")]
     state: PathBuf,
@@ -194,7 +195,7 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
     let variables = options.guest.variables()?;
     let bundles = bundles::check(&options.models)?;
     // The port first: whether it is free is known at once, compiling takes a while.
-    let listener = listen(options.addr).await?;
+    let listener = listen(&options.addr).await?;
     let address = listener.local_addr().context("the address is unknown")?;
     std::fs::create_dir_all(&options.state)
         .with_context(|| format!("the folder {} can't be made", options.state.display()))?;

@@ -15,7 +15,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -40,11 +41,102 @@ pub struct Shop {
     pub files: StaticFiles,
 }
 
+/// Where to listen: a host and a port, as they are written in a URL.
+///
+/// The host is always named, so that nobody opens a shop to the network by
+/// leaving something out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// An IP address (of version 6 without its brackets) or a name.
+    host: String,
+    port: u16,
+}
+
+/// A text that is no [`Address`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadAddress(&'static str);
+
+impl fmt::Display for BadAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: write HOST:PORT, such as 127.0.0.1:3000 or localhost:3000 (for this machine \
+             alone), 0.0.0.0:3000 (for its network) or [::1]:3000",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadAddress {}
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let (host, port) = text
+            .rsplit_once(':')
+            .ok_or(BadAddress("there is no port"))?;
+        let port = port
+            .parse()
+            .map_err(|_| BadAddress("the port is no number from 0 to 65535"))?;
+        let host = match host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+        {
+            Some(inner) => inner
+                .parse::<Ipv6Addr>()
+                .map_err(|_| BadAddress("what is in brackets is no IPv6 address"))?
+                .to_string(),
+            None if host.is_empty() => return Err(BadAddress("there is no host")),
+            None if host.contains([':', '[', ']']) => {
+                return Err(BadAddress("an IPv6 address needs brackets"));
+            }
+            None => host.to_owned(),
+        };
+        Ok(Address { host, port })
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Address {
+            host: address.ip().to_string(),
+            port: address.port(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Address {
+    /// The addresses to try, in order.
+    async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+        // By its definition (RFC 6761) always this machine, whatever a resolver
+        // says; the version that every client tries comes first.
+        if self.host.eq_ignore_ascii_case("localhost") {
+            return Ok(vec![
+                (Ipv4Addr::LOCALHOST, self.port).into(),
+                (Ipv6Addr::LOCALHOST, self.port).into(),
+            ]);
+        }
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+        Ok(found.collect())
+    }
+}
+
 /// Why the server can't listen.
 #[derive(Debug)]
 pub struct ListenError {
     /// The address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Why not.
     pub source: std::io::Error,
 }
@@ -74,14 +166,29 @@ impl std::error::Error for ListenError {
     }
 }
 
-/// Listens on `address`.
+/// Listens on `address`: on the first of those that a name stands for which can
+/// be listened on.
 ///
 /// # Errors
-/// When the address is in use or not ours.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ListenError { address, source })
+/// When the name is not known, or the address in use or not ours.
+pub async fn listen(address: &Address) -> Result<TcpListener, ListenError> {
+    let failed = |source| ListenError {
+        address: address.clone(),
+        source,
+    };
+    let candidates = address.resolve().await.map_err(failed)?;
+    let mut first = None;
+    for candidate in candidates {
+        match TcpListener::bind(candidate).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
+    }
+    Err(failed(first.unwrap_or_else(|| {
+        std::io::Error::other("the name stands for no address")
+    })))
 }
 
 /// Serves until `stop` is ready, then finishes the requests in progress.
@@ -258,7 +365,50 @@ fn report_failure(method: &hyper::Method, path: &str, failure: &crate::guest::Gu
 
 #[cfg(test)]
 mod tests {
-    use super::is_component_path;
+    use super::{Address, is_component_path};
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for (text, shown) in [
+            ("127.0.0.1:3000", "127.0.0.1:3000"),
+            ("localhost:0", "localhost:0"),
+            ("shop.example:80", "shop.example:80"),
+            ("[::1]:3000", "[::1]:3000"),
+            ("[0:0:0:0:0:0:0:1]:3000", "[::1]:3000"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+        }
+        for text in [
+            "",
+            "3000",
+            ":3000",
+            "localhost",
+            "localhost:",
+            "localhost:65536",
+            "localhost:-1",
+            "::1:3000",
+            "[::1]",
+            "[localhost]:3000",
+            "a]:3000",
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            assert!(error.to_string().contains("127.0.0.1:3000"), "{text}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_this_machine() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for text in ["localhost:3000", "LocalHost:3000"] {
+            let address: Address = text.parse().unwrap();
+            let found = runtime.block_on(address.resolve()).unwrap();
+            assert!(found.iter().all(|address| address.ip().is_loopback()));
+            assert_eq!(found[0].to_string(), "127.0.0.1:3000");
+        }
+    }
 
     #[test]
     fn the_component_has_its_paths_and_no_others() {

@@ -389,9 +389,37 @@ fn the_command_says_what_is_missing() {
     let text = refused(&arguments);
     assert!(text.contains("is in use"), "{text}");
 
+    for (address, says) in [
+        ("3000", "127.0.0.1:3000"),
+        (":3000", "127.0.0.1:3000"),
+        ("localhost", "127.0.0.1:3000"),
+        ("localhost:99999", "127.0.0.1:3000"),
+        ("::1:3000", "[::1]:3000"),
+        ("no host name:3000", "no host name"),
+        // An address of nobody (RFC 5737).
+        ("192.0.2.1:3000", "192.0.2.1:3000"),
+    ] {
+        arguments[10] = address;
+        let text = refused(&arguments);
+        assert!(text.contains(says), "{address}: {text}");
+        assert!(text.contains(address), "{address}: {text}");
+        assert!(text.matches("os error").count() <= 1, "{text}");
+    }
+
     arguments[10] = "127.0.0.1:0";
     arguments.extend(["--variable", "Bad-Name=1"]);
     assert!(!refused(&arguments).is_empty());
+}
+
+#[test]
+fn a_host_name_is_listened_on() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut arguments = serving(&component, folder.path(), &[]);
+    arguments[2] = "localhost:0".to_owned();
+    let process = spawn_with(&arguments);
+    assert!(process.address.ip().is_loopback(), "{}", process.address);
+    assert_eq!(get(process.address, "/healthz").status, 200);
 }
 
 /// Arguments with which the edge component would be served.

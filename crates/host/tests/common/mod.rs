@@ -92,7 +92,8 @@ pub fn start(component: &Path, folder: &Path, limits: Limits, variables: &[&str]
             .build()
             .unwrap();
         runtime.block_on(async {
-            let listener = listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+            let listener = listen(&address).await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
             let stop = async {
                 let _ = stopped.await;
