@@ -399,6 +399,12 @@ impl Guest {
         })
     }
 
+    /// The variables that the component may ask for.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
     /// The limits that requests have.
     #[must_use]
     pub fn limits(&self) -> &Limits {

@@ -19,6 +19,7 @@ pub mod guest;
 pub mod key_value;
 pub mod problem;
 pub mod server;
+pub mod start;
 pub mod static_files;
 pub mod variables;
 

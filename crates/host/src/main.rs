@@ -8,6 +8,7 @@ use shelfedge_host::bundles;
 use shelfedge_host::guest::{Guest, Limits, engine};
 use shelfedge_host::key_value::KeyValue;
 use shelfedge_host::server::{Address, Shop, listen, serve};
+use shelfedge_host::start;
 use shelfedge_host::static_files::StaticFiles;
 use shelfedge_host::variables::Variables;
 use std::path::{Path, PathBuf};
@@ -118,13 +119,16 @@ impl GuestOptions {
         }
     }
 
+    #[expect(clippy::print_stderr, reason = "a command reports on stderr")]
     fn variables(&self) -> anyhow::Result<Variables> {
         let mut variables = Variables::default();
-        variables.add_environment(
-            std::env::vars_os().filter_map(|(key, value)| {
+        let others =
+            variables.add_environment(std::env::vars_os().filter_map(|(key, value)| {
                 Some((key.into_string().ok()?, value.into_string().ok()?))
-            }),
-        );
+            }))?;
+        for other in others {
+            eprintln!("shelfedge: {other}; it is left out");
+        }
         for assignment in &self.variables {
             variables.add(assignment)?;
         }
@@ -210,7 +214,12 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
         Arc::new(store),
         Arc::new(variables),
     )?;
-    if let Some(note) = compare_models(&guest, &bundles).await {
+    let start = start::ask(&guest).await?;
+    let differs = start
+        .model
+        .as_deref()
+        .and_then(|inside| compare_models(inside, &bundles));
+    for note in start.notes.into_iter().chain(differs) {
         eprintln!("shelfedge: {note}");
     }
     let shop = Arc::new(Shop { guest, files });
@@ -234,12 +243,7 @@ fn check(models: &Path) -> anyhow::Result<()> {
 
 /// Whether the component has another model inside than the bundles that pages
 /// load. Both work, so it is no error; but their rankings differ.
-async fn compare_models(guest: &Guest, bundles: &[bundles::Bundle]) -> Option<String> {
-    let mut request = hyper::Request::new(Bytes::new());
-    *request.uri_mut() = hyper::Uri::from_static("/healthz");
-    let answer = guest.handle(request).await.ok()?;
-    let body: serde_json::Value = serde_json::from_slice(answer.response.body()).ok()?;
-    let inside = body.get("model")?.as_str()?;
+fn compare_models(inside: &str, bundles: &[bundles::Bundle]) -> Option<String> {
     let ranking = bundles.iter().find(|b| b.folder.ends_with("ranking"))?;
     (ranking.digest != inside).then(|| {
         format!(

@@ -326,8 +326,14 @@ fn a_termination_ends_it_in_order() {
 }
 
 fn refused(arguments: &[impl AsRef<OsStr>]) -> String {
+    refused_in(arguments, &[])
+}
+
+/// The same with variables in the environment.
+fn refused_in(arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_shelfedge"))
         .args(arguments)
+        .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -438,6 +444,64 @@ fn serving(component: &Path, folder: &Path, more: &[&str]) -> Vec<String> {
     }
     arguments.extend(more.iter().map(|&text| text.to_owned()));
     arguments
+}
+
+#[test]
+fn a_variable_that_the_component_does_not_know_is_refused() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (assignment, wrong, near) in [
+        ("api_tokn=secret", "api_tokn", "api_token"),
+        ("cors_origin=*", "cors_origin", "cors_origins"),
+        (
+            "min_write_interval=0",
+            "min_write_interval",
+            "min_write_interval_ms",
+        ),
+    ] {
+        let arguments = serving(&component, folder.path(), &["--variable", assignment]);
+        let text = refused(&arguments);
+        assert!(text.contains(&format!("`{wrong}`")), "{text}");
+        assert!(text.contains(&format!("`{near}`")), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+    // The same from the environment.
+    let arguments = serving(&component, folder.path(), &[]);
+    let text = refused_in(&arguments, &[("SPIN_VARIABLE_API_TOKN", "secret")]);
+    assert!(text.contains("SPIN_VARIABLE_API_TOKN"), "{text}");
+    assert!(text.contains("SPIN_VARIABLE_API_TOKEN"), "{text}");
+}
+
+#[test]
+fn a_value_that_the_component_can_not_use_is_refused_at_the_start() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for assignment in [
+        "store_profiles=maybe",
+        "max_body_bytes=1MB",
+        "deadline_ms=0",
+        "max_stored_events=x",
+        "max_writes_per_batch=-1",
+        "min_write_interval_ms=1e9",
+    ] {
+        // A token must not keep the host itself from asking.
+        let more = ["--variable", assignment, "--variable", "api_token=secret"];
+        let arguments = serving(&component, folder.path(), &more);
+        let text = refused(&arguments);
+        let (name, _) = assignment.split_once('=').unwrap();
+        assert!(text.contains(name), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn asking_at_the_start_stores_nothing() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    drop(spawn(&component, folder.path()));
+    let store = folder.path().join("state/key-value.redb");
+    let store = shelfedge_host::key_value::KeyValue::open(&store).unwrap();
+    assert_eq!(store.keys().unwrap(), [""; 0]);
 }
 
 #[test]
