@@ -230,7 +230,7 @@ struct Candidate<'a> {
 
 impl Candidate<'_> {
     fn price(&self) -> f32 {
-        count(self.stats.price) / self.view.unit
+        self.stats.price as f32 / self.view.unit
     }
 
     fn raw(&self, source: Source) -> f32 {
@@ -249,7 +249,7 @@ impl Candidate<'_> {
             Source::DaysSinceSold => ln_1p(count(self.today.saturating_sub(self.stats.last_day))),
             Source::RepeatShare => count(self.stats.repeat) / 1000.0,
             Source::PriceRatio if self.view.mean_price > 0.0 && self.stats.price > 0 => {
-                ln(count(self.stats.price) / self.view.mean_price)
+                ln(self.stats.price as f32 / self.view.mean_price)
             }
             Source::TimesBought => ln_1p(count(self.times)),
             Source::DaysSinceBought => ln_1p(self.last.map_or(500.0, |t| days(t, now))),

@@ -76,7 +76,7 @@ pub fn tables(
     struct Sums {
         // (buyer, last time seen) pairs, compacted below.
         purchases: Vec<(u64, i64)>,
-        price: u32,
+        price: u64,
         price_time: i64,
         first: i64,
         last: i64,
@@ -111,7 +111,7 @@ pub fn tables(
             // The price last paid: what the shop asks now.
             if t >= sum.price_time && line.unit_price.minor > 0 {
                 sum.price_time = t;
-                sum.price = u32::try_from(line.unit_price.minor).unwrap_or(u32::MAX);
+                sum.price = line.unit_price.minor.unsigned_abs();
             }
             sum.first = sum.first.min(t);
             sum.last = sum.last.max(t);

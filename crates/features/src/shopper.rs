@@ -151,7 +151,7 @@ impl Shopper {
             };
             let price = match item.price {
                 Some(price) if price.currency == currency => price.minor,
-                _ => i64::from(tables.stats(product).price),
+                _ => tables.stats(product).price.cast_signed(),
             };
             self.spend = self
                 .spend

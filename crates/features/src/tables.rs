@@ -57,6 +57,9 @@ enum Field {
 }
 
 const FIELDS: usize = 9;
+/// Bit of the header's flags: one more column holds the prices' high halves. A
+/// table has it only where a price needs it.
+const WIDE_PRICES: u32 = 1;
 
 /// One product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,7 @@ pub struct Stats {
     /// Index of its embedding; 0 when it has none of its own.
     pub slot: u32,
     /// Price in minor units.
-    pub price: u32,
+    pub price: u64,
     /// Distinct buyers in the last 14, 30 and 90 days, and ever.
     pub buyers: [u32; 4],
     /// Days since the epoch of its first sale.
@@ -95,6 +98,7 @@ pub struct Tables<'a> {
     ids: &'a [u8],
     titles: &'a [u8],
     columns: Column<'a>,
+    high_prices: Option<Column<'a>>,
     neighbours: usize,
     wide: bool,
     similar_index: &'a [u8],
@@ -199,6 +203,11 @@ impl<'a> Tables<'a> {
         let id_ends = Column(take(words(1))?);
         let title_ends = Column(take(words(1))?);
         let columns = Column(take(words(FIELDS))?);
+        let high_prices = match u32_at(products, 12).ok_or(bad)? {
+            0 => None,
+            WIDE_PRICES => Some(Column(take(words(1))?)),
+            _ => return Err(bad),
+        };
         let ids = take(Some(id_bytes))?;
         let titles = take(Some(title_bytes))?;
         if at != products.len() {
@@ -240,6 +249,7 @@ impl<'a> Tables<'a> {
             ids,
             titles,
             columns,
+            high_prices,
             neighbours,
             wide,
             similar_index,
@@ -285,7 +295,7 @@ impl<'a> Tables<'a> {
         Some(ProductRef {
             id: text(Self::string(self.id_ends, self.ids, i)),
             title: text(Self::string(self.title_ends, self.titles, i)),
-            price_minor: i64::from(self.field(Field::Price, i)),
+            price_minor: self.price(i).cast_signed(),
         })
     }
 
@@ -302,6 +312,14 @@ impl<'a> Tables<'a> {
             }
         }
         None
+    }
+
+    /// In minor units, below 2^63.
+    fn price(&self, i: usize) -> u64 {
+        let high = self
+            .high_prices
+            .map_or(0, |column| column.get(i) & 0x7fff_ffff);
+        u64::from(high) << 32 | u64::from(self.field(Field::Price, i))
     }
 
     fn field(&self, field: Field, i: usize) -> u32 {
@@ -321,7 +339,7 @@ impl<'a> Tables<'a> {
         };
         Stats {
             slot: f(Field::Slot),
-            price: f(Field::Price),
+            price: if i < self.count { self.price(i) } else { 0 },
             buyers: [
                 f(Field::Buyers14),
                 f(Field::Buyers30),
@@ -401,7 +419,9 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
     };
     let ids: usize = rows.iter().map(|r| r.id.len()).sum();
     let titles: usize = rows.iter().map(|r| r.title.len()).sum();
-    for n in [rows.len(), ids, titles, 0] {
+    let wide_prices = rows.iter().any(|r| r.stats.price > u64::from(u32::MAX));
+    let flags = if wide_prices { WIDE_PRICES } else { 0 };
+    for n in [rows.len(), ids, titles, flags as usize] {
         word(&mut out.products, n);
     }
     let mut end = 0;
@@ -415,7 +435,7 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
         word(&mut out.products, end);
     }
     let fields: [fn(&Stats) -> u32; FIELDS] = [
-        |s| s.price,
+        |s| s.price as u32,
         |s| s.slot,
         |s| s.buyers[0],
         |s| s.buyers[1],
@@ -429,6 +449,12 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
         for row in rows {
             out.products
                 .extend_from_slice(&field(&row.stats).to_le_bytes());
+        }
+    }
+    if wide_prices {
+        for row in rows {
+            let high = (row.stats.price >> 32) as u32;
+            out.products.extend_from_slice(&high.to_le_bytes());
         }
     }
     for row in rows {

@@ -423,3 +423,60 @@ fn scaling_centres_limits_and_silences_constants() {
     let e = encoded(&spec, &t, &[huge], now);
     assert!(e.context.iter().chain(&e.candidate).all(|x| x.is_finite()));
 }
+
+#[test]
+fn prices_beyond_32_bits_are_kept_to_the_unit() {
+    let shop = |cup: i64, other: i64| {
+        let mut orders = orders();
+        for line in orders.iter_mut().flat_map(|order| &mut order.lines) {
+            let is_cup = line.product.as_str() == "cup";
+            line.unit_price = gbp(if is_cup { cup } else { other });
+        }
+        let fitted = tables(
+            &orders,
+            at("2011-11-11T00:00:00Z"),
+            &BTreeMap::new(),
+            &BTreeMap::new(),
+            TableOptions::default(),
+        );
+        write(
+            &fitted.rows,
+            TableOptions::default().neighbours,
+            &fitted.popular,
+        )
+    };
+    let meta = Shop::new().meta;
+    let prices = |written: &shelfedge_features::tables::Written| -> Vec<i64> {
+        let tables = Tables::open(|name| match name {
+            "meta" => Some(&meta),
+            "products" => Some(&written.products),
+            "similar" => Some(&written.similar),
+            "popular" => Some(&written.popular),
+            _ => None,
+        })
+        .unwrap();
+        (0..5)
+            .map(|i| tables.product(i).unwrap().price_minor)
+            .collect()
+    };
+    // An ordinary laptop in rupiah, whose minor unit is a hundredth.
+    let (laptop, bag) = (4_500_000_000_i64, 15_000_001);
+    let narrow = shop(bag, bag);
+    assert_eq!(prices(&narrow), [bag; 5]);
+    // By id, the cup is the second.
+    let wide = shop(laptop, bag);
+    assert_eq!(prices(&wide), [bag, laptop, bag, bag, bag]);
+    // Only a shop that needs it pays for the second half.
+    assert_eq!(wide.products.len(), narrow.products.len() + 5 * 4);
+    // A flag that nobody knows is a fault, not a guess.
+    let mut odd = narrow;
+    odd.products[12] = 2;
+    let opened = Tables::open(|name| match name {
+        "meta" => Some(&meta),
+        "products" => Some(&odd.products),
+        "similar" => Some(&odd.similar),
+        "popular" => Some(&odd.popular),
+        _ => None,
+    });
+    assert_eq!(opened.err().map(|e| e.section), Some("products"));
+}
