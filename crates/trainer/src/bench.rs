@@ -2,25 +2,23 @@
 //! product's own learning and prediction. Nothing here learns or ranks by
 //! itself.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Int16Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int16Array, Int32Array, RecordBatch, StringArray};
 use serde::Serialize;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{DAY, Timestamp};
 
+use crate::bundle::Staging;
 use crate::error::{Error, Result};
 use crate::examples::History;
-use crate::import::{Imported, Mapping, import_tables};
+use crate::export::internal;
+use crate::import::{Mapping, import_tables};
 use crate::learn::Settings;
-use crate::plan::Plan;
-use crate::protocol::{Case, Window};
-use crate::ranking::{compile, predict, train};
+use crate::plan::{LastMonth, Plan};
+use crate::protocol::{Case, Window, customers};
+use crate::ranking::{build, predict};
 use crate::shop::Shop;
 use crate::watch::Watch;
 
@@ -48,10 +46,12 @@ pub struct Line {
     pub shipped_bytes: usize,
 }
 
-/// The columns of a prepared next-basket folder.
-const MAPPING: &str = r#"
-format = 1
+/// A prepared next-basket folder as the product's own mapping: with this file
+/// as `mapping.toml` beside the same tables, `shelfedge-train ranking --no-test`
+/// writes the same bundle.
+pub const NEXT_BASKET: &str = r#"format = 1
 currency = "GBP"
+
 [columns]
 order = "invoice"
 product = "item"
@@ -59,157 +59,98 @@ quantity = "quantity"
 time = "date"
 unit_price = "price"
 customer = "customer"
+
 [time]
 format = "%Y-%m-%d %H:%M:%S"
+
+[titles]
+table = "items.parquet"
+product = "item"
+title = "description"
 "#;
+
+/// What a bench command writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs<'a> {
+    /// The prediction file.
+    pub predictions: &'a Path,
+    /// A folder for the bundle that the predictions come from, if it is wanted.
+    pub bundle: Option<&'a Path>,
+}
 
 /// Next basket: learns from the history and writes 20 products for each of its
 /// customers, in the lists "all" and "new". The predicted part itself is never
 /// read: its customers are among those of the history.
 pub fn next_basket(
     data: &Path,
-    out: &Path,
+    outputs: Outputs<'_>,
     target: Target,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
-    let mapping = Mapping::parse(MAPPING, "bench next-basket")?;
+    if let Some(bundle) = outputs.bundle {
+        drop(Staging::begin(bundle)?);
+    }
+    let mut mapping = Mapping::parse(NEXT_BASKET, "bench next-basket")?;
+    // Titles make the ranking better, but it can be learnt without.
+    mapping.titles = mapping.titles.filter(|t| data.join(&t.table).exists());
     let mut files = vec![data.join("train.parquet")];
-    let valid = data.join("valid.parquet");
     if target == Target::Test && data.join("test.parquet").exists() {
-        files.push(valid);
+        files.push(data.join("valid.parquet"));
     }
-    let Imported { mut shop, .. } = import_tables(&files, &mapping, [0; 32], watch)?;
-    for (item, title) in titles(&data.join("items.parquet"))? {
-        if let Ok(i) = shop
-            .products
-            .binary_search_by(|p| p.code.as_str().cmp(&item))
-        {
-            shop.products[i].title = title;
-        }
-    }
-    let history = History::of(&shop)?;
-    let (windows, stop) = Plan::without_test(&shop)?;
-    let model = train(&shop, &history, &windows, stop, settings, watch)?;
+    let imported = import_tables(&files, data, &mapping, watch)?;
+    let shop = &imported.shop;
+    let plan = Plan::of(shop, LastMonth::StopsLearning)?;
+    let history = History::of(shop)?;
+    let bundle = build(&imported, &history, &plan, settings, watch)?;
 
     // The part to be predicted begins with the day after the history's last.
-    let start = Timestamp(shop.end()).day() * 86_400_000 + 86_400_000;
+    let start = (Timestamp(shop.end()).day() + 1) * DAY;
     let window = Window {
         from: start,
         to: start,
     };
-    let compiled = compile(&shop, &history, &model, start, [0; 32], None)?;
-    let queries = everyone(&shop);
-    let lists = predict(&shop, &history, &compiled.shelf, window, &queries, watch)?;
-    write(
-        out,
-        &shop,
-        &queries,
-        &[("all", &lists.all), ("new", &lists.new)],
-    )?;
+    let queries = customers(shop, start);
+    let lists = predict(shop, &history, bundle.shelf(), window, &queries, watch)?.lists;
+    let predictions = parquet(shop, &queries, &[("all", &lists.all), ("new", &lists.new)])?;
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    let shipped_bytes = bundle.shelf().len();
+    if let Some(folder) = outputs.bundle {
+        bundle.write(folder)?;
+    }
+    crate::bundle::write_file(outputs.predictions, &predictions)?;
     Ok(Line {
         task: "next-basket",
         seed: settings.seed,
         cpu_s: cpu_seconds(),
         peak_bytes: peak_bytes(),
-        shipped_bytes: compiled.shelf.len(),
+        shipped_bytes,
     })
 }
 
-/// Every customer of the history as a query without an answer.
-fn everyone(shop: &Shop) -> Vec<Case> {
-    let mut list: Vec<Case> = (0..shop.customers.len() as u32)
-        .map(|customer| Case {
-            customer,
-            history: Vec::new(),
-            truth: Vec::new(),
-            fresh: Vec::new(),
-            owned: Vec::new(),
+/// A prediction file: the columns `query`, `list`, `rank` (from 1) and `item`.
+fn parquet(shop: &Shop, queries: &[Case], lists: &[(&str, &Vec<Vec<u32>>)]) -> Result<Vec<u8>> {
+    let number = |what: &str, text: &str| -> Result<i32> {
+        text.parse().map_err(|_| {
+            Error::fault(
+                "id_not_a_number",
+                format!("{what} {text:?}"),
+                "prediction files hold whole numbers of 32 bits",
+                "number the prepared folder's customers and items",
+            )
         })
-        .collect();
-    for (index, order) in shop.orders.iter().enumerate() {
-        let case = &mut list[order.customer as usize];
-        case.history.push(index);
-        case.owned.extend(order.lines.iter().map(|l| l.product));
-    }
-    for case in &mut list {
-        case.owned.sort_unstable();
-        case.owned.dedup();
-    }
-    list
-}
-
-fn unreadable(path: &Path, cause: impl ToString) -> Error {
-    Error::fault(
-        "table_unreadable",
-        path.display().to_string(),
-        cause.to_string(),
-        "prepare the folder again",
-    )
-}
-
-/// Item numbers, as text, with their descriptions.
-fn titles(path: &Path) -> Result<Vec<(String, String)>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|b| b.build())
-        .map_err(|e| unreadable(path, e))?;
-    let mut list = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(|e| unreadable(path, e))?;
-        let (Some(items), Some(texts)) = (
-            batch.column_by_name("item"),
-            batch.column_by_name("description"),
-        ) else {
-            return Err(unreadable(path, "there is no column item or description"));
-        };
-        for row in 0..batch.num_rows() {
-            let item = if let Some(a) = items.as_primitive_opt::<Int64Type>() {
-                a.value(row)
-            } else if let Some(a) = items.as_primitive_opt::<Int32Type>() {
-                i64::from(a.value(row))
-            } else {
-                return Err(unreadable(path, "item is not an integer"));
-            };
-            if texts.is_null(row) {
-                continue;
-            }
-            let text = if let Some(a) = texts.as_string_opt::<i32>() {
-                a.value(row)
-            } else if let Some(a) = texts.as_string_opt::<i64>() {
-                a.value(row)
-            } else {
-                return Err(unreadable(path, "description is not text"));
-            };
-            list.push((item.to_string(), text.trim().to_owned()));
-        }
-    }
-    Ok(list)
-}
-
-/// Writes `query`, `list`, `rank` and `item`.
-fn write(
-    out: &Path,
-    shop: &Shop,
-    queries: &[Case],
-    lists: &[(&str, &Vec<Vec<u32>>)],
-) -> Result<()> {
-    let number = |text: &str| -> Result<i32> {
-        text.parse()
-            .map_err(|_| unreadable(out, format!("{text:?} is not a number")))
     };
     let (mut query, mut list, mut rank, mut item) = (vec![], vec![], vec![], vec![]);
     for (name, ranked) in lists {
         for (case, products) in queries.iter().zip(*ranked) {
-            let customer = number(&shop.customers[case.customer as usize].id)?;
+            let customer = number("customer", &shop.customers[case.customer as usize].id)?;
             for (place, product) in (1_i16..).zip(products) {
                 query.push(customer);
                 list.push(*name);
                 rank.push(place);
-                item.push(number(&shop.products[*product as usize].code)?);
+                item.push(number("item", &shop.products[*product as usize].code)?);
             }
         }
     }
@@ -220,14 +161,15 @@ fn write(
         ("item", Arc::new(Int32Array::from(item))),
     ];
     let mut bytes = Vec::new();
-    let batch = RecordBatch::try_from_iter(columns).map_err(|e| unreadable(out, e))?;
+    let failed = |cause: String| internal("predictions", cause);
+    let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(e.to_string()))?;
     ArrowWriter::try_new(&mut bytes, batch.schema(), None)
         .and_then(|mut writer| {
             writer.write(&batch)?;
             writer.close()
         })
-        .map_err(|e| unreadable(out, e))?;
-    crate::bundle::write_file(out, &bytes)
+        .map_err(|e| failed(e.to_string()))?;
+    Ok(bytes)
 }
 
 /// CPU seconds of this process; 0 where the system doesn't tell.

@@ -9,10 +9,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use shelfedge_wire::manifest::Manifest;
+
 use crate::error::{Error, Result};
 
 /// The file that makes a folder a bundle.
 pub const MANIFEST: &str = "manifest.json";
+/// What a bundle holds beside its manifest and the parts that this names.
+pub const CARD: &str = "CARD.md";
 
 /// A bundle that is being written.
 #[derive(Debug)]
@@ -24,8 +28,10 @@ pub struct Staging {
 
 impl Staging {
     /// Prepares to replace the bundle at `target`. A folder that holds
-    /// something else than a bundle is refused.
+    /// something else than a bundle is refused: replacing it would lose that.
     pub fn begin(target: &Path) -> Result<Self> {
+        // A link stays one, and the folder that it leads to is replaced.
+        let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
         let name = target.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
             Error::fault(
                 "out_invalid",
@@ -47,15 +53,7 @@ impl Staging {
             fs::rename(&staging.previous, target).map_err(|e| Error::io("restore", target, e))?;
         }
         if target.exists() {
-            let mut entries = fs::read_dir(target).map_err(|e| Error::io("read", target, e))?;
-            if entries.next().is_some() && !target.join(MANIFEST).exists() {
-                return Err(Error::fault(
-                    "out_not_a_bundle",
-                    target.display().to_string(),
-                    "the folder holds files but no manifest.json, so it is not a bundle",
-                    "name an empty or a new folder",
-                ));
-            }
+            only_a_bundle(target)?;
         }
         remove(&staging.partial)?;
         fs::create_dir(&staging.partial).map_err(|e| Error::io("create", &staging.partial, e))?;
@@ -94,7 +92,44 @@ impl Drop for Staging {
     }
 }
 
+/// Refuses a folder with anything in it that a bundle doesn't have.
+fn only_a_bundle(folder: &Path) -> Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
+        let entry = entry.map_err(|e| Error::io("read", folder, e))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let refuse = |cause: String| {
+        Err(Error::fault(
+            "out_not_a_bundle",
+            folder.display().to_string(),
+            cause,
+            "name an empty or a new folder, or move these files away",
+        ))
+    };
+    let parts = match fs::read(folder.join(MANIFEST)).map(|json| Manifest::parse(&json)) {
+        Ok(Ok(manifest)) => manifest.parts,
+        Ok(Err(_)) => return refuse("its manifest.json is not a bundle's".to_owned()),
+        Err(_) => return refuse("the folder holds files but no manifest.json".to_owned()),
+    };
+    names.retain(|name| name != MANIFEST && name != CARD && parts.get(name).is_none());
+    names.sort();
+    match names.as_slice() {
+        [] => Ok(()),
+        [one] => refuse(format!("{one} is no part of the bundle and would be lost")),
+        [one, others @ ..] => refuse(format!(
+            "{one} and {} more are no parts of the bundle and would be lost",
+            others.len()
+        )),
+    }
+}
+
+/// Removes a folder, its manifest first: a half-removed bundle is none.
 fn remove(path: &Path) -> Result<()> {
+    let _ = fs::remove_file(path.join(MANIFEST));
     match fs::remove_dir_all(path) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -134,7 +169,32 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use shelfedge_commerce::time::Timestamp;
+    use shelfedge_wire::manifest::{Digests, Part};
+
     use super::*;
+
+    /// A manifest that names these parts beside the one that every bundle has.
+    fn manifest(parts: &[&str]) -> Vec<u8> {
+        let digests = Digests {
+            spec: [1; 32],
+            onnx: [2; 32],
+            data: [3; 32],
+        };
+        Manifest {
+            task: "ranking".to_owned(),
+            producer: "a test".to_owned(),
+            created: Timestamp(0),
+            parts: parts
+                .iter()
+                .chain(&["model.shelf"])
+                .map(|name| ((*name).to_owned(), Part::of(b"1")))
+                .collect(),
+            digests,
+            shelf: digests,
+        }
+        .to_json()
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
@@ -155,15 +215,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("models/ranking");
         let first = Staging::begin(&target).expect("begun");
-        first.write(MANIFEST, b"1").expect("written");
+        first
+            .write(MANIFEST, &manifest(&["only-in-the-first"]))
+            .expect("written");
         first.write("only-in-the-first", b"1").expect("written");
         assert!(!target.exists(), "nothing is visible before the commit");
         first.commit().expect("committed");
         let second = Staging::begin(&target).expect("begun");
-        second.write(MANIFEST, b"2").expect("written");
+        second.write(MANIFEST, &manifest(&[])).expect("written");
         second.commit().expect("committed");
         assert_eq!(names(&target), [MANIFEST]);
-        assert_eq!(fs::read(target.join(MANIFEST)).expect("read"), b"2");
+        assert_eq!(
+            fs::read(target.join(MANIFEST)).expect("read"),
+            manifest(&[])
+        );
         assert_eq!(names(&folder.path().join("models")), ["ranking"]);
     }
 
@@ -182,21 +247,45 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("ranking");
         fs::create_dir(folder.path().join(".ranking.previous")).expect("made");
-        fs::write(
-            folder.path().join(".ranking.previous").join(MANIFEST),
-            b"old",
-        )
-        .expect("written");
+        let old = manifest(&[]);
+        fs::write(folder.path().join(".ranking.previous").join(MANIFEST), &old).expect("written");
         let staging = Staging::begin(&target).expect("begun");
-        assert_eq!(fs::read(target.join(MANIFEST)).expect("read"), b"old");
+        assert_eq!(fs::read(target.join(MANIFEST)).expect("read"), old);
         drop(staging);
     }
 
     #[test]
     fn a_folder_with_other_files_is_not_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("thesis.txt"), b"years").expect("written");
-        let error = Staging::begin(folder.path()).expect_err("refused");
-        assert_eq!(error.faults()[0].code, "out_not_a_bundle");
+        let refused = |found: &[(&str, &[u8])]| {
+            for (name, bytes) in found {
+                fs::write(folder.path().join(name), bytes).expect("written");
+            }
+            let error = Staging::begin(folder.path()).expect_err("refused");
+            assert_eq!(error.faults()[0].code, "out_not_a_bundle");
+            error.faults()[0].cause.clone()
+        };
+        refused(&[("thesis.txt", b"years")]);
+        // A web app's manifest has the same name.
+        refused(&[(MANIFEST, br#"{"name":"My app"}"#)]);
+        // A real bundle in which somebody keeps notes.
+        let cause = refused(&[(MANIFEST, &manifest(&[])), ("model.shelf", b"1")]);
+        assert!(cause.starts_with("thesis.txt is no part"), "{cause}");
+        fs::remove_file(folder.path().join("thesis.txt")).expect("removed");
+        drop(Staging::begin(folder.path()).expect("a bundle alone is replaced"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_bundle_stays_a_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::create_dir(&real).expect("made");
+        std::os::unix::fs::symlink(&real, &link).expect("linked");
+        let staging = Staging::begin(&link).expect("begun");
+        staging.write(MANIFEST, &manifest(&[])).expect("written");
+        staging.commit().expect("committed");
+        assert!(link.is_symlink());
+        assert_eq!(names(&real), [MANIFEST]);
     }
 }

@@ -7,7 +7,7 @@ use shelfedge_commerce::time::Timestamp;
 
 use crate::import::Report;
 use crate::learn::{Epoch, Settings};
-use crate::metrics::Estimate;
+use crate::metrics::Summary;
 use crate::model::Dims;
 use crate::plan::Plan;
 use crate::protocol::{Scores, Window};
@@ -23,6 +23,20 @@ pub struct Comparison {
     pub personal_frequency: Scores,
     /// Share of the bought products that recall offered as candidates.
     pub candidates_hold: f64,
+}
+
+impl Comparison {
+    /// What is shown of it: list, ranking and metrics.
+    pub fn rows(&self) -> [(&'static str, &'static str, &Summary); 6] {
+        let rankings = [
+            ("this model", &self.model),
+            ("personal frequency", &self.personal_frequency),
+            ("popularity, 14 days", &self.popularity),
+        ];
+        let [a, b, c] = rankings.map(|(name, s)| ("all products", name, &s.all));
+        let [d, e, f] = rankings.map(|(name, s)| ("new to the customer", name, &s.new));
+        [a, b, c, d, e, f]
+    }
 }
 
 /// What the card tells.
@@ -44,8 +58,9 @@ pub struct Facts<'a> {
     pub examples: usize,
     /// The window that stopped the learning.
     pub valid: &'a Comparison,
-    /// The window scored; settings were chosen on the month before.
-    pub test: &'a Comparison,
+    /// The window that was held back and scored; settings were chosen on the
+    /// month before.
+    pub test: Option<&'a Comparison>,
     /// Largest difference between the learner's and the engine's scores over
     /// the golden cases.
     pub parity: f64,
@@ -55,10 +70,6 @@ pub struct Facts<'a> {
     pub as_of: Timestamp,
     /// Parts with their bytes.
     pub sizes: &'a [(&'static str, usize)],
-}
-
-fn estimate(e: &Estimate) -> String {
-    format!("{:.3} [{:.3}, {:.3}]", e.value, e.low, e.high)
 }
 
 fn day(ms: i64) -> String {
@@ -79,28 +90,12 @@ fn scores(out: &mut String, title: &str, c: &Comparison) {
         out,
         "| list | ranking | NDCG@10 | recall@10 | recall@20 | hit rate@10 |\n|---|---|---|---|---|---|"
     );
-    for (list, pick) in [
-        (
-            "all products",
-            (|s: &Scores| s.all) as fn(&Scores) -> crate::metrics::Summary,
-        ),
-        ("new to the customer", |s: &Scores| s.new),
-    ] {
-        for (name, s) in [
-            ("this model", &c.model),
-            ("personal frequency", &c.personal_frequency),
-            ("popularity, 14 days", &c.popularity),
-        ] {
-            let m = pick(s);
-            let _ = writeln!(
-                out,
-                "| {list} | {name} | {} | {} | {} | {} |",
-                estimate(&m.ndcg10),
-                estimate(&m.recall10),
-                estimate(&m.recall20),
-                estimate(&m.hit10)
-            );
-        }
+    for (list, name, m) in c.rows() {
+        let _ = writeln!(
+            out,
+            "| {list} | {name} | {} | {} | {} | {} |",
+            m.ndcg10, m.recall10, m.recall20, m.hit10
+        );
     }
     let _ = writeln!(
         out,
@@ -161,17 +156,28 @@ pub fn card(f: &Facts<'_>) -> String {
     }
 
     let train: Vec<String> = f.plan.train.iter().map(span).collect();
+    let (test, measured) = match &f.plan.test {
+        Some(test) => (
+            span(test),
+            "The network that is shipped is the one that was measured.",
+        ),
+        None => (
+            "nothing".to_owned(),
+            "No month was held back, so nothing says how good this network is on orders that it had no part in: the \
+             month that stopped the learning flatters it.",
+        ),
+    };
     let _ = writeln!(
         o,
         "## Split\n\n\
          By time. The tables (popularity, neighbours, prices) for a window are made from the orders before it.\n\n\
          | part | window |\n|---|---|\n| teaches ({} rankings) | {} |\n| stops the learning | {} |\n| scored; settings were chosen on the month before | {} |\n\n\
-         The network that is shipped is the one that was measured. The tables that are shipped were made again from all \
+         {measured} The tables that are shipped were made again from all \
          orders up to {}, so they know more than those that were measured.\n",
         f.examples,
         train.join("<br>"),
         span(&f.plan.valid),
-        span(&f.plan.test),
+        test,
         f.as_of
     );
 
@@ -182,7 +188,9 @@ pub fn card(f: &Facts<'_>) -> String {
          products bought in the window are the answer. No session is shown. Scored with the compiled model in the \
          engine that ships. In brackets 95 % bootstrap intervals over customers.\n"
     );
-    scores(o, &format!("Test, {}", span(&f.plan.test)), f.test);
+    if let (Some(window), Some(test)) = (&f.plan.test, f.test) {
+        scores(o, &format!("Test, {}", span(window)), test);
+    }
     scores(o, &format!("Valid, {}", span(&f.plan.valid)), f.valid);
 
     let _ = writeln!(

@@ -70,6 +70,12 @@ pub fn fault(
     }
 }
 
+/// The line of a byte of a text, from 1.
+pub(crate) fn line(text: &str, at: usize) -> usize {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    1 + before.iter().filter(|&&b| b == b'\n').count()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,17 +86,14 @@ impl fmt::Display for Error {
                     }
                     write!(
                         f,
-                        "{} at {}: {}. {}",
+                        "{} at {}\n  cause:  {}\n  action: {}",
                         fault.code, fault.path, fault.cause, fault.action
                     )?;
                 }
                 Ok(())
             }
-            Self::Io {
-                doing,
-                path,
-                source,
-            } => write!(f, "cannot {doing} {path}: {source}"),
+            // The reason is the source's to tell.
+            Self::Io { doing, path, .. } => write!(f, "cannot {doing} {path}"),
             Self::Cancelled => write!(f, "stopped; nothing was written"),
         }
     }

@@ -10,7 +10,7 @@ use shelfedge_commerce::event::{Event, EventItem, EventKind};
 use shelfedge_commerce::id::{OrderId, ProductId, ShopperId};
 use shelfedge_commerce::money::Money;
 use shelfedge_commerce::order::{Order, OrderLine};
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{MINUTE, Timestamp};
 use shelfedge_features::fit::{self, Fitter, TableOptions};
 use shelfedge_features::tables::{self, Meta, Written};
 use shelfedge_features::{Affinity, Device, Encoded, Moment, Shopper, Spec, Tables, encode};
@@ -293,7 +293,7 @@ impl Encoder<'_> {
             };
             events.push(Event {
                 id: None,
-                time: Timestamp(draft.now - (n - place as i64) * 60_000),
+                time: Timestamp(draft.now - (n - place as i64) * MINUTE),
                 kind,
                 transaction: None,
                 currency: None,

@@ -6,7 +6,7 @@ use shelfedge_ranking::{Encoded, Ranker, Workspace};
 use shelfedge_wire::rank;
 
 use burn::tensor::Device;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{HOUR, MINUTE, Timestamp};
 
 use crate::error::Result;
 use crate::examples::History;
@@ -188,7 +188,7 @@ fn requests(
     workspace: &mut Workspace,
 ) -> Result<Vec<(String, String)>> {
     // An hour after the last order.
-    let now = shop.end() + 3_600_000;
+    let now = shop.end() + HOUR;
     let customers: Vec<u32> = cases(shop, plan.valid)
         .iter()
         .map(|c| c.customer)
@@ -226,7 +226,7 @@ fn requests(
             } else {
                 "view_item"
             };
-            let time = now - (looks - look) as i64 * 60_000;
+            let time = now - (looks - look) as i64 * MINUTE;
             events.push(interest(shop, name, time, product));
         }
         let device = ["desktop", "mobile", "tablet"][number % 3];

@@ -2,12 +2,14 @@
 //! window, rounding of the tables and a last tuning of the dense layers on the
 //! rounded tables.
 
+use std::path::Path;
+
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shelfedge_features::Encoded;
 
-use crate::error::{Error, Result, fault};
+use crate::error::{Error, Result, fault, line};
 use crate::metrics;
 use crate::model::{Batch, Dims, Net, Weights, values};
 use crate::rng::Rng;
@@ -51,12 +53,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Reads a settings file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
     /// Reads settings from TOML; what it doesn't name keeps its default.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let settings: Self = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| line(text, span.start));
             Error::fault(
                 "settings_invalid",
-                file,
+                format!("{file}: line {line}"),
                 e.message().to_owned(),
                 "correct the settings; the README lists them",
             )
@@ -152,7 +161,7 @@ pub fn learn(
             "too_little_history",
             "orders",
             "no order could have been predicted from an earlier one",
-            "give a longer history, of customers who come back",
+            "give a longer history, of customers who come back; an order dated far in the future hides it (time.before in the mapping file refuses such rows)",
         ));
     }
     let mut seen = vec![false; dims.products];
@@ -316,7 +325,10 @@ impl<'a> Pass<'a> {
             let gradients = GradientsParams::from_grads(gradients, &net);
             self.net = Some(self.optimiser.step(rate, net, gradients));
             self.done += chunk.len();
-            let note = format!("loss {:.4} | {}", sum / f64::from(batches), self.note);
+            let mut note = format!("loss {:.4}", sum / f64::from(batches));
+            if !self.note.is_empty() {
+                note = format!("{note} | {}", self.note);
+            }
             watch.step("learning", self.done as u64, self.total as u64, &note);
         }
         Ok(sum / f64::from(batches.max(1)))

@@ -3,6 +3,7 @@
 //! The command only parses arguments, shows progress and prints; the work is
 //! in the library.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,19 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
+use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{bench, bundle, import, ranking, shoppers};
 
+const AFTER: &str = "\
+A first session:
+  shelfedge-train import  --shop my-shop                       what is in the tables, what is refused
+  shelfedge-train ranking --shop my-shop --out models/ranking  learn, measure, write the bundle
+
+my-shop holds the order lines as .parquet or .csv, and a mapping.toml that names their columns; the
+README of this command shows a short one. Results go to stdout, progress and faults to stderr.
+
+Exit codes: 0 done; 1 failed, with code, place, cause and action of every fault; 2 arguments that
+can't be understood; 130 stopped by Ctrl-C. What is written is there whole or not at all.";
+
+/// Learns a shop's ranking from its order history
 #[derive(Parser)]
-#[command(
-    name = "shelfedge-train",
-    version,
-    about = "Learns a shop's ranking from its order history"
-)]
+#[command(name = "shelfedge-train", version, after_help = AFTER)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -31,73 +41,137 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Read a shop's order lines and report what was kept and what was refused
+    ///
+    /// Writes nothing. Every rule is listed with the rows it refused or noticed and the first few of
+    /// them, so that a mapping can be corrected before anything is learnt.
+    #[command(verbatim_doc_comment)]
     Import {
-        /// A folder of .parquet and .csv tables, or one table
-        #[arg(long)]
-        shop: PathBuf,
-        /// The column mapping; mapping.toml beside the tables by default
-        #[arg(long)]
-        mapping: Option<PathBuf>,
+        #[command(flatten)]
+        source: Source,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Learn a ranking and write its bundle
+    /// Learn a ranking, measure it and write its bundle
+    ///
+    /// The history is split by calendar months: the last is held back to be scored, the one before it
+    /// stops the learning, up to six before that teach. Needs at least five months and customers who
+    /// come back. Prints NDCG@10, recall@20 and hit rate@10 beside two baselines; CARD.md in the bundle
+    /// says more.
+    #[command(verbatim_doc_comment)]
     Ranking {
-        /// A folder of .parquet and .csv tables, or one table
-        #[arg(long)]
-        shop: PathBuf,
-        /// The column mapping; mapping.toml beside the tables by default
-        #[arg(long)]
-        mapping: Option<PathBuf>,
-        /// The bundle's folder; replaced as a whole
-        #[arg(long)]
+        #[command(flatten)]
+        source: Source,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
-        /// Fixes initial weights, order and sampling; 1 by default
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Settings of the learning, as TOML; the README lists them
-        #[arg(long)]
-        settings: Option<PathBuf>,
-        /// Print the outcome as JSON
+        /// Hold no month back: the last one stops the learning, and nothing unseen is scored
+        ///
+        /// For the model to ship once a run without this has told what such a model is worth: it learns
+        /// from the newest month too. Four months are enough.
+        #[arg(long, verbatim_doc_comment)]
+        no_test: bool,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome, with the validation curve, as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Run a task on a prepared folder with the product's own learning
+    /// Run a benchmark's task on a folder that was prepared for it
+    ///
+    /// With the product's own learning and prediction. Prints one line of JSON: task, seed, cpu_s (CPU
+    /// seconds), peak_bytes (largest memory) and shipped_bytes (the compiled model with its tables).
+    #[command(verbatim_doc_comment)]
     Bench {
         #[command(subcommand)]
         task: Task,
     },
     /// Write about two dozen anonymous customers for a demonstration
+    ///
+    /// Of varied kinds and countries, with their orders in the form in which a rank request carries
+    /// them.
+    #[command(verbatim_doc_comment)]
     Shoppers {
-        /// A folder of .parquet and .csv tables, or one table
-        #[arg(long)]
-        shop: PathBuf,
-        /// The column mapping; mapping.toml beside the tables by default
-        #[arg(long)]
-        mapping: Option<PathBuf>,
+        #[command(flatten)]
+        source: Source,
         /// The JSON file to write
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+#[derive(Args)]
+struct Source {
+    /// The order lines: a folder of .parquet and .csv tables, or one table
+    #[arg(long, value_name = "FOLDER|FILE")]
+    shop: PathBuf,
+    /// Which column means what [default: mapping.toml beside the tables]
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+}
+
+impl Source {
+    fn read(&self, watch: &mut dyn Watch) -> Result<import::Imported, Error> {
+        import::import(&self.shop, self.mapping.as_deref(), watch)
+    }
+}
+
+#[derive(Args)]
+struct Learning {
+    /// Fixes initial weights, order and sampling: the same seed gives the same bytes [default: 1]
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// Passes, batch, learning rate and the like, as TOML; the README lists the keys and their defaults
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+impl Learning {
+    /// The seed of the command line goes before that of the file.
+    fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = match &self.settings {
+            None => Settings::default(),
+            Some(path) => Settings::load(path)?,
+        };
+        if let Some(seed) = self.seed {
+            settings.seed = seed;
+        }
+        Ok(settings)
+    }
 }
 
 #[derive(Subcommand)]
 enum Task {
     /// Rank what each customer buys next
+    ///
+    /// Reads train.parquet and, to predict test, valid.parquet: one row for each line of each order, with
+    /// the columns customer, invoice, item, date, quantity and price; and items.parquet with item and
+    /// description, if it is there. Writes query (the customer), list ('all', or 'new' to the customer),
+    /// rank (1 to 20) and item, for every customer of the history. What is to be predicted is never read.
+    #[command(verbatim_doc_comment)]
     NextBasket {
-        /// The prepared folder: train, valid and items as Parquet
-        #[arg(long)]
+        /// The prepared folder
+        #[arg(long, value_name = "FOLDER")]
         data: PathBuf,
-        /// The prediction file to write
-        #[arg(long)]
+        /// The prediction file to write, as Parquet
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// Which part to predict
-        #[arg(long, value_enum, default_value_t = Part::Test)]
+        /// What to predict: valid from train (the way to tune), or test from train and valid; valid, too,
+        /// where the folder has no test.parquet
+        #[arg(
+            long,
+            value_enum,
+            default_value_t = Part::Test,
+            hide_possible_values = true,
+            value_name = "valid|test",
+            verbatim_doc_comment
+        )]
         window: Part,
-        /// Fixes initial weights, order and sampling
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// Also write the bundle that the predictions come from
+        #[arg(long, value_name = "FOLDER")]
+        bundle: Option<PathBuf>,
+        #[command(flatten)]
+        learning: Learning,
     },
 }
 
@@ -117,7 +191,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let cancelled = matches!(error.downcast_ref::<Error>(), Some(Error::Cancelled));
-            complain(&error);
+            complain(&format!("{error:#}"));
             ExitCode::from(if cancelled { 130 } else { 1 })
         }
     }
@@ -125,10 +199,10 @@ fn main() -> ExitCode {
 
 #[expect(
     clippy::print_stderr,
-    reason = "a command says on stderr why it failed"
+    reason = "a command says on stderr how far it is and why it failed"
 )]
-fn complain(error: &anyhow::Error) {
-    eprintln!("shelfedge-train: {error:#}");
+fn complain(text: &str) {
+    eprintln!("shelfedge-train: {text}");
 }
 
 #[expect(clippy::print_stdout, reason = "a command answers on stdout")]
@@ -139,12 +213,8 @@ fn say(text: &str) {
 fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     let mut watch = Terminal::new(stop);
     match arguments.command {
-        Command::Import {
-            shop,
-            mapping,
-            json,
-        } => {
-            let imported = import::import(&shop, mapping.as_deref(), &mut watch)?;
+        Command::Import { source, json } => {
+            let imported = source.read(&mut watch)?;
             watch.clear();
             if json {
                 say(&serde_json::to_string_pretty(&imported.report)
@@ -154,25 +224,20 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             }
         }
         Command::Ranking {
-            shop,
-            mapping,
+            source,
             out,
-            seed,
-            settings,
+            no_test,
+            learning,
             json,
         } => {
-            let mut settings = match settings {
-                None => Settings::default(),
-                Some(path) => {
-                    let text = std::fs::read_to_string(&path)
-                        .with_context(|| format!("cannot read {}", path.display()))?;
-                    Settings::parse(&text, &path.display().to_string())?
-                }
+            let settings = learning.settings()?;
+            let mapping = source.mapping.as_deref();
+            let last = if no_test {
+                LastMonth::StopsLearning
+            } else {
+                LastMonth::Scored
             };
-            if let Some(seed) = seed {
-                settings.seed = seed;
-            }
-            let outcome = ranking::run(&shop, mapping.as_deref(), &out, &settings, &mut watch)?;
+            let outcome = ranking::run(&source.shop, mapping, &out, last, &settings, &mut watch)?;
             watch.clear();
             if json {
                 say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
@@ -186,23 +251,25 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
                     data,
                     out,
                     window,
-                    seed,
+                    bundle,
+                    learning,
                 },
         } => {
             let target = match window {
                 Part::Valid => bench::Target::Valid,
                 Part::Test => bench::Target::Test,
             };
-            let settings = Settings {
-                seed,
-                ..Settings::default()
+            let outputs = bench::Outputs {
+                predictions: &out,
+                bundle: bundle.as_deref(),
             };
-            let line = bench::next_basket(&data, &out, target, &settings, &mut watch)?;
+            let settings = learning.settings()?;
+            let line = bench::next_basket(&data, outputs, target, &settings, &mut watch)?;
             watch.clear();
             say(&serde_json::to_string(&line).context("the outcome as JSON")?);
         }
-        Command::Shoppers { shop, mapping, out } => {
-            let imported = import::import(&shop, mapping.as_deref(), &mut watch)?;
+        Command::Shoppers { source, out } => {
+            let imported = source.read(&mut watch)?;
             watch.clear();
             let text = shoppers::shoppers(&imported.shop);
             bundle::write_file(&out, text.as_bytes())?;
@@ -212,15 +279,24 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Progress bars on stderr; hidden where stderr is not a terminal.
+/// Progress on stderr: bars on a terminal, else a line for every tenth of a
+/// stage, so that a log shows it too.
 struct Terminal {
     stop: Arc<AtomicBool>,
+    bars: bool,
     bar: Option<(&'static str, ProgressBar)>,
+    /// The stage and the tenths of it that were last told in a line.
+    told: Option<(&'static str, u64)>,
 }
 
 impl Terminal {
     fn new(stop: Arc<AtomicBool>) -> Self {
-        Self { stop, bar: None }
+        Self {
+            stop,
+            bars: std::io::stderr().is_terminal(),
+            bar: None,
+            told: None,
+        }
     }
 
     fn clear(&mut self) {
@@ -228,10 +304,22 @@ impl Terminal {
             bar.finish_and_clear();
         }
     }
+
+    fn line(&mut self, stage: &'static str, done: u64, total: u64, note: &str) {
+        let tenths = (10 * done).checked_div(total).unwrap_or(0);
+        if self.told == Some((stage, tenths)) {
+            return;
+        }
+        self.told = Some((stage, tenths));
+        complain(format!("{stage} {:>3} % {note}", 10 * tenths).trim_end());
+    }
 }
 
 impl Watch for Terminal {
     fn step(&mut self, stage: &'static str, done: u64, total: u64, note: &str) {
+        if !self.bars {
+            return self.line(stage, done, total, note);
+        }
         if self.bar.as_ref().is_none_or(|(name, _)| *name != stage) {
             if let Some((_, bar)) = self.bar.take() {
                 bar.finish();

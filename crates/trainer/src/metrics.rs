@@ -66,6 +66,12 @@ pub struct Estimate {
     pub high: f64,
 }
 
+impl std::fmt::Display for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3} [{:.3}, {:.3}]", self.value, self.low, self.high)
+    }
+}
+
 /// All metrics of a set of queries.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Summary {

@@ -1,10 +1,10 @@
-//! The split by time: which months teach, which stops the learning, which is
-//! scored once.
+//! The split by time: which months teach, which stops the learning, and which
+//! is held back to be scored.
 
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{DAY, Timestamp};
 
 use crate::error::{Error, Result};
-use crate::protocol::{DAY, Window};
+use crate::protocol::Window;
 use crate::shop::Shop;
 
 /// Most months that teach: customers' habits of longer ago help little.
@@ -22,57 +22,45 @@ pub struct Plan {
     pub train: Vec<Window>,
     /// The window that stops the learning.
     pub valid: Window,
-    /// The last window, scored once.
-    pub test: Window,
+    /// The window after it, which learning never sees; none where nothing was
+    /// held back.
+    pub test: Option<Window>,
+}
+
+/// What the last month of a history is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastMonth {
+    /// It is held back, and scored: this tells what a model is worth.
+    Scored,
+    /// It stops the learning: for a model that knows the newest month too, as
+    /// one that predicts what comes after it.
+    StopsLearning,
 }
 
 impl Plan {
     /// Splits a shop's history.
-    pub fn of(shop: &Shop) -> Result<Self> {
+    pub fn of(shop: &Shop, last: LastMonth) -> Result<Self> {
         let first = shop.orders.first().map_or(0, |o| o.time);
-        let windows = months(first, shop.end() + 1);
-        let Some(([train @ .., valid], test)) = windows
-            .split_last()
-            .map(|(test, rest)| (rest, *test))
-            .and_then(|(rest, test)| (!rest.is_empty()).then_some((rest, test)))
-        else {
-            return Err(too_short(shop));
+        let mut windows = months(first, shop.end() + 1);
+        let test = match last {
+            LastMonth::Scored => windows.pop(),
+            LastMonth::StopsLearning => None,
         };
-        let train: Vec<Window> = train
-            .iter()
-            .copied()
-            .filter(|w| w.from >= first + WARM_UP * DAY)
-            .collect();
-        if train.is_empty() {
-            return Err(too_short(shop));
-        }
-        let skip = train.len().saturating_sub(MOST_MONTHS);
+        let valid = windows.pop();
+        windows.retain(|w| w.from >= first + WARM_UP * DAY);
+        let Some(valid) = valid.filter(|_| !windows.is_empty()) else {
+            return Err(too_short(shop, last));
+        };
+        windows.drain(..windows.len().saturating_sub(MOST_MONTHS));
         Ok(Self {
-            train: train[skip..].to_vec(),
-            valid: *valid,
+            train: windows,
+            valid,
             test,
         })
     }
-
-    /// Splits a history of which nothing is held back for a test: the last
-    /// month stops the learning. For predicting what comes after it.
-    pub fn without_test(shop: &Shop) -> Result<(Vec<Window>, Window)> {
-        let first = shop.orders.first().map_or(0, |o| o.time);
-        let windows = months(first, shop.end() + 1);
-        let train: Vec<Window> = windows
-            .iter()
-            .copied()
-            .filter(|w| w.from >= first + WARM_UP * DAY)
-            .collect();
-        let Some((valid, train)) = train.split_last().filter(|(_, rest)| !rest.is_empty()) else {
-            return Err(too_short(shop));
-        };
-        let skip = train.len().saturating_sub(MOST_MONTHS);
-        Ok((train[skip..].to_vec(), *valid))
-    }
 }
 
-fn too_short(shop: &Shop) -> Error {
+fn too_short(shop: &Shop, last: LastMonth) -> Error {
     Error::fault(
         "too_little_history",
         "orders",
@@ -81,8 +69,16 @@ fn too_short(shop: &Shop) -> Error {
             Timestamp(shop.orders.first().map_or(0, |o| o.time)),
             Timestamp(shop.end())
         ),
-        "give at least five calendar months: two to know customers from, one to learn from, \
-         one to stop the learning and one to measure it",
+        match last {
+            LastMonth::Scored => {
+                "give at least five calendar months: two to know customers from, one to learn \
+                 from, one to stop the learning and one to measure it"
+            }
+            LastMonth::StopsLearning => {
+                "give at least four calendar months: two to know customers from, one to learn \
+                 from and one to stop the learning"
+            }
+        },
     )
 }
 
@@ -117,7 +113,9 @@ fn months(first: i64, end: i64) -> Vec<Window> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shop::ShopOrder;
     use expect_test::expect;
+    use shelfedge_commerce::money::Currency;
 
     fn show(windows: &[Window]) -> String {
         windows
@@ -128,6 +126,66 @@ mod tests {
 
     fn at(text: &str) -> i64 {
         Timestamp::parse_rfc3339(text).expect("a time").millis()
+    }
+
+    /// A shop with an order on each of these days.
+    fn shop(days: &[&str]) -> Shop {
+        Shop {
+            currency: Currency::parse("EUR").expect("a currency"),
+            products: Vec::new(),
+            customers: Vec::new(),
+            orders: days
+                .iter()
+                .map(|day| ShopOrder {
+                    id: String::new(),
+                    customer: 0,
+                    time: at(&format!("{day}T12:00:00Z")),
+                    lines: Vec::new(),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_last_month_is_scored_or_stops_the_learning() {
+        let plan = |days: &[&str], last| {
+            Plan::of(&shop(days), last).map(|p| {
+                format!(
+                    "{}stops {}tests {}",
+                    show(&p.train),
+                    show(&[p.valid]),
+                    show(p.test.as_slice())
+                )
+            })
+        };
+        let days = ["2011-01-05", "2011-06-20"];
+        expect![[r#"
+            2011-04-01T00:00:00Z 2011-05-01T00:00:00Z
+            stops 2011-05-01T00:00:00Z 2011-06-01T00:00:00Z
+            tests 2011-06-01T00:00:00Z 2011-06-20T12:00:00.001Z
+        "#]]
+        .assert_eq(&plan(&days, LastMonth::Scored).expect("long enough"));
+        expect![[r#"
+            2011-04-01T00:00:00Z 2011-05-01T00:00:00Z
+            2011-05-01T00:00:00Z 2011-06-01T00:00:00Z
+            stops 2011-06-01T00:00:00Z 2011-06-20T12:00:00.001Z
+            tests "#]]
+        .assert_eq(&plan(&days, LastMonth::StopsLearning).expect("long enough"));
+        // A month less: enough for learning, not for scoring too.
+        let days = ["2011-01-05", "2011-05-20"];
+        let error = plan(&days, LastMonth::Scored).expect_err("too short");
+        assert!(
+            error.to_string().contains("five calendar months"),
+            "{error}"
+        );
+        plan(&days, LastMonth::StopsLearning).expect("long enough");
+        let days = ["2011-01-05", "2011-04-20"];
+        let error = plan(&days, LastMonth::StopsLearning).expect_err("too short");
+        assert!(
+            error.to_string().contains("four calendar months"),
+            "{error}"
+        );
+        plan(&[], LastMonth::StopsLearning).expect_err("nothing");
     }
 
     #[test]

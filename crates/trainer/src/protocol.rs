@@ -9,12 +9,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use shelfedge_commerce::time::DAY;
 
 use crate::metrics::{self, Row, Summary};
 use crate::shop::Shop;
-
-/// Milliseconds of a day.
-pub const DAY: i64 = 86_400_000;
 
 /// A span of time, its end excluded, in milliseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +38,11 @@ pub struct Case {
     pub owned: Vec<u32>,
 }
 
-/// The queries of a window, by customer.
-pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
-    let mut sold = vec![false; shop.products.len()];
+/// Every customer with an order before a time, by customer, and what they
+/// bought; the answer isn't known.
+pub fn customers(shop: &Shop, before: i64) -> Vec<Case> {
     let mut histories: BTreeMap<u32, Case> = BTreeMap::new();
-    for (index, order) in shop.before(window.from).iter().enumerate() {
+    for (index, order) in shop.before(before).iter().enumerate() {
         let case = histories.entry(order.customer).or_insert_with(|| Case {
             customer: order.customer,
             history: Vec::new(),
@@ -53,14 +51,28 @@ pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
             owned: Vec::new(),
         });
         case.history.push(index);
-        for line in &order.lines {
-            sold[line.product as usize] = true;
-            case.owned.push(line.product);
+        case.owned.extend(order.lines.iter().map(|l| l.product));
+    }
+    let mut list: Vec<Case> = histories.into_values().collect();
+    for case in &mut list {
+        case.owned.sort_unstable();
+        case.owned.dedup();
+    }
+    list
+}
+
+/// The queries of a window, by customer.
+pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
+    let mut list = customers(shop, window.from);
+    let mut sold = vec![false; shop.products.len()];
+    for case in &list {
+        for &product in &case.owned {
+            sold[product as usize] = true;
         }
     }
     for order in shop.between(window.from, window.to) {
-        if let Some(case) = histories.get_mut(&order.customer) {
-            case.truth.extend(
+        if let Ok(at) = list.binary_search_by_key(&order.customer, |case| case.customer) {
+            list[at].truth.extend(
                 order
                     .lines
                     .iter()
@@ -69,23 +81,18 @@ pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
             );
         }
     }
-    histories
-        .into_values()
-        .filter(|case| !case.truth.is_empty())
-        .map(|mut case| {
-            case.owned.sort_unstable();
-            case.owned.dedup();
-            case.truth.sort_unstable();
-            case.truth.dedup();
-            case.fresh = case
-                .truth
-                .iter()
-                .copied()
-                .filter(|p| case.owned.binary_search(p).is_err())
-                .collect();
-            case
-        })
-        .collect()
+    list.retain(|case| !case.truth.is_empty());
+    for case in &mut list {
+        case.truth.sort_unstable();
+        case.truth.dedup();
+        case.fresh = case
+            .truth
+            .iter()
+            .copied()
+            .filter(|p| case.owned.binary_search(p).is_err())
+            .collect();
+    }
+    list
 }
 
 /// Two ranked lists for each case, best first.

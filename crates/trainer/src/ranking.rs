@@ -5,23 +5,21 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{SECOND, Timestamp};
 use shelfedge_features::Spec;
 use shelfedge_ranking::{Context, Query as RankQuery, Ranker, Workspace};
-use shelfedge_wire::manifest::{self, Digests, Manifest, Part};
+use shelfedge_wire::manifest::{Digests, Manifest, Part, hex, sha256};
 
-use crate::bundle::{MANIFEST, Staging};
+use crate::bundle::{CARD, MANIFEST, Staging};
 use crate::card::{self, Comparison, Facts};
 use crate::error::{Error, Result};
 use crate::examples::{History, Snapshot, examples};
 use crate::export::{self, internal};
 use crate::golden;
-use crate::import::{Imported, hex, import};
+use crate::import::{Imported, import};
 use crate::learn::{Epoch, Settings, learn};
-use crate::metrics::Estimate;
 use crate::model::{Dims, Weights};
-use crate::plan::Plan;
+use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, evaluate, lists};
 use crate::shop::Shop;
 use crate::watch::Watch;
@@ -89,7 +87,7 @@ pub fn compile(
     metrics: Option<&str>,
 ) -> Result<Compiled> {
     let spec_json = model.spec.to_json();
-    let spec_digest: [u8; 32] = Sha256::digest(spec_json.as_bytes()).into();
+    let spec_digest = sha256(spec_json.as_bytes());
     let mut metadata = vec![
         ("shelfedge.task", "ranking".to_owned()),
         ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -106,7 +104,7 @@ pub fn compile(
         metadata.push(("shelfedge.metrics", metrics.to_owned()));
     }
     let onnx = export::onnx(&model.dims, &model.weights, &metadata)?;
-    let onnx_digest: [u8; 32] = Sha256::digest(&onnx).into();
+    let onnx_digest = sha256(&onnx);
     let program = export::program(&onnx)?;
     let snapshot = Snapshot::fit(
         shop,
@@ -132,6 +130,16 @@ pub fn compile(
     })
 }
 
+/// What a compiled model ranks for the queries of a window.
+#[derive(Clone, Debug)]
+pub struct Predicted {
+    /// Two lists for each query.
+    pub lists: Lists,
+    /// Share of the truth that the model's own candidates hold; 0 where there
+    /// is no truth.
+    pub candidates_hold: f64,
+}
+
 /// Ranks the queries of a window with the compiled model, as the shop would at
 /// its first moment.
 pub fn predict(
@@ -141,7 +149,7 @@ pub fn predict(
     window: Window,
     queries: &[Case],
     watch: &mut dyn Watch,
-) -> Result<Lists> {
+) -> Result<Predicted> {
     let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
     let mut to_shop = vec![0_u32; shop.products.len()];
     for (i, product) in shop.products.iter().enumerate() {
@@ -150,15 +158,17 @@ pub fn predict(
         }
     }
     let popular = protocol::popular(shop, window.from, 14);
+    let mut listed = vec![false; shop.products.len()];
     let mut workspace = Workspace::default();
     let mut failed = None;
     let mut done = 0_u64;
+    let (mut hits, mut wanted) = (0_usize, 0_usize);
     let lists = lists(queries, |case| {
         if failed.is_some() {
             return Vec::new();
         }
         done += 1;
-        if done.is_multiple_of(64) {
+        if done.is_multiple_of(64) || done == queries.len() as u64 {
             watch.step("scoring", done, queries.len() as u64, "");
             if watch.cancelled() {
                 failed = Some(Error::Cancelled);
@@ -179,14 +189,17 @@ pub fn predict(
                     .iter()
                     .map(|item| to_shop[item.product as usize])
                     .collect();
-                // A list that recall couldn't fill goes on with what is popular.
-                let rest: Vec<u32> = popular
+                wanted += case.truth.len();
+                hits += order
                     .iter()
-                    .copied()
-                    .filter(|p| !order.contains(p))
-                    .take(220)
-                    .collect();
-                order.extend(rest);
+                    .filter(|p| case.truth.binary_search(p).is_ok())
+                    .count();
+                // A list that recall couldn't fill goes on with what is popular.
+                listed.fill(false);
+                for &product in &order {
+                    listed[product as usize] = true;
+                }
+                order.extend(popular.iter().filter(|&&p| !listed[p as usize]));
                 order
             }
             Err(e) => {
@@ -197,7 +210,10 @@ pub fn predict(
     });
     match failed {
         Some(error) => Err(error),
-        None => Ok(lists),
+        None => Ok(Predicted {
+            lists,
+            candidates_hold: hits as f64 / wanted.max(1) as f64,
+        }),
     }
 }
 
@@ -215,7 +231,7 @@ pub fn measure(
     let compiled = compile(shop, history, model, window.from, [0; 32], None)?;
     let predicted = predict(shop, history, &compiled.shelf, window, &queries, watch)?;
     Ok(Comparison {
-        model: evaluate(&queries, &predicted, seed),
+        model: evaluate(&queries, &predicted.lists, seed),
         popularity: evaluate(
             &queries,
             &protocol::popularity(shop, &queries, window),
@@ -226,44 +242,8 @@ pub fn measure(
             &protocol::personal_frequency(shop, &queries, window),
             seed,
         ),
-        candidates_hold: held(shop, history, &compiled.shelf, window, &queries)?,
+        candidates_hold: predicted.candidates_hold,
     })
-}
-
-/// Share of the truth that the model's own candidates hold.
-fn held(
-    shop: &Shop,
-    history: &History,
-    shelf: &[u8],
-    window: Window,
-    queries: &[Case],
-) -> Result<f64> {
-    let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
-    let mut workspace = Workspace::default();
-    let (mut hits, mut all) = (0_usize, 0_usize);
-    for case in queries {
-        let query = RankQuery {
-            now: Timestamp(window.from),
-            events: history.before(case.customer, window.from),
-            candidates: None,
-            limit: shelfedge_ranking::MAX_LIMIT,
-            context: Context::default(),
-            explain: false,
-        };
-        let ranked = ranker
-            .rank(&query, &mut workspace)
-            .map_err(|e| internal("rank", e.to_string()))?;
-        let mut offered: Vec<u32> = ranked.items.iter().map(|i| i.product).collect();
-        offered.sort_unstable();
-        all += case.truth.len();
-        hits += case
-            .truth
-            .iter()
-            .filter_map(|&p| ranker.find(&shop.products[p as usize].code))
-            .filter(|p| offered.binary_search(p).is_ok())
-            .count();
-    }
-    Ok(hits as f64 / all.max(1) as f64)
 }
 
 /// What the command prints.
@@ -277,8 +257,8 @@ pub struct Outcome {
     pub embedded: usize,
     /// The window that stopped the learning.
     pub valid: Comparison,
-    /// The window scored once.
-    pub test: Comparison,
+    /// The window that was held back, if one was.
+    pub test: Option<Comparison>,
     /// The validation curve.
     pub curve: Vec<Epoch>,
     /// Largest difference between learner and engine.
@@ -287,109 +267,160 @@ pub struct Outcome {
     pub parts: BTreeMap<String, usize>,
 }
 
-/// Reads a shop, learns, measures and writes the bundle.
-pub fn run(
-    shop_path: &Path,
-    mapping: Option<&Path>,
-    out: &Path,
+/// A bundle that isn't written yet, and what was found on the way to it.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The parts, in the order in which they are written.
+    parts: [(&'static str, Vec<u8>); 5],
+    examples: usize,
+    embedded: usize,
+    valid: Comparison,
+    test: Option<Comparison>,
+    curve: Vec<Epoch>,
+    parity: f64,
+}
+
+/// Learns by a plan, measures, and makes the bundle whose tables know all
+/// orders.
+pub fn build(
+    imported: &Imported,
+    history: &History,
+    plan: &Plan,
     settings: &Settings,
     watch: &mut dyn Watch,
-) -> Result<Outcome> {
-    // An output that can't be written should not cost three minutes to find.
-    drop(Staging::begin(out)?);
+) -> Result<Bundle> {
     let Imported {
         shop,
         report,
         digest: data,
-    } = import(shop_path, mapping, watch)?;
-    let plan = Plan::of(&shop)?;
-    let history = History::of(&shop)?;
-    let model = train(&shop, &history, &plan.train, plan.valid, settings, watch)?;
-    let valid = measure(&shop, &history, &model, plan.valid, settings.seed, watch)?;
-    let test = measure(&shop, &history, &model, plan.test, settings.seed, watch)?;
+        attribution,
+    } = imported;
+    let model = train(shop, history, &plan.train, plan.valid, settings, watch)?;
+    let mut measured = |window| measure(shop, history, &model, window, settings.seed, watch);
+    let valid = measured(plan.valid)?;
+    let test = plan.test.map(measured).transpose()?;
 
     // What is shipped knows all orders.
-    let as_of = shop.end() + 1_000;
+    let as_of = shop.end() + SECOND;
     let metrics = serde_json::json!({ "valid": valid, "test": test }).to_string();
-    let compiled = compile(&shop, &history, &model, as_of, data, Some(&metrics))?;
-    let digest = format!("sha256:{}", hex(&manifest::sha256(&compiled.shelf)));
+    let compiled = compile(shop, history, &model, as_of, *data, Some(&metrics))?;
+    let shelf = Part::of(&compiled.shelf);
     let golden = golden::golden(
-        &shop,
-        &history,
-        &plan,
+        shop,
+        history,
+        plan,
         &model.dims,
         &model.weights,
         &compiled.shelf,
-        &digest,
+        &format!("sha256:{}", hex(&shelf.sha256)),
     )?;
-    let sizes = [
-        ("model.shelf", compiled.shelf.len()),
-        ("model.onnx", compiled.onnx.len()),
-        ("golden.json", golden.bytes.len()),
-    ];
-    let attribution = std::fs::read_to_string(if shop_path.is_dir() {
-        shop_path.join("ATTRIBUTION.md")
-    } else {
-        shop_path.with_file_name("ATTRIBUTION.md")
-    })
-    .ok();
     let card = card::card(&Facts {
-        report: &report,
+        report,
         attribution: attribution.as_deref(),
-        plan: &plan,
+        plan,
         dims: &model.dims,
         settings,
         curve: &model.curve,
         examples: model.examples,
         valid: &valid,
-        test: &test,
+        test: test.as_ref(),
         parity: golden.parity,
         golden: golden.cases,
         as_of: Timestamp(shop.end()),
-        sizes: &sizes,
+        sizes: &[
+            (SHELF, compiled.shelf.len()),
+            (ONNX, compiled.onnx.len()),
+            (GOLDEN, golden.bytes.len()),
+        ],
     });
     let digests = Digests {
         spec: compiled.spec_digest,
         onnx: compiled.onnx_digest,
-        data,
+        data: *data,
     };
     let manifest = Manifest {
         task: "ranking".to_owned(),
         producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
         created: Timestamp(shop.end()),
         parts: [
-            ("model.shelf".to_owned(), Part::of(&compiled.shelf)),
-            ("model.onnx".to_owned(), Part::of(&compiled.onnx)),
-            ("golden.json".to_owned(), Part::of(&golden.bytes)),
+            (SHELF.to_owned(), shelf),
+            (ONNX.to_owned(), Part::of(&compiled.onnx)),
+            (GOLDEN.to_owned(), Part::of(&golden.bytes)),
         ]
         .into_iter()
         .collect(),
         digests,
         shelf: digests,
     };
-    if watch.cancelled() {
-        return Err(Error::Cancelled);
-    }
-    let staging = Staging::begin(out)?;
-    staging.write("model.shelf", &compiled.shelf)?;
-    staging.write("model.onnx", &compiled.onnx)?;
-    staging.write("golden.json", &golden.bytes)?;
-    staging.write("CARD.md", card.as_bytes())?;
-    staging.write(MANIFEST, &manifest.to_json())?;
-    staging.commit()?;
-    Ok(Outcome {
-        out: out.display().to_string(),
+    Ok(Bundle {
+        parts: [
+            (SHELF, compiled.shelf),
+            (ONNX, compiled.onnx),
+            (GOLDEN, golden.bytes),
+            (CARD, card.into_bytes()),
+            (MANIFEST, manifest.to_json()),
+        ],
         examples: model.examples,
         embedded: model.slots.len(),
         valid,
         test,
         curve: model.curve,
         parity: golden.parity,
-        parts: sizes
-            .iter()
-            .map(|(name, bytes)| ((*name).to_owned(), *bytes))
-            .collect(),
     })
+}
+
+const SHELF: &str = "model.shelf";
+const ONNX: &str = "model.onnx";
+const GOLDEN: &str = "golden.json";
+
+impl Bundle {
+    /// The compiled model with its tables.
+    pub fn shelf(&self) -> &[u8] {
+        &self.parts[0].1
+    }
+
+    /// Puts the bundle in the place of what is at `out`.
+    pub fn write(self, out: &Path) -> Result<Outcome> {
+        let staging = Staging::begin(out)?;
+        for (name, bytes) in &self.parts {
+            staging.write(name, bytes)?;
+        }
+        staging.commit()?;
+        Ok(Outcome {
+            out: out.display().to_string(),
+            examples: self.examples,
+            embedded: self.embedded,
+            valid: self.valid,
+            test: self.test,
+            curve: self.curve,
+            parity: self.parity,
+            parts: self.parts[..3]
+                .iter()
+                .map(|(name, bytes)| ((*name).to_owned(), bytes.len()))
+                .collect(),
+        })
+    }
+}
+
+/// Reads a shop, learns, measures and writes the bundle.
+pub fn run(
+    shop: &Path,
+    mapping: Option<&Path>,
+    out: &Path,
+    last: LastMonth,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
+    // An output that can't be written should not cost a minute to find.
+    drop(Staging::begin(out)?);
+    let imported = import(shop, mapping, watch)?;
+    let plan = Plan::of(&imported.shop, last)?;
+    let history = History::of(&imported.shop)?;
+    let bundle = build(&imported, &history, &plan, settings, watch)?;
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    bundle.write(out)
 }
 
 impl Outcome {
@@ -405,25 +436,17 @@ impl Outcome {
             "recall@20",
             "hit rate@10",
         ]);
-        for (window, c) in [("valid", &self.valid), ("test", &self.test)] {
-            for (list, new) in [("all products", false), ("new to the customer", true)] {
-                for (name, scores) in [
-                    ("this model", &c.model),
-                    ("personal frequency", &c.personal_frequency),
-                    ("popularity, 14 days", &c.popularity),
-                ] {
-                    let m = if new { &scores.new } else { &scores.all };
-                    let cell =
-                        |e: &Estimate| format!("{:.3} [{:.3}, {:.3}]", e.value, e.low, e.high);
-                    table.add_row([
-                        window.to_owned(),
-                        list.to_owned(),
-                        name.to_owned(),
-                        cell(&m.ndcg10),
-                        cell(&m.recall20),
-                        cell(&m.hit10),
-                    ]);
-                }
+        let windows = [("valid", Some(&self.valid)), ("test", self.test.as_ref())];
+        for (window, c) in windows {
+            for (list, name, m) in c.iter().flat_map(|c| c.rows()) {
+                table.add_row([
+                    window.to_owned(),
+                    list.to_owned(),
+                    name.to_owned(),
+                    m.ndcg10.to_string(),
+                    m.recall20.to_string(),
+                    m.hit10.to_string(),
+                ]);
             }
         }
         let parts: Vec<String> = self
@@ -431,14 +454,26 @@ impl Outcome {
             .iter()
             .map(|(name, bytes)| format!("{name} {bytes} bytes"))
             .collect();
+        let held: Vec<String> = windows
+            .iter()
+            .filter_map(|(window, c)| {
+                let share = 100.0 * c.as_ref()?.candidates_hold;
+                Some(format!("{share:.1} % ({window})"))
+            })
+            .collect();
         format!(
-            "{table}\n{}: {}\n{} examples, {} products with an embedding, candidates hold {:.1} % (valid) and {:.1} % (test) of what was bought, engine within {:.1e} of the learner",
+            "{table}\n{}\n{}: {}\n{} examples, {} products with an embedding, candidates hold {} of what was bought, engine within {:.1e} of the learner",
+            match self.test {
+                Some(_) =>
+                    "valid stopped the learning, so it flatters the model; test had no part in it",
+                None =>
+                    "valid stopped the learning, so it flatters the model; nothing unseen was scored",
+            },
             self.out,
             parts.join(", "),
             self.examples,
             self.embedded,
-            100.0 * self.valid.candidates_hold,
-            100.0 * self.test.candidates_hold,
+            held.join(" and "),
             self.parity
         )
     }

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{DAY, Timestamp};
 
-use crate::protocol::DAY;
 use crate::request::{purchase, quoted};
 use crate::shop::{Shop, ShopOrder};
 

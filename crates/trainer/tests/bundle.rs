@@ -7,13 +7,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use shelfedge_commerce::time::Timestamp;
 use shelfedge_engine::Input;
 use shelfedge_ranking::{Ranker, Workspace};
 use shelfedge_trainer::learn::Settings;
+use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::ranking;
 use shelfedge_trainer::rng::Rng;
 use shelfedge_trainer::watch::Silent;
-use shelfedge_wire::manifest::Manifest;
+use shelfedge_wire::manifest::{Digests, Manifest, Part};
 
 /// Nine months of a shop whose customers have two favourite shelves each.
 fn write_shop(folder: &Path) {
@@ -99,7 +101,15 @@ fn the_same_seed_gives_the_same_bytes_and_the_parts_belong_together() {
     write_shop(folder.path());
     let out = |name: &str| folder.path().join(name);
     for name in ["first", "second"] {
-        ranking::run(folder.path(), None, &out(name), &settings(), &mut Silent).expect("learnt");
+        ranking::run(
+            folder.path(),
+            None,
+            &out(name),
+            LastMonth::Scored,
+            &settings(),
+            &mut Silent,
+        )
+        .expect("learnt");
     }
     for part in PARTS {
         let read = |name: &str| fs::read(out(name).join(part)).expect("a part");
@@ -109,16 +119,24 @@ fn the_same_seed_gives_the_same_bytes_and_the_parts_belong_together() {
         seed: 2,
         ..settings()
     };
-    let outcome =
-        ranking::run(folder.path(), None, &out("other"), &other, &mut Silent).expect("learnt");
+    let outcome = ranking::run(
+        folder.path(),
+        None,
+        &out("other"),
+        LastMonth::Scored,
+        &other,
+        &mut Silent,
+    )
+    .expect("learnt");
     assert_ne!(
         fs::read(out("first").join("model.shelf")).expect("a part"),
         fs::read(out("other").join("model.shelf")).expect("a part"),
         "another seed gives another model"
     );
     // Favourite shelves are easy to learn: popularity can't know them.
+    let test = outcome.test.expect("a month was held back");
     assert!(
-        outcome.test.model.all.ndcg10.value > outcome.test.popularity.all.ndcg10.value + 0.1,
+        test.model.all.ndcg10.value > test.popularity.all.ndcg10.value + 0.1,
         "{outcome:?}"
     );
 
@@ -185,6 +203,26 @@ fn the_same_seed_gives_the_same_bytes_and_the_parts_belong_together() {
     }
 }
 
+/// A bundle's manifest, of another bundle than any that is learnt here.
+fn old_manifest() -> Vec<u8> {
+    let digests = Digests {
+        spec: [1; 32],
+        onnx: [2; 32],
+        data: [3; 32],
+    };
+    Manifest {
+        task: "ranking".to_owned(),
+        producer: "a test".to_owned(),
+        created: Timestamp(0),
+        parts: [("model.shelf".to_owned(), Part::of(b"old"))]
+            .into_iter()
+            .collect(),
+        digests,
+        shelf: digests,
+    }
+    .to_json()
+}
+
 fn command(shop: &Path, out: &Path) -> Command {
     // Long enough to be stopped.
     let endless = shop.join("settings.toml");
@@ -211,7 +249,8 @@ fn a_stopped_run_leaves_the_old_bundle() {
     let models = tempfile::tempdir().expect("a folder");
     let out = models.path().join("ranking");
     fs::create_dir(&out).expect("made");
-    fs::write(out.join("manifest.json"), b"the old one").expect("written");
+    let old = old_manifest();
+    fs::write(out.join("manifest.json"), &old).expect("written");
     let entries = || -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(models.path())
             .expect("a folder")
@@ -246,7 +285,7 @@ fn a_stopped_run_leaves_the_old_bundle() {
     child.wait().expect("ended");
     assert_eq!(
         fs::read(out.join("manifest.json")).expect("still there"),
-        b"the old one"
+        old
     );
     assert_eq!(fs::read_dir(&out).expect("a folder").count(), 1);
 }

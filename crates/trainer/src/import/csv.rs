@@ -3,16 +3,18 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::mapping::Mapping;
-use super::row::{Cell, Fields};
-use super::{Intake, missing_columns};
+use super::row::Cell;
+use super::table::{Column, Rows};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
-fn open(path: &Path, mapping: &Mapping) -> Result<(csv::Reader<File>, Vec<String>)> {
+/// Lines of a record, at most: one that is longer has swallowed its neighbours.
+const LONGEST: u64 = 100;
+
+fn open(path: &Path, delimiter: u8) -> Result<(csv::Reader<File>, Vec<String>)> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let mut reader = csv::ReaderBuilder::new()
-        .delimiter(mapping.csv_delimiter)
+        .delimiter(delimiter)
         // Rows of another length are counted, not a reason to stop.
         .flexible(true)
         .from_reader(file);
@@ -26,40 +28,30 @@ fn open(path: &Path, mapping: &Mapping) -> Result<(csv::Reader<File>, Vec<String
 }
 
 fn unreadable(path: &Path, e: &csv::Error) -> Error {
-    Error::fault(
-        "table_unreadable",
-        path.display().to_string(),
-        e.to_string(),
-        "export the table again as CSV in UTF-8",
-    )
+    super::table::unreadable(path, e, "export the table again as CSV in UTF-8")
 }
 
-pub(super) fn check(path: &Path, mapping: &Mapping) -> Result<()> {
-    let (_, header) = open(path, mapping)?;
-    missing_columns(path, mapping, &header)
+/// The columns that the header names; every cell is text.
+pub(super) fn columns(path: &Path, delimiter: u8) -> Result<Vec<Column>> {
+    let (_, header) = open(path, delimiter)?;
+    Ok(header
+        .into_iter()
+        .map(|name| Column {
+            name,
+            unreadable: None,
+        })
+        .collect())
 }
 
-pub(super) fn read(
+pub(super) fn read<const N: usize>(
     path: &Path,
-    mapping: &Mapping,
-    intake: &mut Intake<'_>,
+    delimiter: u8,
+    wanted: [Option<&str>; N],
+    rows: &mut dyn Rows<N>,
     watch: &mut dyn Watch,
 ) -> Result<()> {
-    let (mut reader, header) = open(path, mapping)?;
-    let place = |name: &str| header.iter().position(|h| h == name);
-    let maybe = |name: &Option<String>| name.as_deref().and_then(place);
-    let c = &mapping.columns;
-    let at = [
-        place(&c.order),
-        place(&c.product),
-        maybe(&c.title),
-        place(&c.quantity),
-        place(&c.time),
-        place(&c.unit_price),
-        place(&c.customer),
-        maybe(&c.country),
-        maybe(&c.currency),
-    ];
+    let (mut reader, header) = open(path, delimiter)?;
+    let at = wanted.map(|name| header.iter().position(|h| Some(h.as_str()) == name));
     let total = std::fs::metadata(path).map_or(0, |m| m.len());
     let mut record = csv::ByteRecord::new();
     let mut count = 0_u64;
@@ -71,45 +63,35 @@ pub(super) fn read(
             watch.step("reading", reader.position().byte(), total, "");
         }
         count += 1;
-        match reader.read_byte_record(&mut record) {
+        let line = reader.position().line();
+        let found = reader.read_byte_record(&mut record);
+        let lines = reader.position().line() - line;
+        if lines > LONGEST {
+            return Err(Error::fault(
+                "csv_quote_open",
+                format!("{} line {line}", path.display()),
+                format!("one record goes on for {lines} lines: a quote in it is never closed"),
+                "write a quote inside a field twice, or export the table again",
+            ));
+        }
+        match found {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(e) if e.is_io_error() => return Err(unreadable(path, &e)),
             Err(e) => {
-                intake.broken(e.to_string());
+                rows.broken(e.to_string());
                 continue;
             }
         }
         if record.len() != header.len() {
-            intake.broken(format!(
+            rows.broken(format!(
                 "{} fields instead of {}",
                 record.len(),
                 header.len()
             ));
             continue;
         }
-        let [
-            order,
-            product,
-            title,
-            quantity,
-            time,
-            price,
-            customer,
-            country,
-            currency,
-        ] = at.map(|place| cell(&record, place));
-        intake.row(&Fields {
-            order,
-            product,
-            title,
-            quantity,
-            time,
-            unit_price: price,
-            customer,
-            country,
-            currency,
-        });
+        rows.row(at.map(|place| cell(&record, place)));
     }
 }
 
@@ -118,8 +100,7 @@ fn cell(record: &csv::ByteRecord, place: Option<usize>) -> Cell<'_> {
         return Cell::Missing;
     };
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.trim().is_empty() => Cell::Missing,
-        Ok(text) => Cell::Text(text),
+        Ok(text) => Cell::of_text(text),
         Err(_) => Cell::Odd(String::from_utf8_lossy(bytes).into_owned()),
     }
 }

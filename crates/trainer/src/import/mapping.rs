@@ -8,7 +8,7 @@ use shelfedge_commerce::Fault;
 use shelfedge_commerce::money::Currency;
 use shelfedge_commerce::time::Timestamp;
 
-use crate::error::{Error, Result, fault};
+use crate::error::{Error, Result, fault, line};
 
 /// Version of the mapping file's format.
 pub const MAPPING_FORMAT: i64 = 1;
@@ -16,12 +16,16 @@ pub const MAPPING_FORMAT: i64 = 1;
 /// A validated mapping file.
 #[derive(Debug)]
 pub struct Mapping {
+    /// The text it was read from, which the data's digest covers.
+    pub(super) text: String,
     /// Currency of all prices.
     pub currency: Currency,
     /// What separates fields in CSV files; a comma unless said otherwise.
     pub csv_delimiter: u8,
     /// Columns.
     pub columns: Columns,
+    /// Where the products' titles are, if they have a table of their own.
+    pub titles: Option<Titles>,
     /// How times are written.
     pub time: TimeRule,
     /// What makes a row unusable.
@@ -49,6 +53,18 @@ pub struct Columns {
     pub country: Option<String>,
     /// Currency of the row.
     pub currency: Option<String>,
+}
+
+/// A table with one row for each product, for shops whose order lines name
+/// only its code.
+#[derive(Debug)]
+pub struct Titles {
+    /// The file, in the folder of the order lines. It holds none itself.
+    pub table: String,
+    /// The column of the product's code.
+    pub product: String,
+    /// The column of its title.
+    pub title: String,
 }
 
 /// How times are written.
@@ -163,7 +179,7 @@ impl Reader<'_> {
             self.fault(
                 &format!("{path}{key}"),
                 "missing",
-                &format!("name the column that holds the {what}"),
+                &format!("name the {what}"),
             );
         }
         self.text(path, table, key).unwrap_or_default()
@@ -191,19 +207,22 @@ impl Reader<'_> {
 impl Mapping {
     /// Reads and checks a mapping file.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::fault(
+                "mapping_missing",
+                path.display().to_string(),
+                "there is no such file; it names the columns of the order lines",
+                "write it as the README of shelfedge-train shows, or name another with --mapping",
+            ),
+            _ => Error::io("read", path, e),
+        })?;
         Self::parse(&text, &path.display().to_string())
     }
 
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let root: toml::Table = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| {
-                1 + text.as_bytes()[..span.start.min(text.len())]
-                    .iter()
-                    .filter(|&&b| b == b'\n')
-                    .count()
-            });
+            let line = e.span().map_or(1, |span| line(text, span.start));
             Error::fault(
                 "mapping_not_toml",
                 format!("{file}: line {line}"),
@@ -223,6 +242,7 @@ impl Mapping {
                 "currency",
                 "csv_delimiter",
                 "columns",
+                "titles",
                 "time",
                 "rules",
             ],
@@ -287,18 +307,23 @@ impl Mapping {
         );
         let p = "columns.";
         let columns = Columns {
-            order: r.required(p, &c, "order", "order number"),
-            product: r.required(p, &c, "product", "product code"),
+            order: r.required(p, &c, "order", "column that holds the order number"),
+            product: r.required(p, &c, "product", "column that holds the product code"),
             title: r.text(p, &c, "title"),
-            quantity: r.required(p, &c, "quantity", "quantity"),
-            time: r.required(p, &c, "time", "time of the order"),
-            unit_price: r.required(p, &c, "unit_price", "price of one piece"),
-            customer: r.required(p, &c, "customer", "customer number"),
+            quantity: r.required(p, &c, "quantity", "column that holds the quantity"),
+            time: r.required(p, &c, "time", "column that holds the time of the order"),
+            unit_price: r.required(
+                p,
+                &c,
+                "unit_price",
+                "column that holds the price of one piece",
+            ),
+            customer: r.required(p, &c, "customer", "column that holds the customer number"),
             country: r.text(p, &c, "country"),
             currency: r.text(p, &c, "currency"),
         };
         let mut seen = BTreeSet::new();
-        for name in columns.names() {
+        for name in columns.wanted().into_iter().flatten() {
             if !name.is_empty() && !seen.insert(name) {
                 r.fault(
                     "columns",
@@ -306,6 +331,24 @@ impl Mapping {
                     "give each meaning a column of its own",
                 );
             }
+        }
+
+        let titles = root.contains_key("titles").then(|| {
+            let t = r.table(&root, "titles", false);
+            r.known("titles", &t, &["table", "product", "title"]);
+            let p = "titles.";
+            Titles {
+                table: r.required(p, &t, "table", "file that holds the titles"),
+                product: r.required(p, &t, "product", "column that holds the product code"),
+                title: r.required(p, &t, "title", "column that holds the title"),
+            }
+        });
+        if titles.is_some() && columns.title.is_some() {
+            r.fault(
+                "titles",
+                "the titles come from columns.title already",
+                "keep one of the two",
+            );
         }
 
         let t = r.table(&root, "time", false);
@@ -430,9 +473,11 @@ impl Mapping {
         };
         match currency {
             Some(currency) if r.faults.is_empty() => Ok(Self {
+                text: text.to_owned(),
                 currency,
                 csv_delimiter,
                 columns,
+                titles,
                 time,
                 rules: Rules {
                     cancellation_prefixes,
@@ -447,8 +492,9 @@ impl Mapping {
 }
 
 impl Columns {
-    /// All named columns, in a fixed order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// The columns in the order in which they are declared; none for an
+    /// optional one that isn't named.
+    pub fn wanted(&self) -> [Option<&str>; 9] {
         [
             Some(&self.order),
             Some(&self.product),
@@ -460,8 +506,6 @@ impl Columns {
             self.country.as_ref(),
             self.currency.as_ref(),
         ]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
+        .map(|name| name.map(String::as_str))
     }
 }

@@ -9,18 +9,23 @@ mod mapping;
 mod parquet;
 mod report;
 mod row;
+mod table;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::id::{OrderId, ProductId, ShopperId};
+use shelfedge_commerce::time::{MINUTE, SECOND, Timestamp};
+use shelfedge_wire::manifest::hex;
 
-pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule};
-pub use report::{EXAMPLES, Example, Report, Rule, RuleCount};
-use row::{Cell, Fields, minor_units};
+pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule, Titles};
+pub use report::{EXAMPLES, Example, Report, Rule, RuleCount, Titled};
+use row::{Cell, minor_units};
+use table::{Format, Rows, Table};
 
 use crate::error::{Error, Result};
 use crate::shop::{Line, Shop, ShopCustomer, ShopOrder, ShopProduct};
@@ -35,96 +40,101 @@ pub struct Imported {
     pub report: Report,
     /// SHA-256 over the mapping file and the tables.
     pub digest: [u8; 32],
+    /// The text of `ATTRIBUTION.md` beside the tables, if there is one: whose
+    /// data it is.
+    pub attribution: Option<String>,
 }
 
 /// Reads a table, or all `.parquet` and `.csv` tables of a folder in the order
 /// of their names. Without a mapping file, `mapping.toml` of the folder is
 /// used.
 pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Imported> {
-    let folder = shop.is_dir();
+    let folder = std::fs::metadata(shop)
+        .map_err(|e| Error::io("read", shop, e))?
+        .is_dir();
+    let beside = |name: &str| {
+        if folder {
+            shop.join(name)
+        } else {
+            shop.with_file_name(name)
+        }
+    };
+    let mapping = Mapping::load(mapping.unwrap_or(&beside("mapping.toml")))?;
+    let titles = mapping.titles.as_ref().map(|t| beside(&t.table));
     let files = if folder {
-        tables(shop)?
+        tables(shop, titles.as_deref())?
     } else {
         vec![shop.to_path_buf()]
     };
-    let beside = if folder {
-        shop.join("mapping.toml")
-    } else {
-        shop.with_file_name("mapping.toml")
-    };
-    let mapping_path = mapping.unwrap_or(&beside);
-    let mapping = Mapping::load(mapping_path)?;
-    let mut digest = Sha256::new();
-    hash_file(mapping_path, &mut digest)?;
-    for path in &files {
-        hash_file(path, &mut digest)?;
-    }
-    import_tables(&files, &mapping, digest.finalize().into(), watch)
+    import_tables(&files, &beside(""), &mapping, watch)
 }
 
-/// Reads the given tables, in their order.
+/// Reads the given tables, in their order; what goes with them (the titles, the
+/// attribution) lies in a folder.
 pub fn import_tables(
     files: &[PathBuf],
+    folder: &Path,
     mapping: &Mapping,
-    digest: [u8; 32],
     watch: &mut dyn Watch,
 ) -> Result<Imported> {
+    let delimiter = mapping.csv_delimiter;
+    let wanted = mapping.columns.wanted();
+    let titles_path = mapping.titles.as_ref().map(|t| folder.join(&t.table));
+
     // All files are checked before the first is read.
     let mut faults = Vec::new();
-    for path in files {
-        let checked = match kind(path) {
-            Some(Format::Parquet) => parquet::check(path, mapping),
-            Some(Format::Csv) => csv::check(path, mapping),
-            None => Err(Error::fault(
-                "table_format",
-                path.display().to_string(),
-                "neither .parquet nor .csv",
-                "convert the table to Parquet or CSV",
-            )),
-        };
-        match checked {
-            Ok(()) => {}
-            Err(Error::Invalid(found)) => faults.extend(found),
-            Err(other) => return Err(other),
+    let mut open = |path, wanted: &[Option<&str>]| match Table::open(path, delimiter, wanted) {
+        Ok(table) => Ok(Some(table)),
+        Err(Error::Invalid(found)) => {
+            faults.extend(found);
+            Ok(None)
         }
+        Err(other) => Err(other),
+    };
+    let mut tables = Vec::new();
+    for path in files {
+        tables.extend(open(path, &wanted)?);
     }
+    let titles = match (&mapping.titles, &titles_path) {
+        (Some(named), Some(path)) => {
+            let wanted = [Some(named.product.as_str()), Some(named.title.as_str())];
+            open(path, &wanted)?.map(|table| (table, wanted))
+        }
+        _ => None,
+    };
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
 
+    let mut digest = Sha256::new();
+    digest.update(&mapping.text);
+    for path in files.iter().chain(&titles_path) {
+        hash_file(path, &mut digest)?;
+    }
     let mut intake = Intake::new(mapping);
-    for path in files {
-        let name = path
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        intake.begin(name);
-        match kind(path) {
-            Some(Format::Csv) => csv::read(path, mapping, &mut intake, watch)?,
-            _ => parquet::read(path, mapping, &mut intake, watch)?,
-        }
+    for table in &tables {
+        intake.begin(table.name());
+        table.read(wanted, &mut intake, watch)?;
     }
-    intake.finish(digest)
-}
-
-enum Format {
-    Parquet,
-    Csv,
-}
-
-fn kind(path: &Path) -> Option<Format> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "parquet" => Some(Format::Parquet),
-        "csv" => Some(Format::Csv),
-        _ => None,
+    let mut imported = intake.finish(digest.finalize().into())?;
+    if let Some((table, wanted)) = titles {
+        let mut list = TitleList {
+            upper_case: mapping.rules.upper_case_products,
+            ..TitleList::default()
+        };
+        table.read(wanted, &mut list, watch)?;
+        imported.report.titles = Some(list.give(&table, &mut imported.shop)?);
     }
+    imported.attribution = std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok();
+    Ok(imported)
 }
 
-fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The tables of a folder that hold order lines.
+fn tables(folder: &Path, titles: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
         let path = entry.map_err(|e| Error::io("read", folder, e))?.path();
-        if kind(&path).is_some() {
+        if Format::of(&path, b',').is_some() && Some(path.as_path()) != titles {
             files.push(path);
         }
     }
@@ -133,7 +143,7 @@ fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::fault(
             "no_tables",
             folder.display().to_string(),
-            "the folder holds no .parquet and no .csv file",
+            "the folder holds no .parquet and no .csv file with order lines",
             "put the order lines there, or name the file itself",
         ));
     }
@@ -154,28 +164,70 @@ fn hash_file(path: &Path, digest: &mut Sha256) -> Result<()> {
     }
 }
 
-/// The fault of a mapped column that the table lacks.
-fn missing_columns(path: &Path, mapping: &Mapping, there: &[String]) -> Result<()> {
-    let faults: Vec<_> = mapping
-        .columns
-        .names()
-        .filter(|name| !there.iter().any(|t| t == name))
-        .map(|name| {
-            crate::error::fault(
-                "column_missing",
-                format!("{}: {name}", path.display()),
+/// The rows of a table of titles.
+#[derive(Default)]
+struct TitleList {
+    upper_case: bool,
+    titles: BTreeMap<String, String>,
+    rows: u64,
+    unusable: u64,
+}
+
+impl Rows<2> for TitleList {
+    fn row(&mut self, [product, title]: [Cell<'_>; 2]) {
+        self.rows += 1;
+        let (product, title) = (product.id(), title.text());
+        match product {
+            Some(product) if !product.is_empty() && !title.is_empty() => {
+                let product = product_code(product, self.upper_case);
+                self.titles.insert(product, title.into_owned());
+            }
+            _ => self.unusable += 1,
+        }
+    }
+
+    fn broken(&mut self, _: String) {
+        self.rows += 1;
+        self.unusable += 1;
+    }
+}
+
+impl TitleList {
+    /// Gives a shop's products their titles.
+    fn give(mut self, table: &Table<'_>, shop: &mut Shop) -> Result<Titled> {
+        let mut products = 0;
+        for product in &mut shop.products {
+            if let Some(title) = self.titles.remove(&product.code) {
+                product.title = title;
+                products += 1;
+            }
+        }
+        if products == 0 {
+            return Err(Error::fault(
+                "titles_unmatched",
+                table.path.display().to_string(),
                 format!(
-                    "there is no such column; the columns are {}",
-                    there.join(", ")
+                    "none of its {} rows names a product that was sold",
+                    self.rows
                 ),
-                "correct the name in the mapping file",
-            )
+                "check titles.product in the mapping file: its codes must be those of the order lines",
+            ));
+        }
+        Ok(Titled {
+            file: table.name(),
+            rows: self.rows,
+            unusable: self.unusable,
+            products,
         })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
+    }
+}
+
+/// A product's code as the shop's products are known by.
+fn product_code(code: Cow<'_, str>, upper_case: bool) -> String {
+    if upper_case {
+        code.to_uppercase()
     } else {
-        Err(Error::Invalid(faults))
+        code.into_owned()
     }
 }
 
@@ -219,8 +271,21 @@ struct Row {
     file: u32,
 }
 
+/// A row's fields; columns that the mapping doesn't name are missing.
+struct Fields<'a> {
+    order: Cell<'a>,
+    product: Cell<'a>,
+    title: Cell<'a>,
+    quantity: Cell<'a>,
+    time: Cell<'a>,
+    unit_price: Cell<'a>,
+    customer: Cell<'a>,
+    country: Cell<'a>,
+    currency: Cell<'a>,
+}
+
 /// Takes rows, applies the rules and keeps what passes.
-pub(crate) struct Intake<'a> {
+struct Intake<'a> {
     mapping: &'a Mapping,
     report: Report,
     orders: Names,
@@ -274,15 +339,8 @@ impl<'a> Intake<'a> {
         self.note(rule, fields);
     }
 
-    /// A row that could not even be split into fields.
-    pub(crate) fn broken(&mut self, why: String) {
-        self.report.rows += 1;
-        self.number += 1;
-        self.refuse(Rule::Unparsable, || vec![why]);
-    }
-
-    /// One row of the table.
-    pub(crate) fn row(&mut self, f: &Fields<'_>) {
+    /// Applies the rules to a row.
+    fn take(&mut self, f: &Fields<'_>) {
         let mapping = self.mapping;
         let (columns, rules) = (&mapping.columns, &mapping.rules);
         self.report.rows += 1;
@@ -375,11 +433,7 @@ impl<'a> Intake<'a> {
                 vec![show(&columns.unit_price, &f.unit_price)]
             });
         }
-        let product = if rules.upper_case_products {
-            product.to_uppercase()
-        } else {
-            product.into_owned()
-        };
+        let product = product_code(product, rules.upper_case_products);
         if rules
             .product_code
             .as_ref()
@@ -392,6 +446,29 @@ impl<'a> Intake<'a> {
                 ]
             });
         }
+        // What learning, the tables and every request accept as an id.
+        let unnameable = [
+            (OrderId::new(&*order).is_err(), &columns.order, &f.order),
+            (
+                ProductId::new(product.as_str()).is_err(),
+                &columns.product,
+                &f.product,
+            ),
+            (
+                ShopperId::new(&*customer).is_err(),
+                &columns.customer,
+                &f.customer,
+            ),
+        ];
+        if unnameable.iter().any(|(is, ..)| *is) {
+            return self.refuse(Rule::Id, || {
+                unnameable
+                    .iter()
+                    .filter(|(is, ..)| *is)
+                    .map(|(_, name, cell)| show(name, cell))
+                    .collect()
+            });
+        }
         let Ok(quantity) = u32::try_from(quantity) else {
             return self.refuse(Rule::Unparsable, || {
                 vec![show(&columns.quantity, &f.quantity)]
@@ -401,6 +478,15 @@ impl<'a> Intake<'a> {
         if rounded {
             self.note(Rule::Rounded, || {
                 vec![show(&columns.unit_price, &f.unit_price)]
+            });
+        }
+        if matches!(f.title, Cell::Odd(_)) || matches!(f.country, Cell::Odd(_)) {
+            self.note(Rule::NotText, || {
+                [&f.title, &f.country]
+                    .into_iter()
+                    .filter(|cell| matches!(cell, Cell::Odd(_)))
+                    .map(|cell| cell.text().into_owned())
+                    .collect()
             });
         }
         if self.previous.is_some_and(|previous| time < previous) {
@@ -550,7 +636,42 @@ impl<'a> Intake<'a> {
             shop,
             report,
             digest,
+            attribution: None,
         })
+    }
+}
+
+impl Rows<9> for Intake<'_> {
+    fn row(&mut self, cells: [Cell<'_>; 9]) {
+        // In the order of `Columns::wanted`.
+        let [
+            order,
+            product,
+            title,
+            quantity,
+            time,
+            unit_price,
+            customer,
+            country,
+            currency,
+        ] = cells;
+        self.take(&Fields {
+            order,
+            product,
+            title,
+            quantity,
+            time,
+            unit_price,
+            customer,
+            country,
+            currency,
+        });
+    }
+
+    fn broken(&mut self, why: String) {
+        self.report.rows += 1;
+        self.number += 1;
+        self.refuse(Rule::Unparsable, || vec![why]);
     }
 }
 
@@ -575,12 +696,12 @@ fn positive(decimal: &str) -> bool {
 }
 
 fn instant(cell: &Cell<'_>, rule: &TimeRule) -> Option<i64> {
-    let shift = i64::from(rule.utc_offset_minutes) * 60_000;
+    let shift = i64::from(rule.utc_offset_minutes) * MINUTE;
     match cell {
         Cell::Time(ms, true) => Some(*ms),
         Cell::Time(ms, false) => ms.checked_sub(shift),
         Cell::Int(value) => match rule.format.as_deref() {
-            Some("unix_seconds") => value.checked_mul(1_000),
+            Some("unix_seconds") => value.checked_mul(SECOND),
             Some("unix_millis") => Some(*value),
             _ => None,
         },
@@ -590,7 +711,7 @@ fn instant(cell: &Cell<'_>, rule: &TimeRule) -> Option<i64> {
                 return Timestamp::parse_rfc3339(text).ok().map(Timestamp::millis);
             };
             match format {
-                "unix_seconds" => text.parse::<i64>().ok()?.checked_mul(1_000),
+                "unix_seconds" => text.parse::<i64>().ok()?.checked_mul(SECOND),
                 "unix_millis" => text.parse().ok(),
                 _ => {
                     if let Ok(time) = chrono::DateTime::parse_from_str(text, format) {
@@ -609,15 +730,6 @@ fn instant(cell: &Cell<'_>, rule: &TimeRule) -> Option<i64> {
         }
         _ => None,
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
+use shelfedge_commerce::time::DAY;
 
-use super::mapping::Mapping;
-use super::row::{Cell, Fields};
-use super::{Intake, missing_columns};
-use crate::error::{Error, Result, fault};
+use super::row::Cell;
+use super::table::{Column, Rows};
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// Rows held decoded at a time.
@@ -25,108 +25,55 @@ const BATCH: usize = 8_192;
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(path, &e.to_string()))
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(path, e))
 }
 
-fn unreadable(path: &Path, why: &str) -> Error {
-    Error::fault(
-        "table_unreadable",
-        path.display().to_string(),
-        why,
-        "write the Parquet file again",
-    )
+fn unreadable(path: &Path, cause: impl ToString) -> Error {
+    super::table::unreadable(path, cause, "write the Parquet file again")
 }
 
-pub(super) fn check(path: &Path, mapping: &Mapping) -> Result<()> {
+/// The columns of the schema.
+pub(super) fn columns(path: &Path) -> Result<Vec<Column>> {
     let builder = open(path)?;
-    let schema = builder.schema();
-    let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    missing_columns(path, mapping, &names)?;
-    let faults: Vec<_> = mapping
-        .columns
-        .names()
-        .filter_map(|name| {
-            let kind = schema.field_with_name(name).ok()?.data_type();
-            (!readable(kind)).then(|| {
-                fault(
-                    "column_type",
-                    format!("{}: {name}", path.display()),
-                    format!("the column's type is {kind}"),
-                    "store text, numbers, dates or timestamps",
-                )
-            })
+    Ok(builder
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| Column {
+            name: field.name().clone(),
+            unreadable: (!readable(field.data_type())).then(|| field.data_type().to_string()),
         })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(faults))
-    }
+        .collect())
 }
 
-pub(super) fn read(
+pub(super) fn read<const N: usize>(
     path: &Path,
-    mapping: &Mapping,
-    intake: &mut Intake<'_>,
+    wanted: [Option<&str>; N],
+    rows: &mut dyn Rows<N>,
     watch: &mut dyn Watch,
 ) -> Result<()> {
     let builder = open(path)?;
     let total = builder.metadata().file_metadata().num_rows().max(0) as u64;
     let schema = builder.schema().clone();
-    let wanted: Vec<usize> = mapping
-        .columns
-        .names()
-        .filter_map(|name| schema.index_of(name).ok())
-        .collect();
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    let places = wanted
+        .iter()
+        .flatten()
+        .filter_map(|name| schema.index_of(name).ok());
+    let mask = ProjectionMask::roots(builder.parquet_schema(), places);
     let reader = builder
         .with_projection(mask)
         .with_batch_size(BATCH)
         .build()
-        .map_err(|e| unreadable(path, &e.to_string()))?;
-    let c = &mapping.columns;
+        .map_err(|e| unreadable(path, e))?;
     let mut done = 0;
     for batch in reader {
         if watch.cancelled() {
             return Err(Error::Cancelled);
         }
-        let batch = batch.map_err(|e| unreadable(path, &e.to_string()))?;
-        let column = |name: &str| batch.column_by_name(name);
-        let maybe = |name: &Option<String>| name.as_deref().and_then(column);
-        let columns = [
-            column(&c.order),
-            column(&c.product),
-            maybe(&c.title),
-            column(&c.quantity),
-            column(&c.time),
-            column(&c.unit_price),
-            column(&c.customer),
-            maybe(&c.country),
-            maybe(&c.currency),
-        ];
+        let batch = batch.map_err(|e| unreadable(path, e))?;
+        let columns = wanted.map(|name| name.and_then(|name| batch.column_by_name(name)));
         for row in 0..batch.num_rows() {
-            let [
-                order,
-                product,
-                title,
-                quantity,
-                time,
-                price,
-                customer,
-                country,
-                currency,
-            ] = columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row)));
-            intake.row(&Fields {
-                order,
-                product,
-                title,
-                quantity,
-                time,
-                unit_price: price,
-                customer,
-                country,
-                currency,
-            });
+            rows.row(columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row))));
         }
         done += batch.num_rows() as u64;
         watch.step("reading", done, total, "");
@@ -163,20 +110,10 @@ fn cell(array: &ArrayRef, row: usize) -> Cell<'_> {
     if array.is_null(row) {
         return Cell::Missing;
     }
-    let text = |text: &'_ str| -> bool { text.trim().is_empty() };
     match array.data_type() {
-        DataType::Utf8 => match array.as_string::<i32>().value(row) {
-            t if text(t) => Cell::Missing,
-            t => Cell::Text(t),
-        },
-        DataType::LargeUtf8 => match array.as_string::<i64>().value(row) {
-            t if text(t) => Cell::Missing,
-            t => Cell::Text(t),
-        },
-        DataType::Utf8View => match array.as_string_view().value(row) {
-            t if text(t) => Cell::Missing,
-            t => Cell::Text(t),
-        },
+        DataType::Utf8 => Cell::of_text(array.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Cell::of_text(array.as_string::<i64>().value(row)),
+        DataType::Utf8View => Cell::of_text(array.as_string_view().value(row)),
         DataType::Int8 => Cell::Int(array.as_primitive::<Int8Type>().value(row).into()),
         DataType::Int16 => Cell::Int(array.as_primitive::<Int16Type>().value(row).into()),
         DataType::Int32 => Cell::Int(array.as_primitive::<Int32Type>().value(row).into()),
@@ -202,7 +139,7 @@ fn cell(array: &ArrayRef, row: usize) -> Cell<'_> {
             *scale as usize,
         )),
         DataType::Date32 => Cell::Time(
-            i64::from(array.as_primitive::<Date32Type>().value(row)) * 86_400_000,
+            i64::from(array.as_primitive::<Date32Type>().value(row)) * DAY,
             false,
         ),
         DataType::Date64 => Cell::Time(array.as_primitive::<Date64Type>().value(row), false),
@@ -238,6 +175,7 @@ fn cell(array: &ArrayRef, row: usize) -> Cell<'_> {
                 DataType::UInt8 => keys.as_primitive::<UInt8Type>().value(row) as usize,
                 DataType::UInt16 => keys.as_primitive::<UInt16Type>().value(row) as usize,
                 DataType::UInt32 => keys.as_primitive::<UInt32Type>().value(row) as usize,
+                DataType::UInt64 => keys.as_primitive::<UInt64Type>().value(row) as usize,
                 _ => return Cell::Missing,
             };
             cell(dictionary.values(), key)

@@ -29,6 +29,8 @@ pub enum Rule {
     Price,
     /// Postage, fees, vouchers: not a product.
     NotAProduct,
+    /// An id of an order, a product or a customer that no request could name.
+    Id,
     /// A further line of a product within an order, where the mapping refuses
     /// these.
     Repeated,
@@ -38,11 +40,13 @@ pub enum Rule {
     OutOfOrder,
     /// Kept: the price had more digits than the currency and was rounded.
     Rounded,
+    /// Kept: a title or a country that is not UTF-8 and was repaired.
+    NotText,
 }
 
 impl Rule {
     /// All rules, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Unparsable,
         Self::OutOfRange,
         Self::MixedCurrency,
@@ -51,15 +55,20 @@ impl Rule {
         Self::Quantity,
         Self::Price,
         Self::NotAProduct,
+        Self::Id,
         Self::Repeated,
         Self::Merged,
         Self::OutOfOrder,
         Self::Rounded,
+        Self::NotText,
     ];
 
     /// Whether a row under this rule is kept.
     pub fn keeps(self) -> bool {
-        matches!(self, Self::Merged | Self::OutOfOrder | Self::Rounded)
+        matches!(
+            self,
+            Self::Merged | Self::OutOfOrder | Self::Rounded | Self::NotText
+        )
     }
 
     /// For the table.
@@ -73,10 +82,12 @@ impl Rule {
             Self::Quantity => "quantity zero or negative",
             Self::Price => "price zero or negative",
             Self::NotAProduct => "not a product code",
+            Self::Id => "an id of more than 64 bytes or with control characters",
             Self::Repeated => "repeated line in an order",
             Self::Merged => "repeated line in an order, added to the first",
             Self::OutOfOrder => "earlier than the row before, sorted",
             Self::Rounded => "price rounded to the currency's digits",
+            Self::NotText => "text that is not UTF-8, repaired",
         }
     }
 }
@@ -105,6 +116,19 @@ pub struct RuleCount {
     pub examples: Vec<Example>,
 }
 
+/// What a table of titles held.
+#[derive(Clone, Debug, Serialize)]
+pub struct Titled {
+    /// Its file.
+    pub file: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Rows without a product's code or without a title.
+    pub unusable: u64,
+    /// Products of the order lines that got a title.
+    pub products: u64,
+}
+
 /// What the import found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -118,6 +142,8 @@ pub struct Report {
     pub refused: u64,
     /// Every rule, in order.
     pub rules: Vec<RuleCount>,
+    /// What the table of titles held, if the mapping names one.
+    pub titles: Option<Titled>,
     /// Order lines after repeated lines were joined.
     pub lines: u64,
     /// Orders.
@@ -150,6 +176,7 @@ impl Report {
                     examples: Vec::new(),
                 })
                 .collect(),
+            titles: None,
             lines: 0,
             orders: 0,
             customers: 0,
@@ -216,6 +243,19 @@ impl Report {
                 thousands(self.products)
             ),
         ]);
+        if let Some(titles) = &self.titles {
+            table.add_row([
+                thousands(titles.rows),
+                "read".into(),
+                format!("titles, {}", titles.file),
+                format!(
+                    "for {} of {} products; {} rows without a code or a title",
+                    thousands(titles.products),
+                    thousands(self.products),
+                    thousands(titles.unusable)
+                ),
+            ]);
+        }
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
             table.add_row([
                 String::new(),

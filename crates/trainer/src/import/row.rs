@@ -21,6 +21,17 @@ pub(crate) enum Cell<'a> {
     Odd(String),
 }
 
+impl<'a> Cell<'a> {
+    /// Text, or missing where there is nothing but white space.
+    pub(crate) fn of_text(text: &'a str) -> Self {
+        if text.trim().is_empty() {
+            Self::Missing
+        } else {
+            Self::Text(text)
+        }
+    }
+}
+
 impl Cell<'_> {
     /// As it would be written; whole floats without a fraction, because tables
     /// from spreadsheets hold customer numbers as 17850.0.
@@ -80,21 +91,6 @@ impl Cell<'_> {
             _ => None,
         }
     }
-}
-
-/// A row's fields, in the order of [`super::mapping::Columns`]; columns that the
-/// mapping doesn't name are missing.
-#[derive(Debug)]
-pub(crate) struct Fields<'a> {
-    pub(crate) order: Cell<'a>,
-    pub(crate) product: Cell<'a>,
-    pub(crate) title: Cell<'a>,
-    pub(crate) quantity: Cell<'a>,
-    pub(crate) time: Cell<'a>,
-    pub(crate) unit_price: Cell<'a>,
-    pub(crate) customer: Cell<'a>,
-    pub(crate) country: Cell<'a>,
-    pub(crate) currency: Cell<'a>,
 }
 
 /// Parses a decimal's text into minor units, rounding half away from zero;

@@ -116,10 +116,12 @@ fn every_rule_counts_its_rows() {
         Quantity 1 Some((9, ["n=0"]))
         Price 1 Some((10, ["price=0.00"]))
         NotAProduct 1 Some((11, ["sku=POST", "Postage"]))
+        Id 0 None
         Repeated 0 None
         Merged 1 Some((2, ["no=1", "sku=P1", "n=3"]))
         OutOfOrder 1 Some((4, ["at=01/01/2020 09:00"]))
-        Rounded 1 Some((2, ["price=2.505"]))"#]]
+        Rounded 1 Some((2, ["price=2.505"]))
+        NotText 0 None"#]]
     .assert_eq(&counts.join("\n"));
     assert_eq!((report.rows, report.kept, report.refused), (13, 3, 10));
     let shop = &imported.shop;
@@ -136,6 +138,79 @@ fn every_rule_counts_its_rows() {
             unit_price: 251
         }]
     );
+}
+
+#[test]
+fn titles_may_have_a_table_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    let mapping = MAPPING.replace("title = \"name\"\n", "").replace(
+        "[time]",
+        "[titles]\ntable = \"products.csv\"\nproduct = \"code\"\ntitle = \"what\"\n[time]",
+    );
+    put("mapping.toml", &mapping);
+    put(
+        "lines.csv",
+        "no,sku,n,at,price,who,cur\n\
+         1,P1,2,02/01/2020 10:00,2.50,7,GBP\n\
+         1,P2,2,02/01/2020 10:00,2.50,7,GBP\n\
+         2,P3,2,02/01/2020 10:00,2.50,7,GBP\n",
+    );
+    put(
+        "products.csv",
+        "what,code\nCup,P1\n,P2\nJug,P3\nNever sold,P9\nno code,\ntorn\n",
+    );
+    let imported = import(folder.path(), None, &mut Silent).expect("readable");
+    let titles: Vec<&str> = imported
+        .shop
+        .products
+        .iter()
+        .map(|p| p.title.as_str())
+        .collect();
+    assert_eq!(titles, ["Cup", "", "Jug"]);
+    let report = &imported.report;
+    assert_eq!(report.files, ["lines.csv"], "the titles are no order lines");
+    let found = report.titles.as_ref().expect("told");
+    assert_eq!((found.rows, found.unusable, found.products), (6, 3, 2));
+    assert!(report.table().contains("titles, products.csv"));
+
+    put("products.csv", "what,code\nBecher,P1\n");
+    let other = import(folder.path(), None, &mut Silent).expect("readable");
+    assert_ne!(other.digest, imported.digest, "titles are data");
+    put("products.csv", "what,code\nCup,1\n");
+    let error = import(folder.path(), None, &mut Silent).expect_err("other codes");
+    assert_eq!(error.faults()[0].code, "titles_unmatched");
+    put("products.csv", "title,sku\nCup,P1\n");
+    let error = import(folder.path(), None, &mut Silent).expect_err("other columns");
+    let codes: Vec<&str> = error.faults().iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["column_missing", "column_missing"]);
+    put(
+        "mapping.toml",
+        &mapping
+            .replace("title = \"what\"", "colour = 1")
+            .replace("[columns]", "[columns]\ntitle = \"name\""),
+    );
+    let error = import(folder.path(), None, &mut Silent).expect_err("much is wrong");
+    let places: Vec<String> = error
+        .faults()
+        .iter()
+        .map(|f| f.path.rsplit(": ").next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(places, ["titles.colour", "titles.title", "titles"]);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = import(&folder.path().join("shop"), None, &mut Silent).expect_err("no shop");
+    assert!(error.to_string().contains("shop"), "{error}");
+    let error = import(folder.path(), None, &mut Silent).expect_err("no mapping");
+    assert_eq!(error.faults()[0].code, "mapping_missing");
+    std::fs::write(folder.path().join("mapping.toml"), MAPPING).expect("written");
+    let error = import(folder.path(), None, &mut Silent).expect_err("no tables");
+    assert_eq!(error.faults()[0].code, "no_tables");
 }
 
 #[test]
@@ -286,4 +361,59 @@ fn decimals_become_minor_units() {
     assert_eq!(minor_units("1e3", 2), None);
     assert_eq!(minor_units("", 2), None);
     assert_eq!(minor_units("99999999999999999999999", 2), None);
+}
+
+/// The header that [`MAPPING`] names.
+const HEADER: &str = "no,sku,name,n,at,price,who,cur\n";
+
+#[test]
+fn ids_that_no_request_could_name_are_refused_by_the_import() {
+    let long = "x".repeat(65);
+    let mapping = MAPPING.replace("product_code = 'P\\d+'\n", "");
+    let imported = read_csv(
+        &format!(
+            "{HEADER}1,P1,Cup,2,02/01/2020 10:00,2.50,7,GBP\n\
+             2,{long},Cup,2,02/01/2020 10:00,2.50,7,GBP\n\
+             3,P1,Cup,2,02/01/2020 10:00,2.50,{long},GBP\n\
+             4,P\u{0}1,Cup,2,02/01/2020 10:00,2.50,7,GBP\n"
+        ),
+        &mapping,
+    )
+    .expect("one order is left");
+    assert_eq!(imported.report.rows_of(Rule::Id), 3);
+    assert_eq!(imported.report.kept, 1);
+}
+
+#[test]
+fn a_title_that_is_not_utf_8_is_kept_and_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = HEADER.as_bytes().to_vec();
+    text.extend_from_slice(b"1,P1,caf\xe9,2,02/01/2020 10:00,2.50,7,GBP\n");
+    std::fs::write(folder.path().join("lines.csv"), text).expect("written");
+    std::fs::write(folder.path().join("mapping.toml"), MAPPING).expect("written");
+    let report = import(folder.path(), None, &mut Silent)
+        .expect("kept")
+        .report;
+    assert_eq!((report.kept, report.rows_of(Rule::NotText)), (1, 1));
+}
+
+#[test]
+fn a_quote_that_is_never_closed_stops_the_import() {
+    let row = "1,P1,Cup,2,02/01/2020 10:00,2.50,7,GBP\n";
+    let error = read_csv(
+        &format!(
+            "{HEADER}{row}1,P1,\"Cup,2,02/01/2020 10:00,2.50,7,GBP\n{}",
+            row.repeat(200)
+        ),
+        MAPPING,
+    )
+    .expect_err("refused");
+    assert_eq!(error.faults()[0].code, "csv_quote_open");
+    assert!(error.faults()[0].path.ends_with("line 3"));
+    // A line break inside quotes is a field's own affair.
+    let ok = read_csv(
+        &format!("{HEADER}1,P1,\"Cup\nred\",2,02/01/2020 10:00,2.50,7,GBP\n"),
+        MAPPING,
+    );
+    assert_eq!(ok.expect("read").report.kept, 1);
 }

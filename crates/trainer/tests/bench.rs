@@ -1,0 +1,334 @@
+//! `bench next-basket` on a small made-up folder: what it prints and writes,
+//! what it may not read, and that the product's own command makes the same
+//! bundle of the same data.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int16Type, Int32Type};
+use arrow_array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use shelfedge_commerce::time::{DAY, HOUR, Timestamp};
+use shelfedge_trainer::bench::NEXT_BASKET;
+use shelfedge_trainer::rng::Rng;
+
+const ITEMS: i32 = 60;
+const CUSTOMERS: usize = 30;
+
+/// A line of an order.
+struct Line {
+    time: i64,
+    order: i64,
+    customer: i64,
+    item: i32,
+    quantity: i64,
+    price: f64,
+}
+
+fn at(text: &str) -> i64 {
+    Timestamp::parse_rfc3339(text).unwrap().millis()
+}
+
+/// Seven months of a shop whose customers have two favourite shelves each.
+fn lines() -> Vec<Line> {
+    let mut rng = Rng::new(7, 0);
+    let mut list = Vec::new();
+    let (from, to) = (at("2020-01-01T00:00:00Z"), at("2020-08-01T00:00:00Z"));
+    let mut order = 100;
+    for day in 0..(to - from) / DAY {
+        for _ in 0..3 {
+            order += 1;
+            let customer = rng.below(CUSTOMERS);
+            let time = from + day * DAY + (8 + rng.below(10) as i64) * HOUR;
+            let basket: BTreeSet<i32> = (0..3 + rng.below(4))
+                .map(|_| {
+                    let shelf = if rng.unit() < 0.5 {
+                        customer % 6
+                    } else {
+                        customer / 5
+                    };
+                    (shelf * 10 + rng.below(10)) as i32
+                })
+                .collect();
+            for item in basket {
+                list.push(Line {
+                    time,
+                    order,
+                    customer: 12_000 + customer as i64,
+                    item,
+                    quantity: 1 + rng.below(4) as i64,
+                    // As a table from a data frame holds it: a quotient.
+                    price: f64::from(1 + item % 9) / 3.0,
+                });
+            }
+        }
+    }
+    list
+}
+
+fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// The prepared folder: January to May, June, July.
+fn prepare(folder: &Path) {
+    let lines = lines();
+    let mut from = i64::MIN;
+    for (name, to) in [
+        ("train", at("2020-06-01T00:00:00Z")),
+        ("valid", at("2020-07-01T00:00:00Z")),
+        ("test", at("2020-08-01T00:00:00Z")),
+    ] {
+        let part: Vec<&Line> = lines
+            .iter()
+            .filter(|l| (from..to).contains(&l.time))
+            .collect();
+        from = to;
+        let integers = |f: fn(&Line) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(part.iter().map(|l| f(l))))
+        };
+        let orders = part.iter().map(|l| l.order.to_string());
+        write(
+            &folder.join(format!("{name}.parquet")),
+            vec![
+                ("customer", integers(|l| l.customer)),
+                ("invoice", Arc::new(StringArray::from_iter_values(orders))),
+                (
+                    "item",
+                    Arc::new(Int32Array::from_iter_values(part.iter().map(|l| l.item))),
+                ),
+                (
+                    "date",
+                    Arc::new(TimestampMicrosecondArray::from_iter_values(
+                        part.iter().map(|l| l.time * 1_000),
+                    )),
+                ),
+                ("quantity", integers(|l| l.quantity)),
+                (
+                    "price",
+                    Arc::new(Float64Array::from_iter_values(part.iter().map(|l| l.price))),
+                ),
+            ],
+        );
+    }
+    let titles =
+        (0..ITEMS).map(|i| (i % 7 != 3).then(|| format!("Cup number {i} of shelf {}", i / 10)));
+    write(
+        &folder.join("items.parquet"),
+        vec![
+            (
+                "item",
+                Arc::new(Int64Array::from_iter_values(0..i64::from(ITEMS))),
+            ),
+            ("description", Arc::new(StringArray::from_iter(titles))),
+        ],
+    );
+}
+
+/// Runs the command with settings that learn little, quickly.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let settings = folder.join("quick.toml");
+    fs::write(&settings, "epochs = 1\ntuning = 1\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
+        .args(arguments)
+        .arg("--settings")
+        .arg(settings)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Items by list and query, in the order of their ranks.
+fn predictions(path: &Path) -> BTreeMap<(String, i32), Vec<i32>> {
+    let mut lists: BTreeMap<(String, i32), Vec<i32>> = BTreeMap::new();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
+    for batch in reader {
+        let batch = batch.unwrap();
+        let query = batch["query"].as_primitive::<Int32Type>();
+        let list = batch["list"].as_string::<i32>();
+        let rank = batch["rank"].as_primitive::<Int16Type>();
+        let item = batch["item"].as_primitive::<Int32Type>();
+        for row in 0..batch.num_rows() {
+            let items = lists
+                .entry((list.value(row).to_owned(), query.value(row)))
+                .or_default();
+            items.push(item.value(row));
+            assert_eq!(usize::from(rank.value(row) as u16), items.len());
+        }
+    }
+    lists
+}
+
+#[test]
+fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let data = path("data");
+    fs::create_dir(&data).unwrap();
+    prepare(&data);
+    // What is to be predicted can't have been read if it can't be read.
+    fs::write(data.join("test.parquet"), b"nobody may look here").unwrap();
+
+    let output = run(
+        folder.path(),
+        &[
+            "bench",
+            "next-basket",
+            "--data",
+            text(&data),
+            "--out",
+            text(&path("test.parquet")),
+            "--bundle",
+            text(&path("benched")),
+        ],
+    );
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    let line: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let shelf = fs::read(path("benched").join("model.shelf")).unwrap();
+    let keys: Vec<&str> = line
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        BTreeSet::from_iter(keys),
+        BTreeSet::from(["task", "seed", "cpu_s", "peak_bytes", "shipped_bytes"])
+    );
+    assert_eq!(line["task"], "next-basket");
+    assert_eq!(line["seed"], 1);
+    assert_eq!(line["shipped_bytes"], shelf.len());
+    if cfg!(target_os = "linux") {
+        assert!(line["cpu_s"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["peak_bytes"].as_u64().unwrap() > 1 << 20, "{line}");
+    }
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for stage in ["reading", "examples", "learning", "scoring"] {
+        assert!(
+            stderr.contains(&format!("{stage} 100 %")),
+            "progress of {stage}:\n{stderr}"
+        );
+    }
+
+    // The same tables in a folder of the product's own.
+    let shop = path("shop");
+    fs::create_dir(&shop).unwrap();
+    for name in ["train.parquet", "valid.parquet", "items.parquet"] {
+        fs::copy(data.join(name), shop.join(name)).unwrap();
+    }
+    fs::write(shop.join("mapping.toml"), NEXT_BASKET).unwrap();
+    run(
+        folder.path(),
+        &[
+            "ranking",
+            "--no-test",
+            "--shop",
+            text(&shop),
+            "--out",
+            text(&path("learnt")),
+        ],
+    );
+    let parts = |folder: &str| -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(path(folder))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        parts("learnt"),
+        [
+            "CARD.md",
+            "golden.json",
+            "manifest.json",
+            "model.onnx",
+            "model.shelf"
+        ]
+    );
+    assert_eq!(parts("benched"), parts("learnt"));
+    for part in parts("learnt") {
+        let read = |folder: &str| fs::read(path(folder).join(&part)).unwrap();
+        assert!(read("benched") == read("learnt"), "{part} differs");
+    }
+
+    // Both lists for every customer of the history, up to 20 products each.
+    let mut bought: BTreeMap<i32, BTreeSet<i32>> = BTreeMap::new();
+    for line in lines() {
+        if line.time < at("2020-07-01T00:00:00Z") {
+            bought
+                .entry(line.customer as i32)
+                .or_default()
+                .insert(line.item);
+        }
+    }
+    let lists = predictions(&path("test.parquet"));
+    assert_eq!(lists.len(), 2 * bought.len());
+    for ((list, customer), items) in &lists {
+        let owned = &bought[customer];
+        let distinct: BTreeSet<&i32> = items.iter().collect();
+        assert_eq!(distinct.len(), items.len());
+        let possible = match list.as_str() {
+            "all" => ITEMS as usize,
+            "new" => {
+                assert!(items.iter().all(|i| !owned.contains(i)), "{customer}");
+                ITEMS as usize - owned.len()
+            }
+            other => panic!("a list {other}"),
+        };
+        assert_eq!(items.len(), possible.min(20), "{list} of {customer}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_test_predicts_valid_without_reading_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let data = path("data");
+    fs::create_dir(&data).unwrap();
+    prepare(&data);
+    let bench = |out: &str, more: &[&str]| -> Vec<u8> {
+        let out = path(out);
+        let mut arguments = vec!["bench", "next-basket", "--data", text(&data), "--out"];
+        arguments.push(text(&out));
+        arguments.extend(more);
+        run(folder.path(), &arguments);
+        fs::read(out).unwrap()
+    };
+    let test = bench("test.parquet", &[]);
+    fs::write(data.join("valid.parquet"), b"nobody may look here").unwrap();
+    let valid = bench("valid.parquet", &["--window", "valid"]);
+    fs::remove_file(data.join("test.parquet")).unwrap();
+    let without = bench("without.parquet", &[]);
+    assert!(valid == without, "both predict valid from train");
+    assert!(valid != test, "from another history");
+    fs::remove_file(data.join("items.parquet")).unwrap();
+    let untitled = bench("untitled.parquet", &[]);
+    assert!(untitled != valid, "titles are learnt from");
+}
