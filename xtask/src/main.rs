@@ -1,5 +1,5 @@
 //! Everything a contributor runs: `cargo xtask demo`, `test`, `tidy`, `setup`,
-//! `wasm`, `npm`, `edge`, `size` and `bench`.
+//! `wasm`, `npm`, `edge`, `size`, `bench` and `fuzz`.
 //!
 //! It calls the tools a step needs (cargo, npm, node, python) and says which
 //! step failed and what to do about it. It links none of the product's crates,
@@ -20,6 +20,7 @@ mod bench;
 mod context;
 mod demo;
 mod digest;
+mod fuzz;
 mod npm;
 mod server;
 mod setup;
@@ -62,6 +63,8 @@ enum Command {
     Size(size::Options),
     /// Runs the benchmarks and rewrites the figures in BENCHMARKS.md.
     Bench(bench::Options),
+    /// Runs every parser at a boundary on arbitrary bytes, for a minute each.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Edge => wasm::edge(&context),
         Command::Size(options) => size::run(&context, &options),
         Command::Bench(options) => bench::run(&context, &options),
+        Command::Fuzz(options) => fuzz::run(&context, &options),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::context::{Context, run as run_command, run_kept};
 use crate::demo::NATIVE;
-use crate::{demo, npm, setup, size, tidy, wasm};
+use crate::{demo, fuzz, npm, setup, size, tidy, wasm};
 
 mod readme;
 
@@ -29,7 +29,7 @@ enum Part {
     Tidy,
     /// rustfmt.
     Format,
-    /// clippy and rustdoc, with warnings as errors.
+    /// clippy, also of most fuzz targets, and rustdoc, with warnings as errors.
     Lint,
     /// The browser wasm, the npm package and the edge component are built.
     Wasm,
@@ -210,6 +210,7 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
         )?;
         tally.add(Tally::ONE);
     }
+    tally.passed += fuzz::check_light(context)?;
     run_command(
         context
             .cargo()

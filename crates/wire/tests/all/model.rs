@@ -65,7 +65,7 @@ pub(crate) fn bytes() -> Vec<u8> {
             title: title.to_owned(),
             stats: Stats {
                 slot: 0,
-                price,
+                price: price.into(),
                 buyers: [buyers / 2, buyers, 3 * buyers, 9 * buyers],
                 first_day: 14_944,
                 last_day: 15_317,
