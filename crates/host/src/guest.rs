@@ -2,7 +2,9 @@
 //! request, with limits on memory, tables, time and sizes.
 
 use crate::bindings::fermyon::spin::{key_value, variables};
-use crate::key_value::{DEFAULT_STORE, KeyValue, KeyValueError, MAX_OPEN_STORES, OpenStore};
+use crate::key_value::{
+    DEFAULT_STORE, KeyValue, KeyValueError, MAX_OPEN_STORES, OpenStore, Seen, Turn,
+};
 use crate::problem::HostProblem;
 use crate::variables::{Variables, is_valid_name};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -413,8 +415,17 @@ impl Guest {
 
     /// Answers one request in a fresh instance.
     ///
+    /// A request that writes what it read before (a profile, with an event more)
+    /// is run as if no other one wrote meanwhile. It reads without waiting; with
+    /// its first write it waits for its turn, and keeps that to its end. When
+    /// somebody else wrote what it had read, nothing of it is written yet: it is
+    /// run again, once, and with the turn from its beginning, so that it can't
+    /// happen to it again. There is one turn, and who has it waits for nobody
+    /// else's, so nobody waits for ever.
+    ///
     /// # Errors
-    /// When the request's `Host` is none, or the component did not give a whole answer within its limits.
+    /// When the request's `Host` is none, or the component did not give a whole
+    /// answer within its limits.
     pub async fn handle(&self, mut request: Request<Bytes>) -> Result<Answer, GuestFailure> {
         check_host(&request).map_err(GuestFailure::Malformed)?;
         let limit = self.limits.deadline;
@@ -430,15 +441,25 @@ impl Guest {
                 .headers_mut()
                 .insert(HOST, hyper::header::HeaderValue::from_static("localhost"));
         }
-        let log = MemoryOutputPipe::new(GUEST_LOG_BYTES);
-        let result = tokio::time::timeout(
-            deadline.saturating_duration_since(now()),
-            self.run(request, deadline, log.clone()),
-        )
-        .await
-        .unwrap_or(Err(GuestFailure::Deadline(limit)));
-        report_guest_log(&log);
-        result
+        let mut turn = None;
+        loop {
+            let log = MemoryOutputPipe::new(GUEST_LOG_BYTES);
+            let run = self.run(request.clone(), deadline, log.clone(), turn);
+            let result = tokio::time::timeout(deadline.saturating_duration_since(now()), run)
+                .await
+                .unwrap_or(Err(Ended::Failed(GuestFailure::Deadline(limit))));
+            turn = match result {
+                Err(Ended::Outdated(turn)) => Some(turn),
+                Err(Ended::Failed(failure)) => {
+                    report_guest_log(&log);
+                    return Err(failure);
+                }
+                Ok(answer) => {
+                    report_guest_log(&log);
+                    return Ok(answer);
+                }
+            };
+        }
     }
 
     async fn run(
@@ -446,7 +467,8 @@ impl Guest {
         request: Request<Bytes>,
         deadline: Instant,
         log: MemoryOutputPipe,
-    ) -> Result<Answer, GuestFailure> {
+        turn: Option<Turn>,
+    ) -> Result<Answer, Ended> {
         let limit = self.limits.deadline;
         let begun = now();
         let state = State {
@@ -468,6 +490,8 @@ impl Guest {
                 store: self.store.clone(),
                 variables: self.variables.clone(),
                 open: 0,
+                seen: Seen::default(),
+                turn,
             },
         };
         let mut store = Store::new(self.pre.engine(), state);
@@ -507,7 +531,8 @@ impl Guest {
                 }
                 Err(error) => Err(error),
             };
-            (result, instantiated, store.into_data().limiter.denied)
+            let State { limiter, spin, .. } = store.into_data();
+            (result, instantiated, limiter.denied, spin.turn)
         };
         let most = self.limits.response_bytes;
         let read = async move {
@@ -525,19 +550,24 @@ impl Guest {
                     GuestFailure::NoResponse(format!("the answer broke off: {error}"))
                 }
             })?;
-            Ok(Response::from_parts(parts, body.to_bytes()))
+            Ok::<_, GuestFailure>(Response::from_parts(parts, body.to_bytes()))
         };
-        let ((called, instantiated, denied), response) = tokio::join!(call, read);
+        let ((called, instantiated, denied, turn), response) = tokio::join!(call, read);
         if let Err(error) = called {
-            return Err(match (error.downcast_ref::<Trap>(), denied) {
-                (Some(Trap::Interrupt), _) => GuestFailure::Deadline(limit),
-                // Whatever the guest did after it was denied memory, that was the cause.
-                (_, Some(wanted)) => GuestFailure::OutOfMemory {
-                    limit: self.limits.memory_bytes,
-                    wanted,
+            if let (true, Some(turn)) = (error.is::<Outdated>(), turn) {
+                return Err(Ended::Outdated(turn));
+            }
+            return Err(Ended::Failed(
+                match (error.downcast_ref::<Trap>(), denied) {
+                    (Some(Trap::Interrupt), _) => GuestFailure::Deadline(limit),
+                    // Whatever the guest did after it was denied memory, that was the cause.
+                    (_, Some(wanted)) => GuestFailure::OutOfMemory {
+                        limit: self.limits.memory_bytes,
+                        wanted,
+                    },
+                    _ => GuestFailure::Trapped(error),
                 },
-                _ => GuestFailure::Trapped(error),
-            });
+            ));
         }
         Ok(Answer {
             response: response?,
@@ -548,6 +578,32 @@ impl Guest {
         })
     }
 }
+
+/// How a run ended that gave no answer.
+enum Ended {
+    Failed(GuestFailure),
+    /// Before its first write, since what it had read is no longer so. It has
+    /// the turn now.
+    Outdated(Turn),
+}
+
+impl From<GuestFailure> for Ended {
+    fn from(failure: GuestFailure) -> Self {
+        Ended::Failed(failure)
+    }
+}
+
+/// Ends the instance of such a run: a guest can't catch it and go on.
+#[derive(Debug)]
+struct Outdated;
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what the request had read was written by another one")
+    }
+}
+
+impl std::error::Error for Outdated {}
 
 /// WASI takes the authority as text, so a `Host` that is no authority would be
 /// an error of the host; and of two, nobody knows which one is meant (RFC 9112
@@ -689,6 +745,10 @@ struct SpinState {
     store: Arc<KeyValue>,
     variables: Arc<Variables>,
     open: usize,
+    /// What this request has read; of no use once it has the turn.
+    seen: Seen,
+    /// The turn to write, from the first write on.
+    turn: Option<Turn>,
 }
 
 impl WasiView for State {
@@ -789,6 +849,28 @@ impl State {
     }
 }
 
+impl SpinState {
+    /// Before a read.
+    fn note(&mut self, key: Option<&str>) {
+        if self.turn.is_none() {
+            self.store.note(&mut self.seen, key);
+        }
+    }
+
+    /// Before a write.
+    async fn turn(&mut self) -> wasmtime::Result<Turn> {
+        if let Some(turn) = &self.turn {
+            return Ok(turn.clone());
+        }
+        let turn = self.store.turn().await;
+        self.turn = Some(turn.clone());
+        if !self.store.is_current(&self.seen) {
+            return Err(wasmtime::Error::new(Outdated));
+        }
+        Ok(turn)
+    }
+}
+
 fn other(error: KeyValueError) -> key_value::Error {
     key_value::Error::Other(error.to_string())
 }
@@ -828,6 +910,7 @@ impl key_value::HostStore for SpinView<'_> {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
         self.table.get(&store)?;
+        self.spin.note(Some(&key));
         // A read comes from the page cache; handing it to another thread would
         // take longer than it does, unless the file has to be mended first.
         if let Some(result) = self.spin.store.get_at_once(&key) {
@@ -844,8 +927,15 @@ impl key_value::HostStore for SpinView<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), key_value::Error>> {
         self.table.get(&store)?;
+        let turn = self.spin.turn().await?;
         let file = self.spin.store.clone();
-        Ok(blocking(move || file.set(&key, &value)).await)
+        // Also when the request is given up meanwhile, the turn ends after it.
+        let set = move || {
+            let result = file.set(&key, &value);
+            drop(turn);
+            result
+        };
+        Ok(blocking(set).await)
     }
 
     async fn delete(
@@ -854,8 +944,14 @@ impl key_value::HostStore for SpinView<'_> {
         key: String,
     ) -> wasmtime::Result<Result<(), key_value::Error>> {
         self.table.get(&store)?;
+        let turn = self.spin.turn().await?;
         let file = self.spin.store.clone();
-        Ok(blocking(move || file.delete(&key)).await)
+        let delete = move || {
+            let result = file.delete(&key);
+            drop(turn);
+            result
+        };
+        Ok(blocking(delete).await)
     }
 
     async fn exists(
@@ -864,6 +960,7 @@ impl key_value::HostStore for SpinView<'_> {
         key: String,
     ) -> wasmtime::Result<Result<bool, key_value::Error>> {
         self.table.get(&store)?;
+        self.spin.note(Some(&key));
         let file = self.spin.store.clone();
         Ok(blocking(move || file.exists(&key)).await)
     }
@@ -873,6 +970,7 @@ impl key_value::HostStore for SpinView<'_> {
         store: Resource<OpenStore>,
     ) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
         self.table.get(&store)?;
+        self.spin.note(None);
         let file = self.spin.store.clone();
         Ok(blocking(move || file.keys()).await)
     }

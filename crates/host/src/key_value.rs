@@ -13,9 +13,11 @@
 //! failed write a second, and reads go on.
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 /// The largest value.
@@ -39,6 +41,20 @@ const MAX_TOLD: usize = 16;
 #[derive(Debug)]
 pub struct OpenStore;
 
+/// How many counters of writes there are. Keys share them: two keys with one
+/// counter cost a request that is run again for nothing, now and then.
+const COUNTERS: usize = 1024;
+
+/// What a request has read, by the counters that its keys have and how far these
+/// were: as large as there are counters, whatever a guest reads.
+#[derive(Debug, Default)]
+pub struct Seen(BTreeMap<usize, u64>);
+
+/// The turn to write: one request has it, from its first write to its end, and
+/// so long nobody else's writes come between. Clones are the same turn, so that
+/// a write whose request was given up still has it until it is done.
+pub type Turn = Arc<tokio::sync::OwnedMutexGuard<()>>;
+
 /// A key-value store in one file.
 pub struct KeyValue {
     path: PathBuf,
@@ -46,6 +62,9 @@ pub struct KeyValue {
     /// Shared by all that read and write, exclusive to who opens it again.
     file: RwLock<File>,
     trouble: Mutex<Trouble>,
+    /// Writes per counter; the last one counts all.
+    writes: Vec<AtomicU64>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct File {
@@ -209,7 +228,40 @@ impl KeyValue {
                 rests: None,
             }),
             trouble: Mutex::default(),
+            writes: (0..=COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            turn: Arc::default(),
         })
+    }
+
+    /// Waits for the turn to write.
+    pub async fn turn(&self) -> Turn {
+        Arc::new(self.turn.clone().lock_owned().await)
+    }
+
+    /// Notes that `key` is about to be read, or all keys. Only the first time
+    /// counts: what was read then is what a later write relies on.
+    pub fn note(&self, seen: &mut Seen, key: Option<&str>) {
+        let counter = key.map_or(COUNTERS, counter);
+        let writes = &self.writes[counter];
+        seen.0
+            .entry(counter)
+            .or_insert_with(|| writes.load(Ordering::SeqCst));
+    }
+
+    /// Whether all that was noted is still as it was read. Whoever has the turn
+    /// may rely on it.
+    #[must_use]
+    pub fn is_current(&self, seen: &Seen) -> bool {
+        let now = |counter: usize| self.writes[counter].load(Ordering::SeqCst);
+        seen.0.iter().all(|(&counter, &then)| now(counter) == then)
+    }
+
+    /// After a write, whether it failed or not, and before the turn ends: who
+    /// notes a key from here on reads what was written.
+    fn wrote(&self, key: &str) {
+        for counter in [counter(key), COUNTERS] {
+            self.writes[counter].fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// The value under `key`.
@@ -257,11 +309,13 @@ impl KeyValue {
         if value.len() > MAX_VALUE_BYTES {
             return Err(KeyValueError::ValueLength(value.len()));
         }
-        self.attempt(Access::Write, |database| {
+        let result = self.attempt(Access::Write, |database| {
             let write = database.begin_write()?;
             write.open_table(TABLE)?.insert(key, value)?;
             Ok(write.commit()?)
-        })
+        });
+        self.wrote(key);
+        result
     }
 
     /// Removes `key`, if it is there.
@@ -270,11 +324,13 @@ impl KeyValue {
     /// When the key's length is wrong or the file can't be written.
     pub fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         check_key(key)?;
-        self.attempt(Access::Write, |database| {
+        let result = self.attempt(Access::Write, |database| {
             let write = database.begin_write()?;
             write.open_table(TABLE)?.remove(key)?;
             Ok(write.commit()?)
-        })
+        });
+        self.wrote(key);
+        result
     }
 
     /// All keys, in order.
@@ -448,6 +504,15 @@ fn get(database: &Database, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
     Ok(value.map(|value| value.value().to_vec()))
 }
 
+/// A key's counter (FNV-1a of its bytes).
+fn counter(key: &str) -> usize {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // The low bits are the best mixed ones, and fewer than a `usize` has.
+    (hash % COUNTERS as u64) as usize
+}
+
 fn make_table(database: &Database) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     write.open_table(TABLE)?;
@@ -476,8 +541,6 @@ mod tests {
     use super::*;
     use redb::BackendError;
     use std::ops::Bound;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn values_outlive_the_store() {
@@ -496,6 +559,31 @@ mod tests {
         assert_eq!(store.get("b").unwrap(), None);
         assert!(store.exists("a").unwrap());
         assert_eq!(store.keys().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn a_write_outdates_what_was_read_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyValue::open(&folder.path().join("kv")).unwrap();
+        let noted = |key| {
+            let mut seen = Seen::default();
+            store.note(&mut seen, key);
+            seen
+        };
+        assert_ne!(counter("a"), counter("b"));
+        let (mut a, b, all) = (noted(Some("a")), noted(Some("b")), noted(None));
+        store.set("a", b"1").unwrap();
+        // Reading again does not make the first reading newer.
+        store.note(&mut a, Some("a"));
+        let current = |seen: &[&Seen]| -> Vec<bool> {
+            seen.iter().map(|seen| store.is_current(seen)).collect()
+        };
+        assert_eq!(current(&[&a, &b, &all]), [false, true, false]);
+        assert!(store.is_current(&Seen::default()));
+        let (a, all) = (noted(Some("a")), noted(None));
+        assert_eq!(current(&[&a, &b, &all]), [true; 3]);
+        store.delete("b").unwrap();
+        assert_eq!(current(&[&a, &b, &all]), [true, false, false]);
     }
 
     #[test]

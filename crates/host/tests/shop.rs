@@ -116,6 +116,118 @@ fn stored_events_outlive_the_host() {
     assert_eq!(receipt.json()["repeated"], 1);
 }
 
+/// One more event of a shopper.
+fn numbered(shopper: &str, id: &str) -> String {
+    stored(shopper).replace("\"e1\"", &format!("\"{id}\""))
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_batches_for_one_shopper_come_together() {
+    // Without a pause between writes every batch can be taken; with the usual
+    // one most are shed, which is no loss, since they are not acknowledged.
+    for (variables, all) in [(&["min_write_interval_ms=0"][..], true), (&[], false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(shop) = shop(folder.path(), variables) else {
+            return;
+        };
+        let address = shop.address;
+        let senders: Vec<_> = (0..8)
+            .map(|sender| {
+                std::thread::spawn(move || {
+                    let ids = (0..12).map(|n| format!("e{sender}-{n}"));
+                    ids.filter(|id| {
+                        let reply = post(address, "/v1/events", numbered("s", id).as_bytes());
+                        if reply.status == 202 {
+                            assert_eq!(reply.json()["accepted"], 1, "{}", reply.text());
+                        } else {
+                            assert_eq!(reply.code(), "write_budget_exceeded");
+                        }
+                        reply.status == 202
+                    })
+                    .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let acknowledged: Vec<String> = senders
+            .into_iter()
+            .flat_map(|sender| sender.join().unwrap())
+            .collect();
+        assert!(!acknowledged.is_empty());
+        assert!(
+            !all || acknowledged.len() == 8 * 12,
+            "{}",
+            acknowledged.len()
+        );
+        let lost: Vec<&String> = acknowledged
+            .iter()
+            .filter(|id| {
+                // Known ones are repeated, and never shed.
+                let reply = post(address, "/v1/events", numbered("s", id).as_bytes());
+                reply.status != 202 || reply.json()["repeated"] != 1
+            })
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "{} of {}: {lost:?}",
+            lost.len(),
+            acknowledged.len()
+        );
+    }
+}
+
+#[test]
+fn who_waits_to_write_waits_to_the_deadline_and_readers_do_not() {
+    let Some(component) = edge() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        deadline: std::time::Duration::from_millis(900),
+        ..Limits::default()
+    };
+    let shop = start(&component, folder.path(), limits, &[]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let turn = runtime.block_on(shop.store.turn());
+    let reply = post(shop.address, "/v1/events", stored("a").as_bytes());
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (504, "host_deadline_exceeded")
+    );
+    let fresh = items(&rank(shop.address, "a", ""));
+    drop(turn);
+    // Given up for good: it does not write behind the client's back.
+    assert_eq!(items(&rank(shop.address, "a", "")), fresh);
+    let reply = post(shop.address, "/v1/events", stored("a").as_bytes());
+    assert_eq!((reply.status, &reply.json()["accepted"]), (202, &1.into()));
+}
+
+#[test]
+fn what_is_erased_does_not_come_back_with_a_batch_that_had_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shop) = shop(folder.path(), &["min_write_interval_ms=0"]) else {
+        return;
+    };
+    let address = shop.address;
+    let send = move |id: &str| post(address, "/v1/events", numbered("a", id).as_bytes());
+    assert_eq!(send("erased").status, 202);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let turn = runtime.block_on(shop.store.turn());
+    let batch = std::thread::spawn(move || send("late"));
+    // Time enough to read the profile. When it isn't, the batch reads none, and
+    // the test proves less, but doesn't fail.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let keys = shop.store.keys().unwrap();
+    assert_eq!(keys.len(), 1);
+    shop.store.delete(&keys[0]).unwrap();
+    drop(turn);
+    let reply = batch.join().unwrap();
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    assert_eq!(send("late").json()["repeated"], 1);
+    assert_eq!(send("erased").json()["accepted"], 1);
+}
+
 #[test]
 fn bad_input_is_answered_by_the_component() {
     let folder = tempfile::tempdir().unwrap();

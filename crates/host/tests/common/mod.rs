@@ -61,6 +61,7 @@ pub fn site(folder: &Path) {
 
 pub struct Running {
     pub address: SocketAddr,
+    pub store: Arc<KeyValue>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -76,7 +77,8 @@ pub fn start(component: &Path, folder: &Path, limits: Limits, variables: &[&str]
     // All tests of a machine share the compiled code.
     let cache = std::env::temp_dir().join("shelfedge-host-tests-compiled");
     let engine = engine(&limits, Some(&cache)).unwrap();
-    let guest = Guest::load(&engine, component, limits, store, Arc::new(settings)).unwrap();
+    let settings = Arc::new(settings);
+    let guest = Guest::load(&engine, component, limits, store.clone(), settings).unwrap();
     let files = StaticFiles::new(
         &folder.join("www"),
         &folder.join("package"),
@@ -103,6 +105,7 @@ pub fn start(component: &Path, folder: &Path, limits: Limits, variables: &[&str]
     });
     Running {
         address: address.recv().unwrap(),
+        store,
         stop: Some(stop),
         thread: Some(thread),
     }
