@@ -61,7 +61,7 @@ impl Session {
     pub(crate) fn open(manifest: &[u8], shelf: Vec<u8>, digest: Option<&[u8]>) -> Result<Self> {
         let manifest = Manifest::parse(manifest).map_err(|faults| Problem {
             faults,
-            ..Problem::new(Code::ModelUnusable).with_detail("manifest.json can't be used:")
+            ..Problem::new(Code::MODEL_UNUSABLE).with_detail("manifest.json can't be used:")
         })?;
         let known = manifest.parts.get("model.shelf").is_some_and(|part| {
             part.bytes == shelf.len() as u64 && digest.is_some_and(|digest| digest == part.sha256)
@@ -74,7 +74,7 @@ impl Session {
         }
         let digest = manifest.model_digest();
         let ranker = Ranker::open(shelf).map_err(|error| {
-            Problem::new(Code::ModelUnusable)
+            Problem::new(Code::MODEL_UNUSABLE)
                 .with_detail(["model.shelf: ", &error.to_string()].concat())
         })?;
         let info = ranker.info();
@@ -345,7 +345,7 @@ fn unusable(error: &PartError) -> Problem {
     let detail = fault.cause.clone();
     Problem {
         faults: fault.into(),
-        ..Problem::new(Code::ModelUnusable).with_detail(detail)
+        ..Problem::new(Code::MODEL_UNUSABLE).with_detail(detail)
     }
 }
 

@@ -25,6 +25,8 @@ pub fn origin(origin: Option<&str>, allowed: &str) -> Origin {
         if entry == "*" {
             return Origin::Allowed("*".to_owned());
         }
+        // As people copy it from the address bar.
+        let entry = entry.strip_suffix('/').unwrap_or(entry);
         if !entry.is_empty() && entry == origin {
             return Origin::Allowed(origin.to_owned());
         }
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn origins_are_compared_whole() {
-        let list = "https://shop.example, http://127.0.0.1:3000";
+        let list = "https://shop.example/, http://127.0.0.1:3000";
         let allowed = |text: &str| Origin::Allowed(text.to_owned());
         assert_eq!(origin(None, list), Origin::Absent);
         assert_eq!(

@@ -174,7 +174,7 @@ impl From<Problem> for Refusal {
 
 impl From<BadVariable> for Refusal {
     fn from(bad: BadVariable) -> Self {
-        problem(Code::Misconfigured, bad.to_string()).into()
+        problem(Code::MISCONFIGURED, bad.to_string()).into()
     }
 }
 
@@ -202,7 +202,7 @@ fn problem(code: Code, detail: impl Into<String>) -> Problem {
 }
 
 fn store_failed(fault: &StoreFault) -> Refusal {
-    Refusal::later(problem(Code::StoreUnavailable, fault.0.clone()))
+    Refusal::later(problem(Code::STORE_UNAVAILABLE, fault.0.clone()))
 }
 
 /// The store failed while a batch was being stored.
@@ -216,7 +216,7 @@ fn store_failed_at(fault: &StoreFault, progress: Progress) -> Refusal {
     );
     Refusal::later(Problem {
         progress: Some(Box::new(progress)),
-        ..problem(Code::StoreUnavailable, detail)
+        ..problem(Code::STORE_UNAVAILABLE, detail)
     })
 }
 
@@ -302,7 +302,7 @@ impl Edge<'_> {
     ) -> Result<Response, Refusal> {
         let Some(route) = Route::find(&head.path) else {
             let path: String = head.path.chars().take(100).collect();
-            return Err(problem(Code::NotFound, format!("there is nothing at {path:?}")).into());
+            return Err(problem(Code::NOT_FOUND, format!("there is nothing at {path:?}")).into());
         };
         match head.method.as_str() {
             "OPTIONS" => return preflight(head, route, allowed),
@@ -310,7 +310,7 @@ impl Edge<'_> {
             _ => {
                 let method: String = head.method.chars().take(20).collect();
                 return Err(Refusal::from(problem(
-                    Code::MethodNotAllowed,
+                    Code::METHOD_NOT_ALLOWED,
                     format!("{} does not take {method:?}", head.path),
                 ))
                 .with("allow", route.allow()));
@@ -320,7 +320,7 @@ impl Edge<'_> {
             let token = settings::API_TOKEN.text(self.variables)?;
             if !is_authorized(head.header("authorization"), &token) {
                 return Err(Refusal::from(problem(
-                    Code::Unauthorized,
+                    Code::UNAUTHORIZED,
                     "the request has no valid bearer token",
                 ))
                 .with("www-authenticate", "Bearer realm=\"shelfedge\""));
@@ -345,12 +345,13 @@ impl Edge<'_> {
     fn body(&self, head: &Head, body: &mut dyn Body, types: &[&str]) -> Result<Vec<u8>, Refusal> {
         let given = head.header("content-type").unwrap_or("");
         let media_type = given.split(';').next().unwrap_or("").trim();
-        if !types.iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
+        let known = types.iter().any(|t| media_type.eq_ignore_ascii_case(t));
+        if !known || !shelfedge_wire::events::is_utf8(given) {
             let given: String = given.chars().take(100).collect();
             return Err(Refusal::from(problem(
-                Code::UnsupportedMediaType,
+                Code::UNSUPPORTED_MEDIA_TYPE,
                 format!(
-                    "the content-type is {given:?} and must be one of: {}",
+                    "the content-type is {given:?} and must be one of these, in UTF-8: {}",
                     types.join(", ")
                 ),
             ))
@@ -360,7 +361,7 @@ impl Edge<'_> {
             && !coding.eq_ignore_ascii_case("identity")
         {
             return Err(problem(
-                Code::UnsupportedMediaType,
+                Code::UNSUPPORTED_MEDIA_TYPE,
                 "bodies are taken without a content-encoding",
             )
             .into());
@@ -368,12 +369,12 @@ impl Edge<'_> {
         let most = settings::MAX_BODY_BYTES.number(self.variables, 1, 16 << 20)? as usize;
         read_body(head, body, most).map_err(|error| match error {
             BodyError::TooLarge => problem(
-                Code::BodyTooLarge,
+                Code::BODY_TOO_LARGE,
                 format!("the body may have at most {most} bytes"),
             )
             .into(),
             BodyError::Broken(why) => {
-                problem(Code::BodyIncomplete, format!("the body broke off: {why}")).into()
+                problem(Code::BODY_INCOMPLETE, format!("the body broke off: {why}")).into()
             }
         })
     }
@@ -384,7 +385,7 @@ impl Edge<'_> {
             return Ok(());
         }
         Err(Refusal::later(problem(
-            Code::DeadlineExceeded,
+            Code::DEADLINE_EXCEEDED,
             format!("the deadline of {deadline_ms} ms passed before: {next}"),
         )))
     }
@@ -396,12 +397,12 @@ impl Edge<'_> {
     fn open(&self) -> Result<(Ranker<&'static [u8]>, EmbeddedModel), Refusal> {
         let model = self.model.ok_or_else(|| {
             problem(
-                Code::ModelUnusable,
+                Code::MODEL_UNUSABLE,
                 "the component was built without a model",
             )
         })?;
         let ranker = Ranker::open(model.bytes)
-            .map_err(|error| problem(Code::ModelUnusable, error.to_string()))?;
+            .map_err(|error| problem(Code::MODEL_UNUSABLE, error.to_string()))?;
         Ok((ranker, model))
     }
 
@@ -464,7 +465,7 @@ impl Edge<'_> {
             ],
         )?;
         if !settings::STORE_PROFILES.switch(self.variables)? {
-            return Err(problem(Code::ProfilesOff, "the variable store_profiles is false").into());
+            return Err(problem(Code::PROFILES_OFF, "the variable store_profiles is false").into());
         }
         self.in_time(deadline, "reading the events")?;
         let begun = self.clock.elapsed_us();
@@ -531,7 +532,7 @@ impl Edge<'_> {
             // A clock that went back must not shut a shopper out.
             if (0..interval).contains(&since) {
                 return Err(Refusal::from(problem(
-                    Code::WriteBudgetExceeded,
+                    Code::WRITE_BUDGET_EXCEEDED,
                     format!(
                         "the shopper's profile was written {since} ms ago and is written at most \
                          every {interval} ms"
@@ -581,11 +582,11 @@ impl Edge<'_> {
         let value = profiles.get(&key(&shopper));
         phases.add("store", self.clock.elapsed_us() - begun);
         let Some(bytes) = value.map_err(|fault| store_failed(&fault))? else {
-            return Err(Problem::new(Code::ProfileNotFound).into());
+            return Err(Problem::new(Code::PROFILE_NOT_FOUND).into());
         };
         match Profile::decode(&bytes, &shopper) {
             Ok(_) => Ok(Response::new(200, JSON, bytes)),
-            Err(bad) => Err(problem(Code::ProfileUnreadable, bad.to_string()).into()),
+            Err(bad) => Err(problem(Code::PROFILE_UNREADABLE, bad.to_string()).into()),
         }
     }
 
@@ -606,7 +607,7 @@ impl Edge<'_> {
         phases.add("store", self.clock.elapsed_us() - begun);
         erased.map_err(|fault| {
             Refusal::later(problem(
-                Code::StoreUnavailable,
+                Code::STORE_UNAVAILABLE,
                 format!("{}; the profile may be erased or not", fault.0),
             ))
         })?;
@@ -717,7 +718,7 @@ fn preflight(head: &Head, route: Route<'_>, allowed: &Origin) -> Result<Response
                 .with("access-control-max-age", "600"))
         }
         Origin::Refused => Err(problem(
-            Code::OriginNotAllowed,
+            Code::ORIGIN_NOT_ALLOWED,
             "the variable cors_origins does not name this origin",
         )
         .into()),

@@ -64,7 +64,7 @@ fn wrong_media_type() {
             x-content-type-options: nosniff
             server-timing: total;dur=0.000
 
-            {"type":"urn:shelfedge:problem:unsupported_media_type","title":"The body has a media type that isn't read here.","status":415,"detail":"the content-type is \"text/plain\" and must be one of: application/json","code":"unsupported_media_type","action":"Set Content-Type to the type that /openapi.json names."}"#]],
+            {"type":"urn:shelfedge:problem:unsupported_media_type","title":"The body has a media type that isn't read here.","status":415,"detail":"the content-type is \"text/plain\" and must be one of these, in UTF-8: application/json","code":"unsupported_media_type","action":"Set Content-Type to the type that /openapi.json names."}"#]],
     );
     let none = Shop::new().send("POST", "/v1/events", &[], b"{}");
     assert_eq!(none.status, 415);

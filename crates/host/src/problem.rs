@@ -208,12 +208,12 @@ mod tests {
         let ids: BTreeSet<_> = HostProblem::ALL.iter().map(|p| p.code()).collect();
         assert_eq!(ids.len(), HostProblem::ALL.len());
         for (host, published) in [
-            (HostProblem::DeadlineExceeded, Code::HostDeadlineExceeded),
-            (HostProblem::OutOfMemory, Code::OutOfMemory),
-            (HostProblem::ComponentFailed, Code::ComponentFailed),
+            (HostProblem::DeadlineExceeded, Code::HOST_DEADLINE_EXCEEDED),
+            (HostProblem::OutOfMemory, Code::OUT_OF_MEMORY),
+            (HostProblem::ComponentFailed, Code::COMPONENT_FAILED),
         ] {
-            assert_eq!(host.code(), published.id());
-            assert_eq!(host.status().as_u16(), published.status());
+            assert_eq!(host.code(), published.id);
+            assert_eq!(host.status().as_u16(), published.status);
         }
     }
 

@@ -73,6 +73,19 @@ pub fn parse(
     })
 }
 
+/// Whether a content type leaves the text's encoding at UTF-8, the only one that
+/// JSON is exchanged in (RFC 8259, 8.1).
+pub fn is_utf8(content_type: &str) -> bool {
+    content_type
+        .split(';')
+        .skip(1)
+        .filter_map(|part| part.split_once('='))
+        .all(|(name, value)| {
+            !name.trim().eq_ignore_ascii_case("charset")
+                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+}
+
 enum Form {
     Single,
     Batch,
@@ -83,15 +96,9 @@ fn form(content_type: Option<&str>) -> Result<Form, Faults> {
     let Some(content_type) = content_type else {
         return Ok(Form::Either);
     };
-    let mut parts = content_type.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default();
-    let charset = parts
-        .filter_map(|part| part.split_once('='))
-        .all(|(name, value)| {
-            !name.trim().eq_ignore_ascii_case("charset")
-                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        });
-    let is = |name: &str| media.eq_ignore_ascii_case(name) && charset;
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let utf8 = is_utf8(content_type);
+    let is = |name: &str| media.eq_ignore_ascii_case(name) && utf8;
     if is("application/cloudevents+json") {
         Ok(Form::Single)
     } else if is("application/cloudevents-batch+json") {

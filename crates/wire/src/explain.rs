@@ -100,13 +100,12 @@ fn direction(group: Group, helps: bool) -> Sentence {
             "How long it has been on sale speaks against it",
             "上架时间减分",
         ),
-        (Group::Product, true) => both(
-            "What was learned about this product speaks for it",
-            "商品本身的特点加分",
-        ),
+        (Group::Product, true) => {
+            both("A favourite of this shop's customers", "本店顾客喜爱的商品")
+        }
         (Group::Product, false) => both(
-            "What was learned about this product speaks against it",
-            "商品本身的特点减分",
+            "Customers of this shop choose it less often",
+            "本店顾客较少选择",
         ),
         (_, true) => both("The moment speaks for it", "此时此地加分"),
         (_, false) => both("The moment speaks against it", "此时此地减分"),
@@ -185,8 +184,8 @@ mod tests {
             Its price speaks against it | 价格减分
             How long it has been on sale speaks for it | 上架时间加分
             How long it has been on sale speaks against it | 上架时间减分
-            What was learned about this product speaks for it | 商品本身的特点加分
-            What was learned about this product speaks against it | 商品本身的特点减分
+            A favourite of this shop's customers | 本店顾客喜爱的商品
+            Customers of this shop choose it less often | 本店顾客较少选择
         "#]].assert_eq(&text);
     }
 }

@@ -15,7 +15,7 @@ pub const FORMAT: u32 = 1;
 
 /// The parts of a bundle; more would be a mistake.
 const MAX_PARTS: usize = 64;
-/// A manifest has a few hundred bytes.
+/// A manifest has about a thousand bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// A SHA-256 digest.
@@ -240,8 +240,11 @@ impl Manifest {
     /// contradict each other.
     pub fn parse(bytes: &[u8]) -> Result<Self, Faults> {
         if bytes.len() > MAX_BYTES {
-            let cause = format!("manifest.json has {} bytes", bytes.len());
-            return Err(Fault::new(&codes::BODY_TOO_LARGE, "", cause).into());
+            let cause = format!(
+                "manifest.json has {} bytes, and at most {MAX_BYTES} are read",
+                bytes.len()
+            );
+            return Err(Fault::new(&codes::MANIFEST_TOO_LARGE, "", cause).into());
         }
         let manifest = Decoder::run(bytes, 8, read)?;
         // Without faults nothing can be missing.

@@ -10,65 +10,60 @@ use crate::limits::Limits;
 /// The media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
+/// One way in which a request fails as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The stable name, such as `invalid_request`.
+    pub id: &'static str,
+    /// The HTTP status that goes with it.
+    pub status: u16,
+    /// What went wrong, the same for every occurrence.
+    pub title: &'static str,
+    /// What the caller can do.
+    pub action: &'static str,
+}
+
 macro_rules! problems {
     ($($name:ident = $id:literal, $status:literal, $title:literal, $action:literal;)*) => {
-        /// Every way in which a request fails as a whole.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum Code {
-            $(#[doc = $title] $name,)*
-        }
-
+        // Constants and not an enum with tables: a browser that fails in four of
+        // these ways downloads the texts of those four.
         impl Code {
+            $(#[doc = $title] pub const $name: Self = Self {
+                id: $id,
+                status: $status,
+                title: $title,
+                action: $action,
+            };)*
+
             /// All of them, in the order of this file.
             pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The stable name, such as `invalid_request`.
-            pub const fn id(self) -> &'static str {
-                match self { $(Self::$name => $id,)* }
-            }
-
-            /// The HTTP status that goes with it.
-            pub const fn status(self) -> u16 {
-                match self { $(Self::$name => $status,)* }
-            }
-
-            /// What went wrong, the same for every occurrence.
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title,)* }
-            }
-
-            /// What the caller can do.
-            pub const fn action(self) -> &'static str {
-                match self { $(Self::$name => $action,)* }
-            }
         }
     };
 }
 
 problems! {
-    MalformedJson = "malformed_json", 400, "The body isn't JSON in UTF-8.", "Build the body with a JSON library.";
-    TooDeep = "too_deep", 400, "The body is nested too deeply.", "Flatten the body.";
-    BodyIncomplete = "body_incomplete", 400, "The body broke off.", "Send the whole body again.";
-    Unauthorized = "unauthorized", 401, "The request carries no valid key.", "Send the shop's key in the Authorization header.";
-    OriginNotAllowed = "origin_not_allowed", 403, "The page's origin may not call this shop.", "Add the origin to the application's allowed origins.";
-    ProfilesOff = "profiles_off", 403, "This shop stores no profiles.", "Send the events with the ranking request.";
-    NotFound = "not_found", 404, "There is nothing at this path.", "See /openapi.json for the paths.";
-    ProfileNotFound = "profile_not_found", 404, "Nothing is stored of this shopper.", "Nothing has to be done; the shopper's next events begin a profile.";
-    MethodNotAllowed = "method_not_allowed", 405, "This path doesn't answer this method.", "Use a method that the Allow header names.";
-    BodyTooLarge = "body_too_large", 413, "The body is larger than the limit.", "Send fewer events or candidates in one request.";
-    UnsupportedMediaType = "unsupported_media_type", 415, "The body has a media type that isn't read here.", "Set Content-Type to the type that /openapi.json names.";
-    InvalidRequest = "invalid_request", 422, "The request has faults.", "Correct every fault in the list.";
-    Internal = "internal", 500, "The service failed; the request may be right.", "Try again; if it stays, report the detail.";
-    Misconfigured = "misconfigured", 500, "A setting of the service can't be used.", "Correct the setting that the detail names.";
-    ComponentFailed = "component_failed", 500, "The component stopped without an answer.", "Try again; if it stays, see the host's log.";
-    OutOfMemory = "out_of_memory", 500, "The component needed more memory than it may have.", "Send a smaller request, or raise the memory limit.";
-    ModelUnusable = "model_unusable", 500, "The model can't be used.", "Deploy a whole bundle from one run of the trainer.";
-    ProfileUnreadable = "profile_unreadable", 500, "What is stored of this shopper can't be read.", "Erase it with DELETE at the same path, or send events of the shopper: they replace it.";
-    DeadlineExceeded = "deadline_exceeded", 503, "The answer took longer than allowed.", "Send a smaller request, or raise the deadline.";
-    WriteBudgetExceeded = "write_budget_exceeded", 503, "The store's writes are used up for now.", "Wait as long as Retry-After says, and send the same events again.";
-    StoreUnavailable = "store_unavailable", 503, "The store failed.", "Send the same request again later; what a batch has stored by now, as its progress says, isn't stored twice.";
-    HostDeadlineExceeded = "host_deadline_exceeded", 504, "The component didn't answer in time and was stopped.", "Send a smaller request, or raise the host's deadline.";
+    MALFORMED_JSON = "malformed_json", 400, "The body isn't JSON in UTF-8.", "Build the body with a JSON library.";
+    TOO_DEEP = "too_deep", 400, "The body is nested too deeply.", "Flatten the body.";
+    BODY_INCOMPLETE = "body_incomplete", 400, "The body broke off.", "Send the whole body again.";
+    UNAUTHORIZED = "unauthorized", 401, "The request carries no valid key.", "Send the shop's key in the Authorization header.";
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed", 403, "The page's origin may not call this shop.", "Add the origin to the application's allowed origins.";
+    PROFILES_OFF = "profiles_off", 403, "This shop stores no profiles.", "Send the events with the ranking request.";
+    NOT_FOUND = "not_found", 404, "There is nothing at this path.", "See /openapi.json for the paths.";
+    PROFILE_NOT_FOUND = "profile_not_found", 404, "Nothing is stored of this shopper.", "Nothing has to be done; the shopper's next events begin a profile.";
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This path doesn't answer this method.", "Use a method that the Allow header names.";
+    BODY_TOO_LARGE = "body_too_large", 413, "The body is larger than the limit.", "Send fewer events or candidates in one request.";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415, "The body has a media type that isn't read here.", "Set Content-Type to the type that /openapi.json names.";
+    INVALID_REQUEST = "invalid_request", 422, "The request has faults.", "Correct every fault in the list.";
+    INTERNAL = "internal", 500, "The service failed; the request may be right.", "Try again; if it stays, report the detail.";
+    MISCONFIGURED = "misconfigured", 500, "A setting of the service can't be used.", "Correct the setting that the detail names.";
+    COMPONENT_FAILED = "component_failed", 500, "The component stopped without an answer.", "Try again; if it stays, see the host's log.";
+    OUT_OF_MEMORY = "out_of_memory", 500, "The component needed more memory than it may have.", "Send a smaller request, or raise the memory limit.";
+    MODEL_UNUSABLE = "model_unusable", 500, "The model can't be used.", "Deploy a whole bundle from one run of the trainer.";
+    PROFILE_UNREADABLE = "profile_unreadable", 500, "What is stored of this shopper can't be read.", "Erase it with DELETE at the same path, or send events of the shopper: they replace it.";
+    DEADLINE_EXCEEDED = "deadline_exceeded", 503, "The answer took longer than allowed.", "Send a smaller request, or raise the deadline.";
+    WRITE_BUDGET_EXCEEDED = "write_budget_exceeded", 503, "The store's writes are used up for now.", "Wait as long as Retry-After says, and send the same events again.";
+    STORE_UNAVAILABLE = "store_unavailable", 503, "The store failed.", "Send the same request again later; what a batch has stored by now, as its progress says, isn't stored twice.";
+    HOST_DEADLINE_EXCEEDED = "host_deadline_exceeded", 504, "The component didn't answer in time and was stopped.", "Send a smaller request, or raise the host's deadline.";
 }
 
 /// A failed request.
@@ -109,11 +104,11 @@ impl Problem {
     /// A problem of some kind, with its title for a detail.
     pub fn new(code: Code) -> Self {
         Self {
-            status: code.status(),
-            code: code.id(),
-            title: code.title(),
-            detail: code.title().to_owned(),
-            action: code.action(),
+            status: code.status,
+            code: code.id,
+            title: code.title,
+            detail: code.title.to_owned(),
+            action: code.action,
             faults: Faults::default(),
             progress: None,
         }
@@ -192,11 +187,11 @@ impl From<Faults> for Problem {
     fn from(faults: Faults) -> Self {
         let only = faults.iter().next().map(|fault| fault.code);
         let code = match only {
-            Some(id) if id == codes::MALFORMED_JSON.id => Code::MalformedJson,
-            Some(id) if id == codes::TOO_DEEP.id => Code::TooDeep,
-            Some(id) if id == codes::BODY_TOO_LARGE.id => Code::BodyTooLarge,
-            Some(id) if id == codes::MEDIA_TYPE.id => Code::UnsupportedMediaType,
-            _ => Code::InvalidRequest,
+            Some(id) if id == codes::MALFORMED_JSON.id => Code::MALFORMED_JSON,
+            Some(id) if id == codes::TOO_DEEP.id => Code::TOO_DEEP,
+            Some(id) if id == codes::BODY_TOO_LARGE.id => Code::BODY_TOO_LARGE,
+            Some(id) if id == codes::MEDIA_TYPE.id => Code::UNSUPPORTED_MEDIA_TYPE,
+            _ => Code::INVALID_REQUEST,
         };
         let mut problem = Self::new(code);
         problem.detail = match faults.len() {
@@ -248,12 +243,12 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_statuses_are_errors() {
-        let ids: BTreeSet<_> = Code::ALL.iter().map(|code| code.id()).collect();
+        let ids: BTreeSet<_> = Code::ALL.iter().map(|code| code.id).collect();
         assert_eq!(ids.len(), Code::ALL.len());
         assert!(
             Code::ALL
                 .iter()
-                .all(|code| (400..600).contains(&code.status()))
+                .all(|code| (400..600).contains(&code.status))
         );
     }
 
@@ -299,7 +294,7 @@ mod tests {
         .assert_eq(&serde_json::to_string_pretty(&value).expect("text"));
         expect![[r#"{"type":"urn:shelfedge:problem:not_found","title":"There is nothing at this path.","status":404,"detail":"no such \"path\"","code":"not_found","action":"See /openapi.json for the paths."}"#]]
         .assert_eq(&String::from_utf8_lossy(
-            &Problem::new(Code::NotFound)
+            &Problem::new(Code::NOT_FOUND)
                 .with_detail("no such \"path\"")
                 .to_json(),
         ));

@@ -345,7 +345,7 @@ fn refused(error: RankError) -> Problem {
             let cause = format!("{found} isn't a whole number from 1 to {MAX_LIMIT}");
             Faults::from(Fault::new(&codes::OUT_OF_RANGE, "limit", cause)).into()
         }
-        error => Problem::new(problem::Code::ModelUnusable)
+        error => Problem::new(problem::Code::MODEL_UNUSABLE)
             .with_detail(format!("{error} [{}]", error.code())),
     }
 }

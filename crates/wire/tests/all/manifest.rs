@@ -144,7 +144,7 @@ fn every_fault_at_once() {
     "#]]
     .assert_eq(&faults("null"));
     expect![[r#"
-        - body_too_large: manifest.json has 65537 bytes
+        - manifest_too_large: manifest.json has 65537 bytes, and at most 65536 are read
     "#]]
     .assert_eq(&faults(&" ".repeat(65_537)));
 }

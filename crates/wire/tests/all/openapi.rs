@@ -215,7 +215,7 @@ fn shoppers(about: &str) -> Value {
 }
 
 fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
-    let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id()).collect();
+    let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id).collect();
     let fault_codes: Vec<_> = codes::all().iter().map(|(code, _)| code.id).collect();
     vec![
         (
@@ -348,8 +348,8 @@ fn problems(statuses: &[u16]) -> Map<String, Value> {
     for status in statuses {
         let lines: Vec<_> = Code::ALL
             .iter()
-            .filter(|code| code.status() == *status)
-            .map(|code| format!("`{}`: {} {}", code.id(), code.title(), code.action()))
+            .filter(|code| code.status == *status)
+            .map(|code| format!("`{}`: {} {}", code.id, code.title, code.action))
             .collect();
         assert!(!lines.is_empty(), "no problem has the status {status}");
         responses.insert(
@@ -696,7 +696,7 @@ fn real_bodies_fit_their_schemas() {
             unsure: shopper("b"),
             not_stored: shopper("c"),
         })),
-        ..Problem::new(Code::StoreUnavailable)
+        ..Problem::new(Code::STORE_UNAVAILABLE)
     };
     assert_eq!(check("Problem", &problem.to_json()), Vec::<String>::new());
     let faults = rank::parse(br#"{"limit":0,"now":7}"#, &limits).expect_err("faults");
