@@ -17,6 +17,7 @@ pub mod shopper;
 pub mod spec;
 pub mod tables;
 pub mod text;
+pub mod trails;
 
 pub use encode::{Affinity, Device, Encoded, Moment, encode};
 pub use shopper::Shopper;

@@ -39,6 +39,12 @@ pub struct Shopper {
     pub pieces: i64,
     /// Distinct products of the running session, most recent first.
     pub session: Vec<u32>,
+    /// Products of the newest events, oldest first: looked at, put into the cart
+    /// or onto a list, and bought. What is only done to the product before
+    /// (a look, then the cart) counts once.
+    pub trail: Vec<u32>,
+    /// Where in the trail the newest session begins.
+    pub trail_session: usize,
     /// Products in the cart, sorted by index.
     pub cart: Vec<u32>,
     /// Items that are not in the tables.
@@ -99,6 +105,7 @@ impl Shopper {
         }
         sort::by(&mut shopper.bought, |a, b| a.product.cmp(&b.product));
         shopper.session(tables, &order, now);
+        shopper.follow(tables, &order, &repeated);
         shopper
     }
 
@@ -191,14 +198,7 @@ impl Shopper {
                 break;
             }
             end = event.time;
-            let interest = matches!(
-                event.kind,
-                EventKind::ViewItem
-                    | EventKind::SelectItem
-                    | EventKind::AddToCart
-                    | EventKind::AddToWishlist
-            );
-            if !interest {
+            if !is_interest(event.kind) {
                 continue;
             }
             for item in event.items.iter().rev() {
@@ -214,6 +214,30 @@ impl Shopper {
         }
     }
 
+    fn follow(&mut self, tables: &Tables<'_>, order: &[&Event], repeated: &[bool]) {
+        let mut last: Option<(&Event, u32)> = None;
+        for (event, _) in order.iter().zip(repeated).filter(|(_, r)| !**r) {
+            if !(is_interest(event.kind) || event.kind == EventKind::Purchase) {
+                continue;
+            }
+            for item in &event.items {
+                let Some(product) = tables.find(item.product.as_str()) else {
+                    continue;
+                };
+                if let Some((before, same)) = last {
+                    if same == product && before.kind != event.kind {
+                        continue;
+                    }
+                    if event.time.since(before.time) > SESSION_GAP {
+                        self.trail_session = self.trail.len();
+                    }
+                }
+                self.trail.push(product);
+                last = Some((event, product));
+            }
+        }
+    }
+
     /// What the shopper bought of a product.
     #[must_use]
     pub fn of(&self, product: u32) -> Option<&Bought> {
@@ -222,6 +246,17 @@ impl Shopper {
             .ok()
             .map(|i| &self.bought[i])
     }
+}
+
+/// Whether an event tells what a shopper is interested in now.
+fn is_interest(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::ViewItem
+            | EventKind::SelectItem
+            | EventKind::AddToCart
+            | EventKind::AddToWishlist
+    )
 }
 
 /// Marks all but the earliest of equal keys.

@@ -60,6 +60,9 @@ const FIELDS: usize = 9;
 /// Bit of the header's flags: one more column holds the prices' high halves. A
 /// table has it only where a price needs it.
 const WIDE_PRICES: u32 = 1;
+/// Bit of the header's flags: nothing is known of the products but their ids, so
+/// there are neither titles nor columns.
+const BARE: u32 = 2;
 
 /// One product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ pub struct ProductRef<'a> {
 }
 
 /// The statistics of one product at the tables' date.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
     /// Index of its embedding; 0 when it has none of its own.
     pub slot: u32,
@@ -200,13 +203,17 @@ impl<'a> Tables<'a> {
             Ok(part)
         };
         let words = |n: usize| count.checked_mul(n)?.checked_mul(4);
+        let flags = u32_at(products, 12).ok_or(bad)?;
+        if flags & !(WIDE_PRICES | BARE) != 0 {
+            return Err(bad);
+        }
+        let described = usize::from(flags & BARE == 0);
         let id_ends = Column(take(words(1))?);
-        let title_ends = Column(take(words(1))?);
-        let columns = Column(take(words(FIELDS))?);
-        let high_prices = match u32_at(products, 12).ok_or(bad)? {
+        let title_ends = Column(take(words(described))?);
+        let columns = Column(take(words(described * FIELDS))?);
+        let high_prices = match flags & WIDE_PRICES {
             0 => None,
-            WIDE_PRICES => Some(Column(take(words(1))?)),
-            _ => return Err(bad),
+            _ => Some(Column(take(words(1))?)),
         };
         let ids = take(Some(id_bytes))?;
         let titles = take(Some(title_bytes))?;
@@ -420,7 +427,10 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
     let ids: usize = rows.iter().map(|r| r.id.len()).sum();
     let titles: usize = rows.iter().map(|r| r.title.len()).sum();
     let wide_prices = rows.iter().any(|r| r.stats.price > u64::from(u32::MAX));
-    let flags = if wide_prices { WIDE_PRICES } else { 0 };
+    let bare = rows
+        .iter()
+        .all(|r| r.title.is_empty() && r.stats == Stats::default());
+    let flags = if wide_prices { WIDE_PRICES } else { 0 } | if bare { BARE } else { 0 };
     for n in [rows.len(), ids, titles, flags as usize] {
         word(&mut out.products, n);
     }
@@ -430,7 +440,7 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
         word(&mut out.products, end);
     }
     end = 0;
-    for row in rows {
+    for row in rows.iter().filter(|_| !bare) {
         end += row.title.len();
         word(&mut out.products, end);
     }
@@ -446,7 +456,7 @@ pub fn write(rows: &[ProductRow], neighbours: usize, popular: &[u32]) -> Written
         |s| s.repeat,
     ];
     for field in fields {
-        for row in rows {
+        for row in rows.iter().filter(|_| !bare) {
             out.products
                 .extend_from_slice(&field(&row.stats).to_le_bytes());
         }

@@ -17,6 +17,7 @@ use shelfedge_commerce::{Event, ProductId, Timestamp, sort};
 use shelfedge_engine::program::{Kind, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
+use shelfedge_features::trails::{self, Index, Sums, Trails};
 use shelfedge_features::{Affinity, Moment, Shopper, Spec, TableError, Tables, encode};
 pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
 
@@ -27,6 +28,8 @@ pub use recall::{Candidate, RECALL, Sources};
 pub const MAX_CANDIDATES: usize = 2_000;
 /// Events of a request, at most.
 pub const MAX_EVENTS: usize = 5_000;
+/// Whether models with a log of sequences can be opened.
+const HAS_TRAILS: bool = cfg!(feature = "trails");
 /// Length of a list, at most.
 pub const MAX_LIMIT: usize = 200;
 
@@ -218,6 +221,10 @@ pub struct Workspace {
     encoded: Encoded,
     occluded: Encoded,
     products: Vec<u32>,
+    sums: Sums,
+    index: Option<Index>,
+    /// Requests so far, of a model with a log.
+    requests: u32,
 }
 
 /// A request after recall and encoding, before scoring.
@@ -240,6 +247,7 @@ enum Feed {
     Title,
     Wide,
     Session,
+    Trail,
 }
 
 /// A compiled ranking model with its tables.
@@ -261,7 +269,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             section: "spec",
             missing: true,
         })?)?;
-        Tables::open(|name| model.section(name))?;
+        let tables = Tables::open(|name| model.section(name))?;
+        let trail_width = match model.section(trails::SECTION) {
+            Some(section) if HAS_TRAILS => Trails::open(section, tables.len())?.width(),
+            _ => 0,
+        };
         let mut feeds = Vec::new();
         for port in model.inputs() {
             let (feed, kind, rows, width) = match port.name {
@@ -286,6 +298,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     Rows::Shared,
                     spec.session_products as usize,
                 ),
+                "trail" => (Feed::Trail, Kind::F32, Rows::PerRow, trail_width),
                 name => {
                     return Err(OpenError::Port {
                         name: name.to_owned(),
@@ -339,6 +352,16 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     pub fn tables(&self) -> Tables<'_> {
         Tables::open(|name| self.model.section(name))
             .unwrap_or_else(|_| unreachable!("the tables were opened before"))
+    }
+
+    /// The log of sequences, of a model that has one.
+    #[must_use]
+    pub fn trails(&self) -> Option<Trails<'_>> {
+        if !HAS_TRAILS {
+            return None;
+        }
+        let section = self.model.section(trails::SECTION)?;
+        Trails::open(section, self.tables().len()).ok()
     }
 
     /// Number of products.
@@ -420,9 +443,29 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             given = Some(recall::merge(found));
         }
         let shopper = Shopper::fold(&tables, query.events, query.now);
-        workspace.affinity.fill(&tables, &shopper);
-        let candidates =
-            given.unwrap_or_else(|| recall::recall(&tables, &shopper, &workspace.affinity, RECALL));
+        let candidates = match self.trails() {
+            None => {
+                workspace.affinity.fill(&tables, &shopper);
+                given.unwrap_or_else(|| {
+                    recall::recall(&tables, &shopper, &workspace.affinity, RECALL)
+                })
+            }
+            Some(trails) => {
+                // One request reads the log from end to end; for more of them
+                // an index is worth its making.
+                if workspace.requests == 1 {
+                    workspace.index = Some(Index::new(&trails));
+                }
+                workspace.requests = workspace.requests.saturating_add(1);
+                let (limit, query) = (query.limit, trails.query(&shopper));
+                let index = workspace.index.as_ref();
+                workspace.sums.fill(&trails, index, query);
+                let found = workspace.sums.candidates(&trails, query);
+                given.unwrap_or_else(|| {
+                    recall::followers(&tables, &shopper, &found, &trails.barred(query), limit)
+                })
+            }
+        };
         workspace.products.clear();
         workspace
             .products
@@ -451,11 +494,16 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             affinity,
             encoded,
             products,
+            sums,
             ..
         } = workspace;
         encode(
             &self.spec, tables, shopper, affinity, moment, products, encoded,
         );
+        if let Some(trails) = self.trails() {
+            let query = trails.query(shopper);
+            sums.encode(&trails, query, products, &mut encoded.trail);
+        }
     }
 
     /// The inputs that the last [`Ranker::prepare`] or [`Ranker::rank`] encoded.
@@ -479,6 +527,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 Feed::Title => Input::I32(&encoded.title),
                 Feed::Wide => Input::I32(&encoded.wide),
                 Feed::Session => Input::I32(&encoded.session),
+                Feed::Trail => Input::F32(&encoded.trail),
             })
             .collect();
         self.model.run(engine, encoded.rows, &inputs)
@@ -539,6 +588,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         items: &mut [RankedItem],
         workspace: &mut Workspace,
     ) -> Result<(), RankError> {
+        // The same numbers as when the list was ranked: shares and ranks are among
+        // all its candidates.
+        if let Some(trails) = self.trails() {
+            return self.attribute(&trails, shopper, items, workspace);
+        }
         let tables = self.tables();
         workspace.products.clear();
         workspace.products.extend(items.iter().map(|i| i.product));
@@ -565,13 +619,84 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 }
             }
         }
-        for item in items {
-            // Equal contributions keep the order of the groups.
-            sort::by(&mut item.reasons, |a, b| {
-                b.contribution
-                    .total_cmp(&a.contribution)
-                    .then(a.group.cmp(&b.group))
-            });
+        items.iter_mut().for_each(explain::sort_reasons);
+        Ok(())
+    }
+
+    /// Explains by Shapley values of the groups of numbers.
+    fn attribute(
+        &self,
+        trails: &Trails<'_>,
+        shopper: &Shopper,
+        items: &mut [RankedItem],
+        workspace: &mut Workspace,
+    ) -> Result<(), RankError> {
+        let width = trails.width();
+        let (reference, _) = self
+            .model
+            .section(explain::REFERENCE)
+            .unwrap_or(&[])
+            .as_chunks::<4>();
+        if reference.len() != width {
+            return Ok(());
+        }
+        let groups = trails.groups();
+        let query = trails.query(shopper);
+        let players: Vec<Group> = Group::EXPLAINING
+            .into_iter()
+            .filter(|group| groups.contains(group))
+            .filter(|group| *group != Group::Session || !query.is_empty())
+            .collect();
+        let rows: Vec<usize> = items
+            .iter()
+            .filter_map(|item| workspace.products.binary_search(&item.product).ok())
+            .collect();
+        let coalitions = 1usize << players.len();
+        let mut scores: Vec<Vec<f32>> = Vec::with_capacity(coalitions);
+        for coalition in 0..coalitions {
+            let Encoded { trail, .. } = &workspace.encoded;
+            let occluded = &mut workspace.occluded;
+            occluded.rows = rows.len();
+            occluded.trail.clear();
+            for row in &rows {
+                let start = occluded.trail.len();
+                occluded
+                    .trail
+                    .extend_from_slice(&trail[row * width..(row + 1) * width]);
+                for ((cell, group), known) in occluded.trail[start..]
+                    .iter_mut()
+                    .zip(&groups)
+                    .zip(reference)
+                {
+                    let player = players.iter().position(|player| player == group);
+                    if player.is_some_and(|player| coalition >> player & 1 == 0) {
+                        *cell = f32::from_le_bytes(*known);
+                    }
+                }
+            }
+            self.run(&workspace.occluded, &mut workspace.engine)?;
+            scores.push(workspace.engine.output(0).to_vec());
+        }
+        for (i, item) in items.iter_mut().enumerate() {
+            for (player, group) in players.iter().enumerate() {
+                let contribution = explain::shapley(player, players.len(), |coalition| {
+                    scores[coalition].get(i).copied().unwrap_or(0.0)
+                });
+                if contribution.is_finite() && contribution != 0.0 {
+                    let detail = match group {
+                        Group::Session => trails
+                            .closest(query, item.product)
+                            .map_or(Detail::None, Detail::GoesWith),
+                        _ => Detail::None,
+                    };
+                    item.reasons.push(Reason {
+                        group: *group,
+                        contribution,
+                        detail,
+                    });
+                }
+            }
+            explain::sort_reasons(item);
         }
         Ok(())
     }

@@ -126,6 +126,37 @@ pub fn recall(
     merge(found)
 }
 
+/// The candidates that a log gave, best first, as [`recall`] would give them;
+/// where they are fewer than the list's places, popular products join that are
+/// not barred (sorted).
+pub(crate) fn followers(
+    tables: &Tables<'_>,
+    shopper: &Shopper,
+    found: &[u32],
+    barred: &[u32],
+    places: usize,
+) -> Vec<Candidate> {
+    let mut list: Vec<Candidate> = found
+        .iter()
+        .map(|&product| Candidate {
+            product,
+            sources: match shopper.of(product) {
+                Some(_) => Sources::SIMILAR.with(Sources::BOUGHT_AGAIN),
+                None => Sources::SIMILAR,
+            },
+        })
+        .collect();
+    let missing = places.saturating_sub(found.len());
+    let more = tables
+        .popular()
+        .filter(|product| !found.contains(product) && barred.binary_search(product).is_err());
+    list.extend(more.take(missing).map(|product| Candidate {
+        product,
+        sources: Sources::POPULAR,
+    }));
+    merge(list)
+}
+
 /// Joins equal products and sorts by product.
 pub(crate) fn merge(mut found: Vec<Candidate>) -> Vec<Candidate> {
     sort::by(&mut found, |a, b| a.product.cmp(&b.product));

@@ -14,12 +14,13 @@ use crate::bundle::Staging;
 use crate::error::{Error, Result};
 use crate::examples::History;
 use crate::export::internal;
+use crate::import::sequences::{self, Log, SequenceMapping};
 use crate::import::{Mapping, import_tables};
 use crate::learn::Settings;
+use crate::next;
 use crate::plan::{LastMonth, Plan};
-use crate::protocol::{Case, Window, customers};
+use crate::protocol::{Window, customers};
 use crate::ranking::{build, predict};
-use crate::shop::Shop;
 use crate::watch::Watch;
 
 /// Which part of a prepared folder is predicted.
@@ -112,18 +113,187 @@ pub fn next_basket(
     };
     let queries = customers(shop, start);
     let lists = predict(shop, &history, bundle.shelf(), window, &queries, watch)?.lists;
-    let predictions = parquet(shop, &queries, &[("all", &lists.all), ("new", &lists.new)])?;
+    let mut rows = Predictions::default();
+    for (name, ranked) in [("all", &lists.all), ("new", &lists.new)] {
+        for (case, products) in queries.iter().zip(ranked) {
+            let items = products
+                .iter()
+                .map(|p| shop.products[*p as usize].code.as_str());
+            rows.add(&shop.customers[case.customer as usize].id, name, items)?;
+        }
+    }
+    finish(
+        "next-basket",
+        settings.seed,
+        bundle.shelf().len(),
+        &rows,
+        outputs,
+        watch,
+        |out| bundle.write(out).map(drop),
+    )
+}
+
+/// The mapping of a prepared folder of sessions.
+pub const SESSION: &str = r#"format = 1
+currency = "EUR"
+
+[sequences]
+of = "sessions"
+sequence = "session"
+product = "item"
+position = "pos"
+"#;
+
+/// The queries of such a folder: the beginnings of sessions.
+const SESSION_QUERIES: &str = r#"format = 1
+currency = "EUR"
+
+[sequences]
+of = "sessions"
+sequence = "query"
+product = "item"
+position = "pos"
+"#;
+
+/// The mapping of a prepared folder of shoppers' sequences. Later tables go on
+/// with the sequences of earlier ones, row by row.
+pub const SEQUENCE: &str = r#"format = 1
+currency = "EUR"
+
+[sequences]
+of = "shoppers"
+sequence = "user"
+product = "item"
+"#;
+
+/// Share of the sessions before those that are predicted as `valid`, where the
+/// folder's own `meta.json` doesn't say.
+const VALID_CUT: f64 = 0.95;
+/// Places of a list in a prediction file.
+const PLACES: usize = 20;
+
+/// Sessions: learns from whole sessions and writes 20 products for each
+/// beginning of another. Its answers are never read.
+pub fn session(
+    data: &Path,
+    outputs: Outputs<'_>,
+    target: Target,
+    settings: &next::Settings,
+    watch: &mut dyn Watch,
+) -> Result<Line> {
+    let mapping = SequenceMapping::parse(SESSION, "bench session")?;
+    let queries = SequenceMapping::parse(SESSION_QUERIES, "bench session")?;
+    let mut log = sequences::import_tables(&[data.join("train.parquet")], &mapping, watch)?;
+    let test = data.join("test.parquet");
+    let asked = if target == Target::Test && test.exists() {
+        test
+    } else {
+        log.cut(valid_cut(data, log.sequences.len()));
+        data.join("valid.parquet")
+    };
+    let asked = sequences::import_tables(&[asked], &queries, watch)?;
+    next_product("session", &log, &mapping, &asked, outputs, settings, watch)
+}
+
+/// Sequences: learns from what shoppers did and writes 20 products that each of
+/// them may come to next. The predicted part itself is never read.
+pub fn sequence(
+    data: &Path,
+    outputs: Outputs<'_>,
+    target: Target,
+    settings: &next::Settings,
+    watch: &mut dyn Watch,
+) -> Result<Line> {
+    let mapping = SequenceMapping::parse(SEQUENCE, "bench sequence")?;
+    let mut files = vec![data.join("train.parquet")];
+    if target == Target::Test && data.join("test.parquet").exists() {
+        files.push(data.join("valid.parquet"));
+    }
+    let log = sequences::import_tables(&files, &mapping, watch)?;
+    let asked = log.clone();
+    next_product("sequence", &log, &mapping, &asked, outputs, settings, watch)
+}
+
+/// How many sessions stand before those that are predicted as `valid`.
+fn valid_cut(data: &Path, sessions: usize) -> usize {
+    let told = std::fs::read(data.join("meta.json"))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
+        .and_then(|meta| meta.get("valid_cut")?.as_u64());
+    told.map_or((VALID_CUT * sessions as f64) as usize, |cut| cut as usize)
+}
+
+fn next_product(
+    task: &'static str,
+    log: &Log,
+    mapping: &SequenceMapping,
+    asked: &Log,
+    outputs: Outputs<'_>,
+    settings: &next::Settings,
+    watch: &mut dyn Watch,
+) -> Result<Line> {
+    if let Some(bundle) = outputs.bundle {
+        drop(Staging::begin(bundle)?);
+    }
+    let bundle = next::build(log, mapping, false, settings, watch)?;
+    // What the log doesn't know says nothing of what follows.
+    let known: Vec<Option<u32>> = asked
+        .products
+        .iter()
+        .map(|id| log.products.binary_search(id).ok().map(|at| at as u32))
+        .collect();
+    let beginnings: Vec<Vec<u32>> = asked
+        .sequences
+        .iter()
+        .map(|begins| begins.iter().filter_map(|p| known[*p as usize]).collect())
+        .collect();
+    let ranked = next::predict(
+        bundle.shelf(),
+        &log.products,
+        beginnings.iter().map(Vec::as_slice),
+        PLACES,
+        watch,
+    )?;
+    let mut rows = Predictions::default();
+    for (id, list) in asked.ids.iter().zip(ranked) {
+        rows.add(
+            id,
+            "all",
+            list.iter().map(|p| log.products[*p as usize].as_str()),
+        )?;
+    }
+    finish(
+        task,
+        settings.seed,
+        bundle.shelf().len(),
+        &rows,
+        outputs,
+        watch,
+        |out| bundle.write(out).map(drop),
+    )
+}
+
+/// Writes what a task gives, unless it was stopped.
+fn finish(
+    task: &'static str,
+    seed: u64,
+    shipped_bytes: usize,
+    predictions: &Predictions,
+    outputs: Outputs<'_>,
+    watch: &dyn Watch,
+    write_bundle: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Line> {
+    let predictions = predictions.parquet()?;
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
-    let shipped_bytes = bundle.shelf().len();
     if let Some(folder) = outputs.bundle {
-        bundle.write(folder)?;
+        write_bundle(folder)?;
     }
     crate::bundle::write_file(outputs.predictions, &predictions)?;
     Ok(Line {
-        task: "next-basket",
-        seed: settings.seed,
+        task,
+        seed,
         cpu_s: cpu_seconds(),
         peak_bytes: peak_bytes(),
         shipped_bytes,
@@ -131,45 +301,60 @@ pub fn next_basket(
 }
 
 /// A prediction file: the columns `query`, `list`, `rank` (from 1) and `item`.
-fn parquet(shop: &Shop, queries: &[Case], lists: &[(&str, &Vec<Vec<u32>>)]) -> Result<Vec<u8>> {
-    let number = |what: &str, text: &str| -> Result<i32> {
-        text.parse().map_err(|_| {
-            Error::fault(
-                "id_not_a_number",
-                format!("{what} {text:?}"),
-                "prediction files hold whole numbers of 32 bits",
-                "number the prepared folder's customers and items",
-            )
-        })
-    };
-    let (mut query, mut list, mut rank, mut item) = (vec![], vec![], vec![], vec![]);
-    for (name, ranked) in lists {
-        for (case, products) in queries.iter().zip(*ranked) {
-            let customer = number("customer", &shop.customers[case.customer as usize].id)?;
-            for (place, product) in (1_i16..).zip(products) {
-                query.push(customer);
-                list.push(*name);
-                rank.push(place);
-                item.push(number("item", &shop.products[*product as usize].code)?);
-            }
+#[derive(Default)]
+struct Predictions {
+    query: Vec<i32>,
+    list: Vec<&'static str>,
+    rank: Vec<i16>,
+    item: Vec<i32>,
+}
+
+impl Predictions {
+    /// Adds a list, best first.
+    fn add<'i>(
+        &mut self,
+        query: &str,
+        list: &'static str,
+        items: impl Iterator<Item = &'i str>,
+    ) -> Result<()> {
+        let number = |what: &str, text: &str| -> Result<i32> {
+            text.parse().map_err(|_| {
+                Error::fault(
+                    "id_not_a_number",
+                    format!("{what} {text:?}"),
+                    "prediction files hold whole numbers of 32 bits",
+                    "number the prepared folder's customers, sessions and items",
+                )
+            })
+        };
+        let query = number("query", query)?;
+        for (place, item) in (1i16..).zip(items) {
+            self.query.push(query);
+            self.list.push(list);
+            self.rank.push(place);
+            self.item.push(number("item", item)?);
         }
+        Ok(())
     }
-    let columns: [(&str, ArrayRef); 4] = [
-        ("query", Arc::new(Int32Array::from(query))),
-        ("list", Arc::new(StringArray::from(list))),
-        ("rank", Arc::new(Int16Array::from(rank))),
-        ("item", Arc::new(Int32Array::from(item))),
-    ];
-    let mut bytes = Vec::new();
-    let failed = |cause: String| internal("predictions", cause);
-    let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(e.to_string()))?;
-    ArrowWriter::try_new(&mut bytes, batch.schema(), None)
-        .and_then(|mut writer| {
-            writer.write(&batch)?;
-            writer.close()
-        })
-        .map_err(|e| failed(e.to_string()))?;
-    Ok(bytes)
+
+    fn parquet(&self) -> Result<Vec<u8>> {
+        let columns: [(&str, ArrayRef); 4] = [
+            ("query", Arc::new(Int32Array::from(self.query.clone()))),
+            ("list", Arc::new(StringArray::from(self.list.clone()))),
+            ("rank", Arc::new(Int16Array::from(self.rank.clone()))),
+            ("item", Arc::new(Int32Array::from(self.item.clone()))),
+        ];
+        let mut bytes = Vec::new();
+        let failed = |cause: String| internal("predictions", cause);
+        let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(e.to_string()))?;
+        ArrowWriter::try_new(&mut bytes, batch.schema(), None)
+            .and_then(|mut writer| {
+                writer.write(&batch)?;
+                writer.close()
+            })
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(bytes)
+    }
 }
 
 /// CPU seconds of this process; 0 where the system doesn't tell.

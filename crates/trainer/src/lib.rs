@@ -5,6 +5,7 @@
 //! its own either: training and serving call the same `shelfedge_features`.
 
 pub mod bench;
+pub mod boost;
 pub mod bundle;
 pub mod card;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod import;
 pub mod learn;
 pub mod metrics;
 pub mod model;
+pub mod next;
 pub mod plan;
 pub mod protocol;
 pub mod ranking;

@@ -17,7 +17,7 @@ use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
-use shelfedge_trainer::{bench, bundle, import, ranking, shoppers};
+use shelfedge_trainer::{bench, bundle, import, next, ranking, shoppers};
 
 const AFTER: &str = "\
 A first session:
@@ -77,6 +77,28 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Learn what comes next from sequences of products alone, and write a bundle
+    ///
+    /// For sessions (the looks of visitors nobody knows) or shoppers (what each did, in order): needs no
+    /// prices, titles or times. The mapping has a section [sequences]; the README of this command shows
+    /// one. The newest part is held back first to measure what such a model is worth, beside two
+    /// baselines; then a model that knows all of it is written.
+    #[command(verbatim_doc_comment)]
+    Next {
+        #[command(flatten)]
+        source: Source,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Measure nothing: half the time
+        #[arg(long)]
+        no_test: bool,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a benchmark's task on a folder that was prepared for it
     ///
     /// With the product's own learning and prediction. Prints one line of JSON: task, seed, cpu_s (CPU
@@ -127,6 +149,17 @@ struct Learning {
 }
 
 impl Learning {
+    fn next_settings(&self) -> Result<next::Settings, Error> {
+        let mut settings = match &self.settings {
+            None => next::Settings::default(),
+            Some(path) => next::Settings::load(path)?,
+        };
+        if let Some(seed) = self.seed {
+            settings.seed = seed;
+        }
+        Ok(settings)
+    }
+
     /// The seed of the command line goes before that of the file.
     fn settings(&self) -> Result<Settings, Error> {
         let mut settings = match &self.settings {
@@ -149,30 +182,47 @@ enum Task {
     /// description, if it is there. Writes query (the customer), list ('all', or 'new' to the customer),
     /// rank (1 to 20) and item, for every customer of the history. What is to be predicted is never read.
     #[command(verbatim_doc_comment)]
-    NextBasket {
-        /// The prepared folder
-        #[arg(long, value_name = "FOLDER")]
-        data: PathBuf,
-        /// The prediction file to write, as Parquet
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// What to predict: valid from train (the way to tune), or test from train and valid; valid, too,
-        /// where the folder has no test.parquet
-        #[arg(
-            long,
-            value_enum,
-            default_value_t = Part::Test,
-            hide_possible_values = true,
-            value_name = "valid|test",
-            verbatim_doc_comment
-        )]
-        window: Part,
-        /// Also write the bundle that the predictions come from
-        #[arg(long, value_name = "FOLDER")]
-        bundle: Option<PathBuf>,
-        #[command(flatten)]
-        learning: Learning,
-    },
+    NextBasket(Prepared),
+    /// Rank what comes next in sessions of nobody known
+    ///
+    /// Reads train.parquet (session, pos, item; sessions in the order of time) and the beginnings of other
+    /// sessions in test.parquet (query, pos, item). For valid: the sessions before valid_cut of meta.json,
+    /// and valid.parquet. Writes query, list ('all'), rank (1 to 20) and item. Answers are never read.
+    #[command(verbatim_doc_comment)]
+    Session(Prepared),
+    /// Rank what each shopper comes to next
+    ///
+    /// Reads train.parquet (user, item, in the order of time) and, to predict test, valid.parquet, whose
+    /// rows go on with the users' sequences. Writes query (the user), list ('all'), rank (1 to 20) and item.
+    /// What is to be predicted is never read.
+    #[command(verbatim_doc_comment)]
+    Sequence(Prepared),
+}
+
+#[derive(Args)]
+struct Prepared {
+    /// The prepared folder
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// The prediction file to write, as Parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// What to predict: valid from train (the way to tune), or test from train and valid; valid, too,
+    /// where the folder has no test.parquet
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Part::Test,
+        hide_possible_values = true,
+        value_name = "valid|test",
+        verbatim_doc_comment
+    )]
+    window: Part,
+    /// Also write the bundle that the predictions come from
+    #[arg(long, value_name = "FOLDER")]
+    bundle: Option<PathBuf>,
+    #[command(flatten)]
+    learning: Learning,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -245,26 +295,60 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
                 say(&outcome.table());
             }
         }
-        Command::Bench {
-            task:
-                Task::NextBasket {
-                    data,
-                    out,
-                    window,
-                    bundle,
-                    learning,
-                },
+        Command::Next {
+            source,
+            out,
+            no_test,
+            learning,
+            json,
         } => {
+            let settings = learning.next_settings()?;
+            let mapping = source.mapping.as_deref();
+            let outcome = next::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
+            watch.clear();
+            if json {
+                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
+            } else {
+                say(&outcome.table());
+            }
+        }
+        Command::Bench { task } => {
+            let (Task::NextBasket(prepared) | Task::Session(prepared) | Task::Sequence(prepared)) =
+                &task;
+            let Prepared {
+                data,
+                out,
+                window,
+                bundle,
+                learning,
+            } = prepared;
             let target = match window {
                 Part::Valid => bench::Target::Valid,
                 Part::Test => bench::Target::Test,
             };
             let outputs = bench::Outputs {
-                predictions: &out,
+                predictions: out,
                 bundle: bundle.as_deref(),
             };
-            let settings = learning.settings()?;
-            let line = bench::next_basket(&data, outputs, target, &settings, &mut watch)?;
+            let line = match task {
+                Task::NextBasket(_) => {
+                    bench::next_basket(data, outputs, target, &learning.settings()?, &mut watch)?
+                }
+                Task::Session(_) => bench::session(
+                    data,
+                    outputs,
+                    target,
+                    &learning.next_settings()?,
+                    &mut watch,
+                )?,
+                Task::Sequence(_) => bench::sequence(
+                    data,
+                    outputs,
+                    target,
+                    &learning.next_settings()?,
+                    &mut watch,
+                )?,
+            };
             watch.clear();
             say(&serde_json::to_string(&line).context("the outcome as JSON")?);
         }

@@ -9,6 +9,7 @@ mod mapping;
 mod parquet;
 mod report;
 mod row;
+pub mod sequences;
 mod table;
 
 use std::borrow::Cow;

@@ -1,0 +1,473 @@
+//! Reads sequences of products, such as the looks of sessions, from Parquet or
+//! CSV: a row for each product of a sequence.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use shelfedge_commerce::Fault;
+use shelfedge_commerce::id::{ProductId, ShopperId};
+use shelfedge_commerce::money::Currency;
+use shelfedge_features::trails::fit::Sequences;
+
+use super::row::Cell;
+use super::table::{Rows, Table};
+use super::{MAPPING_FORMAT, hash_file, tables};
+use crate::error::{Error, Result, fault, line};
+use crate::watch::Watch;
+
+/// What a sequence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A visit of somebody unknown; the sequences stand in the order of time,
+    /// and the next one begins with nothing.
+    Sessions,
+    /// All that a shopper did; what comes next continues it.
+    Shoppers,
+}
+
+/// A validated mapping file of sequences.
+#[derive(Clone, Debug)]
+pub struct SequenceMapping {
+    /// The text it was read from, which the data's digest covers.
+    text: String,
+    /// What a sequence is.
+    pub of: Kind,
+    /// The shop's currency.
+    pub currency: Currency,
+    /// What separates fields in CSV files.
+    csv_delimiter: u8,
+    /// Columns of the sequence, the product, and the place in the sequence.
+    sequence: String,
+    product: String,
+    position: Option<String>,
+}
+
+impl SequenceMapping {
+    /// Reads and checks a mapping file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::fault(
+                "mapping_missing",
+                path.display().to_string(),
+                "there is no such file; it names the columns of the sequences",
+                "write it as the README of shelfedge-train shows, or name another with --mapping",
+            ),
+            _ => Error::io("read", path, e),
+        })?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks the text of a mapping file; `file` names it in faults.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let root: toml::Table = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| line(text, span.start));
+            Error::fault(
+                "mapping_not_toml",
+                format!("{file}: line {line}"),
+                e.message().to_owned(),
+                "correct the TOML",
+            )
+        })?;
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut complain = |path: &str, cause: String, action: &str| {
+            faults.push(fault(
+                "mapping_invalid",
+                format!("{file}: {path}"),
+                cause,
+                action,
+            ));
+        };
+        let empty = toml::Table::new();
+        let section = match root.get("sequences") {
+            Some(toml::Value::Table(table)) => table,
+            _ => {
+                complain(
+                    "sequences",
+                    "missing".to_owned(),
+                    "add a section [sequences]",
+                );
+                &empty
+            }
+        };
+        let top = ["format", "currency", "csv_delimiter", "sequences"];
+        let inner = ["of", "sequence", "product", "position"];
+        for (path, table, known) in [("", &root, &top), ("sequences.", section, &inner)] {
+            for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+                complain(
+                    &format!("{path}{key}"),
+                    "unknown key".to_owned(),
+                    &format!("use one of: {}", known.join(", ")),
+                );
+            }
+        }
+        if root.get("format").and_then(toml::Value::as_integer) != Some(MAPPING_FORMAT) {
+            complain(
+                "format",
+                "missing or not a version that this program reads".to_owned(),
+                "write format = 1",
+            );
+        }
+        let mut get = |path: &str, table: &toml::Table, key: &str, action: &str| {
+            let text = table.get(key).and_then(toml::Value::as_str);
+            let text = text.filter(|text| !text.is_empty());
+            if text.is_none() {
+                complain(
+                    &format!("{path}{key}"),
+                    "missing, or not a text".to_owned(),
+                    action,
+                );
+            }
+            text.unwrap_or_default().to_owned()
+        };
+        let code = get(
+            "",
+            &root,
+            "currency",
+            "give the shop's currency, as \"EUR\"",
+        );
+        let of = get(
+            "sequences.",
+            section,
+            "of",
+            "write \"sessions\" (of nobody known, in the order of time) or \"shoppers\"",
+        );
+        let sequence = get(
+            "sequences.",
+            section,
+            "sequence",
+            "name the column that says which sequence a row belongs to",
+        );
+        let product = get(
+            "sequences.",
+            section,
+            "product",
+            "name the column that holds the product",
+        );
+        let position = section.contains_key("position").then(|| {
+            get(
+                "sequences.",
+                section,
+                "position",
+                "name the column, in quotes",
+            )
+        });
+        let delimiter = root
+            .contains_key("csv_delimiter")
+            .then(|| get("", &root, "csv_delimiter", "write \",\", \";\" or \"\\t\""));
+        let csv_delimiter = match delimiter.as_deref() {
+            None | Some("") => b',',
+            Some(text) if text.len() == 1 && text != "\"" => text.as_bytes()[0],
+            Some(text) => {
+                complain(
+                    "csv_delimiter",
+                    format!("{text:?} is not one ASCII character"),
+                    "write \",\", \";\" or \"\\t\"",
+                );
+                b','
+            }
+        };
+        let currency = Currency::parse(&code).ok();
+        if currency.is_none() && !code.is_empty() {
+            complain(
+                "currency",
+                format!("{code:?} is not an ISO 4217 code"),
+                "use three capital letters, as \"EUR\"",
+            );
+        }
+        let kind = match of.as_str() {
+            "sessions" => Some(Kind::Sessions),
+            "shoppers" => Some(Kind::Shoppers),
+            "" => None,
+            other => {
+                complain(
+                    "sequences.of",
+                    format!("{other:?} is neither"),
+                    "write \"sessions\" or \"shoppers\"",
+                );
+                None
+            }
+        };
+        match (currency, kind) {
+            (Some(currency), Some(of)) if faults.is_empty() => Ok(Self {
+                text: text.to_owned(),
+                of,
+                currency,
+                csv_delimiter,
+                sequence,
+                product,
+                position,
+            }),
+            _ => Err(Error::Invalid(faults)),
+        }
+    }
+
+    fn wanted(&self) -> [Option<&str>; 3] {
+        [
+            Some(&self.sequence),
+            Some(&self.product),
+            self.position.as_deref(),
+        ]
+    }
+}
+
+/// What was found while reading sequences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SequenceReport {
+    /// Rows of the tables.
+    pub rows: u64,
+    /// Rows that became a place of a sequence.
+    pub kept: u64,
+    /// Rows that could not be split into fields.
+    pub broken: u64,
+    /// Rows whose sequence is missing or no id.
+    pub without_sequence: u64,
+    /// Rows whose product is missing or no id that a request could name.
+    pub without_product: u64,
+    /// Rows whose place in the sequence is missing or no whole number.
+    pub without_position: u64,
+    /// Sequences.
+    pub sequences: usize,
+    /// Products.
+    pub products: usize,
+}
+
+/// Sequences of a shop.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The ids of products, sorted.
+    pub products: Vec<String>,
+    /// The ids of sequences, in the order of their first rows.
+    pub ids: Vec<String>,
+    /// The sequences, as indices of products.
+    pub sequences: Sequences,
+    /// What was found.
+    pub report: SequenceReport,
+    /// SHA-256 over the mapping file and the tables.
+    pub digest: [u8; 32],
+}
+
+impl Log {
+    /// Keeps the first sequences only. Products stay, known or not.
+    pub fn cut(&mut self, sequences: usize) {
+        self.ids.truncate(sequences);
+        self.sequences.ends.truncate(sequences);
+        let places = self.sequences.ends.last().map_or(0, |end| *end as usize);
+        self.sequences.products.truncate(places);
+    }
+}
+
+/// Reads a table, or all tables of a folder in the order of their names.
+/// Without a mapping file, `mapping.toml` of the folder is used.
+pub fn import(
+    shop: &Path,
+    mapping: Option<&Path>,
+    watch: &mut dyn Watch,
+) -> Result<(SequenceMapping, Log)> {
+    let folder = std::fs::metadata(shop)
+        .map_err(|e| Error::io("read", shop, e))?
+        .is_dir();
+    let beside = if folder {
+        shop.join("mapping.toml")
+    } else {
+        shop.with_file_name("mapping.toml")
+    };
+    let mapping = SequenceMapping::load(mapping.unwrap_or(&beside))?;
+    let files = if folder {
+        tables(shop, None)?
+    } else {
+        vec![shop.to_path_buf()]
+    };
+    let log = import_tables(&files, &mapping, watch)?;
+    Ok((mapping, log))
+}
+
+/// Reads the given tables, in their order.
+pub fn import_tables(
+    files: &[PathBuf],
+    mapping: &SequenceMapping,
+    watch: &mut dyn Watch,
+) -> Result<Log> {
+    let wanted = mapping.wanted();
+    let mut faults = Vec::new();
+    let mut open = Vec::new();
+    for path in files {
+        match Table::open(path, mapping.csv_delimiter, &wanted) {
+            Ok(table) => open.push(table),
+            Err(Error::Invalid(found)) => faults.extend(found),
+            Err(other) => return Err(other),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    let mut digest = Sha256::new();
+    digest.update(&mapping.text);
+    for path in files {
+        hash_file(path, &mut digest)?;
+    }
+    let mut intake = Intake {
+        positions: mapping.position.is_some(),
+        ..Intake::default()
+    };
+    for table in open {
+        table.read(wanted, &mut intake, watch)?;
+    }
+    Ok(intake.finish(digest.finalize().into()))
+}
+
+#[derive(Default)]
+struct Intake {
+    /// Whether rows say their place in the sequence.
+    positions: bool,
+    sequences: BTreeMap<String, u32>,
+    products: BTreeMap<String, u32>,
+    /// Sequence, place, product.
+    rows: Vec<(u32, i64, u32)>,
+    report: SequenceReport,
+}
+
+/// The number of an id, by first appearance.
+fn intern(ids: &mut BTreeMap<String, u32>, id: &str) -> u32 {
+    if let Some(number) = ids.get(id) {
+        return *number;
+    }
+    let number = ids.len() as u32;
+    ids.insert(id.to_owned(), number);
+    number
+}
+
+impl Rows<3> for Intake {
+    fn row(&mut self, [sequence, product, position]: [Cell<'_>; 3]) {
+        self.report.rows += 1;
+        let id = sequence
+            .id()
+            .filter(|id| ShopperId::new(id.as_ref()).is_ok());
+        let Some(sequence) = id else {
+            self.report.without_sequence += 1;
+            return;
+        };
+        let id = product
+            .id()
+            .filter(|id| ProductId::new(id.as_ref()).is_ok());
+        let Some(product) = id else {
+            self.report.without_product += 1;
+            return;
+        };
+        let place = match self.positions {
+            true => position.int(),
+            false => Some(0),
+        };
+        let Some(place) = place else {
+            self.report.without_position += 1;
+            return;
+        };
+        let sequence = intern(&mut self.sequences, &sequence);
+        let product = intern(&mut self.products, &product);
+        self.rows.push((sequence, place, product));
+    }
+
+    fn broken(&mut self, _: String) {
+        self.report.rows += 1;
+        self.report.broken += 1;
+    }
+}
+
+impl Intake {
+    fn finish(mut self, digest: [u8; 32]) -> Log {
+        // Stable: rows without places, or with equal ones, keep their order.
+        self.rows
+            .sort_by_key(|(sequence, place, _)| (*sequence, *place));
+        // The map is sorted by id, and so is a model's table.
+        let mut sorted = vec![0u32; self.products.len()];
+        for (at, number) in (0u32..).zip(self.products.values()) {
+            sorted[*number as usize] = at;
+        }
+        let mut log = Log {
+            products: self.products.into_keys().collect(),
+            ids: vec![String::new(); self.sequences.len()],
+            digest,
+            ..Log::default()
+        };
+        for (id, number) in self.sequences {
+            log.ids[number as usize] = id;
+        }
+        for sequence in self.rows.chunk_by(|a, b| a.0 == b.0) {
+            let products: Vec<u32> = sequence
+                .iter()
+                .map(|(_, _, product)| sorted[*product as usize])
+                .collect();
+            log.sequences.push(&products);
+        }
+        self.report.kept = self.rows.len() as u64;
+        self.report.sequences = log.ids.len();
+        self.report.products = log.products.len();
+        log.report = self.report;
+        log
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Silent;
+
+    const MAPPING: &str = "format = 1\ncurrency = \"EUR\"\n[sequences]\nof = \"sessions\"\n\
+                           sequence = \"visit\"\nproduct = \"sku\"\nposition = \"n\"\n";
+
+    #[test]
+    fn rows_become_sequences_and_bad_ones_are_counted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        write("mapping.toml", MAPPING);
+        write(
+            "1.csv",
+            "visit,n,sku\nv9,2,B\nv9,1,A\nv2,1,C\n,1,A\nv2,x,A\nv2,2,\n",
+        );
+        write("2.csv", "visit,n,sku\nv2,3,A\n");
+        let (mapping, log) = import(folder.path(), None, &mut Silent).expect("read");
+        assert_eq!(mapping.of, Kind::Sessions);
+        assert_eq!(log.products, ["A", "B", "C"]);
+        assert_eq!(log.ids, ["v9", "v2"]);
+        assert_eq!(log.sequences.iter().collect::<Vec<_>>(), [[0, 1], [2, 0]]);
+        assert_eq!(
+            log.report,
+            SequenceReport {
+                rows: 7,
+                kept: 4,
+                without_sequence: 1,
+                without_product: 1,
+                without_position: 1,
+                sequences: 2,
+                products: 3,
+                ..SequenceReport::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_mapping_tells_all_its_faults() {
+        let error = SequenceMapping::parse(
+            "currency = \"euro\"\nextra = 1\n[sequences]\nof = \"visits\"\nproduct = 3\n",
+            "mapping.toml",
+        )
+        .expect_err("faults");
+        let places: Vec<&str> = error.faults().iter().map(|f| f.path.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "mapping.toml: extra",
+                "mapping.toml: format",
+                "mapping.toml: sequences.sequence",
+                "mapping.toml: sequences.product",
+                "mapping.toml: currency",
+                "mapping.toml: sequences.of"
+            ]
+        );
+        SequenceMapping::parse(MAPPING, "mapping.toml").expect("a mapping");
+    }
+}

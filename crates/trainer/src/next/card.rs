@@ -1,0 +1,71 @@
+//! The model card of a ranking that was learnt from sequences.
+
+use std::fmt::Write;
+
+use super::{Model, Outcome, Settings};
+use crate::import::sequences::{Kind, SequenceMapping, SequenceReport};
+
+/// Writes the card.
+pub(super) fn card(
+    report: &SequenceReport,
+    mapping: &SequenceMapping,
+    model: &Model,
+    settings: &Settings,
+    outcome: &Outcome,
+) -> String {
+    let mut out = String::new();
+    let kind = match mapping.of {
+        Kind::Sessions => "sessions of nobody known",
+        Kind::Shoppers => "sequences of shoppers",
+    };
+    let _ = write!(
+        out,
+        "# What comes next\n\n\
+         Ranks the product that follows a sequence of products. Learnt from {} {kind} over {} \
+         products ({} of {} rows were usable).\n\n\
+         ## Is it any good?\n\n",
+        report.sequences, report.products, report.kept, report.rows
+    );
+    match &outcome.measured {
+        None => out.push_str("Not measured: nothing was held back.\n"),
+        Some(measured) => {
+            let asked = match mapping.of {
+                Kind::Sessions => "every step of the newest 5 % of the sessions",
+                Kind::Shoppers => "the last product of every sequence",
+            };
+            let _ = write!(
+                out,
+                "Asked for {asked} ({} questions), a model that was learnt without them, compiled \
+                 and run in the engine that the shop runs:\n\n\
+                 | ranking | hit rate@20 | MRR@20 | hit rate@10 | NDCG@10 |\n|---|---:|---:|---:|---:|\n",
+                measured.model.questions
+            );
+            for (name, score) in measured.rows() {
+                let _ = writeln!(
+                    out,
+                    "| {name} | {:.4} | {:.4} | {:.4} | {:.4} |",
+                    score.hit20, score.mrr20, score.hit10, score.ndcg10
+                );
+            }
+        }
+    }
+    let _ = write!(
+        out,
+        "\n## What is in it\n\n\
+         The log of sequences, an embedding of {} dimensions in 8 bits, and {} trees (LambdaMART) \
+         over {} numbers of each candidate, learnt from {} lists with {} rows. {} bytes.\n\n\
+         **The log holds what was looked at or bought, sequence by sequence, without names, times or \
+         prices. Who downloads the model can read it. Ship it to browsers only where that is \
+         acceptable; at the edge it stays with the shop.**\n\n\
+         ## How it was learnt\n\n```toml\n{}```\n\n\
+         The same seed gives the same bytes on the same machine.\n",
+        outcome.dims,
+        model.forest.trees.len(),
+        model.reference.len(),
+        model.lists,
+        model.rows,
+        outcome.shelf_bytes,
+        toml::to_string(settings).unwrap_or_default(),
+    );
+    out
+}

@@ -1,0 +1,946 @@
+//! What comes next: a ranking learnt from sequences of products alone, such as
+//! the looks of sessions or the orders of customers.
+//!
+//! What is shipped is the log of sequences, an embedding of the products, and
+//! trees that order the candidates (LambdaMART). Training lists come from a log
+//! that ends before what they ask for, and in which every sequence ends at the
+//! same "now": others' later products would tell the answer.
+
+mod card;
+pub mod embed;
+
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use serde::{Deserialize, Serialize};
+use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::{Event, EventItem, EventKind, ProductId};
+use shelfedge_engine::program::{
+    Aggregate, Forest as Trees, Node as TreeNode, PostTransform, Test,
+};
+use shelfedge_features::tables::{self, Meta, ProductRow};
+use shelfedge_features::trails::fit::{Learnt, Sequences, write};
+use shelfedge_features::trails::{self, Index, Part, Reading, Sum, Sums, Trails};
+use shelfedge_features::{Spec, Stats};
+use shelfedge_onnx::build::{Dim, Graph, Kind as Number};
+use shelfedge_onnx::{Options, lower};
+use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
+use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha256};
+
+use crate::boost::{self, Forest, Lists, Node, shared};
+use crate::bundle::{CARD, MANIFEST, Staging};
+use crate::error::{Error, Result};
+use crate::export::internal;
+use crate::import::sequences::{Kind, Log, SequenceMapping, import};
+use crate::rng::Rng;
+use crate::watch::Watch;
+
+/// Largest compiled model, in bytes: the embedding is made as wide as fits.
+const BUDGET: usize = 5_000_000;
+/// What the trees and the section directory may take of it.
+const TREES: usize = 320_000;
+/// Widest embedding.
+const DIMS: usize = 64;
+/// Share of the sessions, the newest ones, whose products are asked for.
+const ASKED: f64 = 0.05;
+/// How many of a shopper's last products are asked for, one after the other.
+const FOLDS: usize = 3;
+/// Training lists, at most; of more, every n-th is taken.
+const MOST_LISTS: usize = 60_000;
+/// Products of the popular list.
+const POPULAR: usize = 200;
+/// Lists that are encoded between two looks at the clock.
+const CHUNK: usize = 2_048;
+/// The time between two events of a made-up request.
+const SECOND: i64 = 1_000;
+
+/// How to learn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Fixes the embedding's start and all sampling.
+    pub seed: u64,
+    /// Trees.
+    pub trees: usize,
+    /// Leaves of a tree; 31 for sessions and 15 for shoppers when 0.
+    pub leaves: usize,
+    /// Share of a tree's step that is taken.
+    pub rate: f64,
+    /// Rows of a leaf, at least.
+    pub min_rows: usize,
+    /// Candidates of a query.
+    pub candidates: u32,
+    /// Candidates that aren't the answer which a training list keeps, on
+    /// average.
+    pub negatives: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            trees: 200,
+            leaves: 0,
+            rate: 0.08,
+            min_rows: 100,
+            candidates: 150,
+            negatives: 48,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a settings file; what it doesn't name keeps its default.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let invalid = |cause: String| {
+            Error::fault(
+                "settings_invalid",
+                path.display().to_string(),
+                cause,
+                "correct the settings; the README lists them",
+            )
+        };
+        let settings: Self = toml::from_str(&text).map_err(|e| invalid(e.message().to_owned()))?;
+        let sane = (1..=10_000).contains(&settings.trees)
+            && settings.leaves <= 1_024
+            && settings.leaves != 1
+            && settings.rate > 0.0
+            && settings.rate <= 1.0
+            && (1..=1_000).contains(&settings.candidates)
+            && settings.negatives >= 1;
+        if sane {
+            Ok(settings)
+        } else {
+            Err(invalid("a number is outside its range".to_owned()))
+        }
+    }
+}
+
+/// How a log of this kind is read.
+fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
+    let part = |sum, weight, quarters| Part {
+        sum,
+        weight,
+        quarters,
+    };
+    let (parts, most, near_decay) = match kind {
+        Kind::Sessions => (
+            vec![
+                part(Sum::Votes, 1.0, 1),
+                part(Sum::VotesNear, 0.5, 1),
+                part(Sum::Recent, 0.3, 1),
+            ],
+            1_000,
+            0.6,
+        ),
+        Kind::Shoppers => (
+            vec![
+                part(Sum::AllAfter, 1.0, 0),
+                part(Sum::VotesNear, 1.0, 0),
+                part(Sum::Recent, 1.0, 0),
+            ],
+            100_000,
+            0.8,
+        ),
+    };
+    Reading {
+        clock: kind == Kind::Sessions,
+        session: kind == Kind::Sessions,
+        repeats,
+        decay: 0.6,
+        half_lives: [0.6, 0.15],
+        most,
+        candidates: settings.candidates,
+        parts,
+        near: 100,
+        near_weight: 0.5,
+        near_decay,
+    }
+}
+
+/// How often, of all steps, a sequence comes back to a product that it holds.
+fn repeat_share(log: &Sequences) -> f64 {
+    let (mut again, mut all) = (0usize, 0usize);
+    for sequence in log.iter() {
+        for (at, product) in sequence.iter().enumerate().skip(1) {
+            all += 1;
+            again += usize::from(sequence[..at].contains(product));
+        }
+    }
+    again as f64 / all.max(1) as f64
+}
+
+/// What is asked of a log: what follows a beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// The beginning, oldest first; not empty.
+    pub begins: &'a [u32],
+    /// What follows.
+    pub follows: u32,
+}
+
+/// A log that ends somewhere, and questions of what follows.
+struct Lesson<'a> {
+    log: Sequences,
+    questions: Vec<Question<'a>>,
+}
+
+/// The sessions before a time, and every step of those after it.
+fn newest_sessions(log: &Sequences, asked: f64) -> Lesson<'_> {
+    let cut = ((1.0 - asked) * log.len() as f64) as usize;
+    let mut lesson = Lesson {
+        log: Sequences::default(),
+        questions: Vec::new(),
+    };
+    for (number, sequence) in log.iter().enumerate() {
+        if number < cut {
+            lesson.log.push(sequence);
+        } else {
+            lesson
+                .questions
+                .extend((1..sequence.len()).map(|at| Question {
+                    begins: &sequence[..at],
+                    follows: sequence[at],
+                }));
+        }
+    }
+    lesson
+}
+
+/// All sequences without their last products, and the first of those.
+fn last_products(log: &Sequences, cut: usize) -> Lesson<'_> {
+    let mut lesson = Lesson {
+        log: Sequences::default(),
+        questions: Vec::new(),
+    };
+    for sequence in log.iter().filter(|sequence| sequence.len() > cut) {
+        let at = sequence.len() - cut;
+        lesson.log.push(&sequence[..at]);
+        lesson.questions.push(Question {
+            begins: &sequence[..at],
+            follows: sequence[at],
+        });
+    }
+    lesson
+}
+
+/// How wide an embedding may be, so that the compiled model stays within its
+/// budget.
+fn dims(log: &Log, kind: Kind) -> usize {
+    let products = log.products.len();
+    let ids: usize = log.products.iter().map(|id| id.len() + 4).sum();
+    let place = if products > 65_536 { 4 } else { 2 };
+    // Cells of 16 bits: popularity and the embedding's length, and four more.
+    let columns = 2 * products * 6;
+    let cut: usize = log
+        .sequences
+        .iter()
+        .map(|s| s.len().min(trails::LONGEST))
+        .sum();
+    let fixed = TREES + ids + columns + log.sequences.len() + place * cut;
+    let _ = kind;
+    let left = BUDGET.saturating_sub(fixed) / products.max(1);
+    (left / 8 * 8).clamp(16, DIMS)
+}
+
+/// A log as the section of a compiled model.
+fn section(
+    log: &Sequences,
+    products: usize,
+    reading: &Reading,
+    dims: usize,
+    seed: u64,
+    watch: &mut dyn Watch,
+) -> Result<Vec<u8>> {
+    let mut step = |share: f64| {
+        watch.step("embedding", (share * 10.0) as u64, 10, "");
+        !watch.cancelled()
+    };
+    let embedding =
+        embed::embedding(log, products, dims, seed, &mut step).ok_or(Error::Cancelled)?;
+    let learnt = Learnt {
+        dims: dims.min(products),
+        embedding,
+        order: if reading.clock {
+            Vec::new()
+        } else {
+            embed::order(log, products)
+        },
+    };
+    Ok(write(reading, log, products, &learnt))
+}
+
+/// Encodes the candidates of every question whose answer is among them, and a
+/// sample of the others, each with the same chance.
+fn lists(
+    section: &[u8],
+    products: usize,
+    questions: &[Question<'_>],
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Lists> {
+    let trails = Trails::open(section, products).map_err(|e| internal("trails", e.to_string()))?;
+    let index = Index::new(&trails);
+    let keep = settings.negatives as f32 / settings.candidates as f32;
+    let width = trails.width();
+    let mut lists = Lists {
+        width,
+        ..Lists::default()
+    };
+    let mut done = 0;
+    for chunk in questions.chunks(CHUNK) {
+        let parts = chunk.chunks(CHUNK / 8);
+        let mut made = vec![Lists::default(); parts.len()];
+        let numbered = (done..).step_by(CHUNK / 8).zip(parts);
+        shared(numbered.zip(&mut made).collect(), |((first, part), out)| {
+            let (mut sums, mut encoded) = (Sums::default(), Vec::new());
+            for (number, question) in (first..).zip(part) {
+                sums.fill(&trails, Some(&index), question.begins);
+                let found = sums.candidates(&trails, question.begins);
+                if !found.contains(&question.follows) {
+                    continue;
+                }
+                sums.encode(&trails, question.begins, &found, &mut encoded);
+                let mut rng = Rng::new(settings.seed ^ (number as u64) << 20, 0x11575);
+                for (product, row) in found.iter().zip(encoded.chunks_exact(width)) {
+                    let right = *product == question.follows;
+                    if right || rng.unit() < keep {
+                        out.features.extend_from_slice(row);
+                        out.gains.push(if right { 1.0 } else { 0.0 });
+                    }
+                }
+                out.ends.push(out.gains.len());
+            }
+        });
+        for part in made {
+            let start = lists.gains.len();
+            lists.features.extend(part.features);
+            lists.gains.extend(part.gains);
+            lists.ends.extend(part.ends.iter().map(|end| start + end));
+        }
+        done += chunk.len();
+        watch.step("lists", done as u64, questions.len() as u64, "");
+        if watch.cancelled() {
+            return Err(Error::Cancelled);
+        }
+    }
+    Ok(lists)
+}
+
+/// What was learnt, before it is bound to a log.
+struct Model {
+    forest: Forest,
+    /// Medians over the candidates that taught.
+    reference: Vec<f32>,
+    reading: Reading,
+    dims: usize,
+    lists: usize,
+    rows: usize,
+}
+
+/// Learns to order what follows, from a log's own newest parts.
+fn learn(
+    log: &Sequences,
+    products: usize,
+    kind: Kind,
+    dims: usize,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Model> {
+    let repeats = repeat_share(log) > 0.005;
+    let reading = reading(kind, repeats, settings);
+    let lessons = match kind {
+        Kind::Sessions => vec![newest_sessions(log, ASKED)],
+        Kind::Shoppers => (1..=FOLDS).map(|cut| last_products(log, cut)).collect(),
+    };
+    let all: usize = lessons.iter().map(|lesson| lesson.questions.len()).sum();
+    let every = all.div_ceil(MOST_LISTS).max(1);
+    let mut made = Lists::default();
+    for lesson in lessons {
+        let section = section(&lesson.log, products, &reading, dims, settings.seed, watch)?;
+        let questions: Vec<Question<'_>> = lesson.questions.into_iter().step_by(every).collect();
+        let part = lists(&section, products, &questions, settings, watch)?;
+        let start = made.gains.len();
+        made.width = part.width;
+        made.features.extend(part.features);
+        made.gains.extend(part.gains);
+        made.ends.extend(part.ends.iter().map(|end| start + end));
+    }
+    if made.ends.len() < 20 {
+        return Err(Error::fault(
+            "too_few_sequences",
+            "sequences",
+            format!("only {} steps can teach what follows", made.ends.len()),
+            "give more sequences of at least two products",
+        ));
+    }
+    let default_leaves = match kind {
+        Kind::Sessions => 31,
+        Kind::Shoppers => 15,
+    };
+    let how = boost::Settings {
+        trees: settings.trees,
+        leaves: match settings.leaves {
+            0 => default_leaves,
+            leaves => leaves,
+        },
+        rate: settings.rate,
+        min_rows: settings.min_rows.min(made.rows() / 20).max(1),
+        features: 0.5,
+        lists: 1.0,
+        places: 20,
+        patience: usize::MAX,
+        seed: settings.seed,
+        ..boost::Settings::default()
+    };
+    let forest = boost::fit(&made, None, &how, |trees, _| {
+        watch.step("trees", trees as u64, settings.trees as u64, "");
+        !watch.cancelled()
+    });
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    Ok(Model {
+        reference: medians(&made),
+        lists: made.ends.len(),
+        rows: made.rows(),
+        forest,
+        reading,
+        dims,
+    })
+}
+
+fn medians(lists: &Lists) -> Vec<f32> {
+    (0..lists.width)
+        .map(|feature| {
+            let mut values: Vec<f32> = lists
+                .features
+                .iter()
+                .skip(feature)
+                .step_by(lists.width)
+                .copied()
+                .collect();
+            let middle = values.len() / 2;
+            *values.select_nth_unstable_by(middle, f32::total_cmp).1
+        })
+        .collect()
+}
+
+/// Nothing but the log is looked at.
+fn spec() -> Spec {
+    Spec {
+        context: Vec::new(),
+        candidate: Vec::new(),
+        wide: Vec::new(),
+        wide_buckets: 0,
+        title_tokens: 0,
+        title_buckets: 0,
+        session_products: 0,
+        product_slots: 0,
+    }
+}
+
+/// A model bound to a log: what is shipped.
+struct Compiled {
+    onnx: Vec<u8>,
+    shelf: Vec<u8>,
+    digests: Digests,
+}
+
+/// The trees as ONNX.
+fn onnx(forest: &Forest, width: usize, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
+    let mut leaf_weights = Vec::new();
+    let trees = forest
+        .trees
+        .iter()
+        .map(|tree| {
+            tree.iter()
+                .map(|node| match *node {
+                    Node::Branch {
+                        feature,
+                        threshold,
+                        left,
+                        right,
+                    } => TreeNode::Branch {
+                        feature,
+                        test: Test::Leq,
+                        threshold,
+                        if_true: left,
+                        if_false: right,
+                        missing_is_true: false,
+                    },
+                    Node::Leaf(score) => {
+                        leaf_weights.push((0, score));
+                        TreeNode::Leaf {
+                            first: leaf_weights.len() as u32 - 1,
+                            count: 1,
+                        }
+                    }
+                })
+                .collect()
+        })
+        .collect();
+    let trees = Trees {
+        features: width as u32,
+        targets: 1,
+        base: Vec::new(),
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        trees,
+        leaf_weights,
+    };
+    let mut graph = Graph::new("next");
+    graph.producer("shelfedge-train", env!("CARGO_PKG_VERSION"));
+    for (key, value) in metadata {
+        graph.metadata(key, value);
+    }
+    let trail = graph.input("trail", Number::F32, &[Dim::Rows, Dim::Fixed(width)]);
+    let score = graph.trees(trail, &trees);
+    graph.output("score", score);
+    graph.finish().map_err(|e| internal("onnx", e.to_string()))
+}
+
+/// Binds a model to a log.
+fn compile(
+    model: &Model,
+    log: &Sequences,
+    ids: &[String],
+    mapping: &SequenceMapping,
+    data: [u8; 32],
+    seed: u64,
+    watch: &mut dyn Watch,
+) -> Result<Compiled> {
+    let products = ids.len();
+    let section = section(log, products, &model.reading, model.dims, seed, watch)?;
+    let spec = spec();
+    let spec_json = spec.to_json();
+    let spec_digest = sha256(spec_json.as_bytes());
+    let metadata = [
+        ("shelfedge.task", "ranking".to_owned()),
+        ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("shelfedge.spec_sha256", hex(&spec_digest)),
+        ("shelfedge.data_sha256", hex(&data)),
+        (
+            "shelfedge.licence",
+            "weights and tables under the licence of the training data; see CARD.md".to_owned(),
+        ),
+        ("shelfedge.spec", spec_json),
+    ];
+    let onnx = onnx(&model.forest, model.reference.len(), &metadata)?;
+    let digests = Digests {
+        spec: spec_digest,
+        onnx: sha256(&onnx),
+        data,
+    };
+    let rows: Vec<ProductRow> = ids
+        .iter()
+        .map(|id| ProductRow {
+            id: id.clone(),
+            title: String::new(),
+            stats: Stats::default(),
+            similar: Vec::new(),
+        })
+        .collect();
+    let written = tables::write(&rows, 0, &popular(log, products, model.reading.clock));
+    let reference = model.reference.iter().flat_map(|x| x.to_le_bytes());
+    let shelf = lower(&onnx, &Options::default())
+        .map_err(|e| internal("lowering", e.to_string()))?
+        .compile(&[
+            (
+                "meta",
+                Meta {
+                    spec: digests.spec,
+                    onnx: digests.onnx,
+                    data,
+                    as_of: Timestamp(0),
+                    currency: mapping.currency,
+                }
+                .write(),
+            ),
+            ("spec", spec.write()),
+            ("products", written.products),
+            ("similar", written.similar),
+            ("popular", written.popular),
+            (trails::SECTION, section),
+            ("reference", reference.collect()),
+        ])
+        .map_err(|e| internal("compile", e.to_string()))?;
+    Ok(Compiled {
+        onnx,
+        shelf,
+        digests,
+    })
+}
+
+/// Products by how many sequences hold them; of sessions, of the newest tenth.
+fn popular(log: &Sequences, products: usize, newest: bool) -> Vec<u32> {
+    let from = if newest { log.len() / 10 * 9 } else { 0 };
+    let mut counts = vec![(0usize, 0usize); products];
+    for (number, sequence) in log.iter().enumerate() {
+        for &product in sequence {
+            let count = &mut counts[product as usize];
+            count.0 += usize::from(number >= from);
+            count.1 += 1;
+        }
+    }
+    let mut order: Vec<u32> = (0..products as u32).collect();
+    order.sort_by_key(|p| (std::cmp::Reverse(counts[*p as usize]), *p));
+    order.truncate(POPULAR);
+    order
+}
+
+/// Ranks what follows each beginning, with a compiled model in the engine that
+/// the shop will run: indices of products, best first.
+pub fn predict<'q>(
+    shelf: &[u8],
+    ids: &[String],
+    beginnings: impl ExactSizeIterator<Item = &'q [u32]>,
+    places: usize,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Vec<u32>>> {
+    let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
+    let ids: Vec<ProductId> = ids
+        .iter()
+        .map(|id| ProductId::new(id.as_str()).map_err(|e| internal("product", e.to_string())))
+        .collect::<Result<_>>()?;
+    let all = beginnings.len() as u64;
+    let mut workspace = Workspace::default();
+    let mut out = Vec::new();
+    for (done, begins) in (1u64..).zip(beginnings) {
+        let newest = &begins[begins.len().saturating_sub(MAX_EVENTS)..];
+        let events: Vec<Event> = (1i64..)
+            .zip(newest)
+            .map(|(at, product)| look(at * SECOND, &ids[*product as usize]))
+            .collect();
+        let query = RankQuery {
+            now: Timestamp((newest.len() as i64 + 1) * SECOND),
+            events: &events,
+            candidates: None,
+            limit: places,
+            context: Context::default(),
+            explain: false,
+        };
+        let ranked = ranker
+            .rank(&query, &mut workspace)
+            .map_err(|e| internal("rank", e.to_string()))?;
+        out.push(ranked.items.iter().map(|item| item.product).collect());
+        if done.is_multiple_of(256) || done == all {
+            watch.step("scoring", done, all, "");
+            if watch.cancelled() {
+                return Err(Error::Cancelled);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A look at a product.
+fn look(time: i64, product: &ProductId) -> Event {
+    Event {
+        id: None,
+        time: Timestamp(time),
+        kind: EventKind::ViewItem,
+        transaction: None,
+        currency: None,
+        list: None,
+        items: vec![EventItem {
+            product: product.clone(),
+            quantity: 1,
+            price: None,
+            index: None,
+        }],
+    }
+}
+
+/// How well what follows is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Score {
+    /// Share of questions whose answer is among the first 20.
+    pub hit20: f64,
+    /// Share among the first 10.
+    pub hit10: f64,
+    /// Mean of one over the answer's place; 0 beyond 20.
+    pub mrr20: f64,
+    /// NDCG at 10, with one answer a question.
+    pub ndcg10: f64,
+    /// Questions.
+    pub questions: usize,
+}
+
+impl Score {
+    fn of<'q>(lists: &[Vec<u32>], answers: impl Iterator<Item = &'q Question<'q>>) -> Self {
+        let mut score = Self::default();
+        for (list, question) in lists.iter().zip(answers) {
+            score.questions += 1;
+            let Some(at) = list.iter().take(20).position(|p| *p == question.follows) else {
+                continue;
+            };
+            let place = at as f64 + 1.0;
+            score.hit20 += 1.0;
+            score.mrr20 += 1.0 / place;
+            if at < 10 {
+                score.hit10 += 1.0;
+                score.ndcg10 += 1.0 / (place + 1.0).log2();
+            }
+        }
+        let all = score.questions.max(1) as f64;
+        for sum in [
+            &mut score.hit20,
+            &mut score.hit10,
+            &mut score.mrr20,
+            &mut score.ndcg10,
+        ] {
+            *sum /= all;
+        }
+        score
+    }
+}
+
+/// The model beside what is popular and what came next most often.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The compiled model in the engine.
+    pub model: Score,
+    /// The popular list.
+    pub popularity: Score,
+    /// What came directly after the last product most often, then what is
+    /// popular.
+    pub transitions: Score,
+}
+
+impl Comparison {
+    /// Each ranking with its name.
+    fn rows(&self) -> [(&'static str, Score); 3] {
+        [
+            ("this model", self.model),
+            ("what came next most often", self.transitions),
+            ("popularity", self.popularity),
+        ]
+    }
+}
+
+/// Measures by what a model that has seen less of the log would have said of its
+/// newest part.
+fn measure(
+    log: &Log,
+    mapping: &SequenceMapping,
+    dims: usize,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Comparison> {
+    let lesson = match mapping.of {
+        Kind::Sessions => newest_sessions(&log.sequences, ASKED),
+        Kind::Shoppers => last_products(&log.sequences, 1),
+    };
+    let products = log.products.len();
+    let model = learn(&lesson.log, products, mapping.of, dims, settings, watch)?;
+    let compiled = compile(
+        &model,
+        &lesson.log,
+        &log.products,
+        mapping,
+        [0; 32],
+        settings.seed,
+        watch,
+    )?;
+    let beginnings = lesson.questions.iter().map(|question| question.begins);
+    let lists = predict(&compiled.shelf, &log.products, beginnings, 20, watch)?;
+    let popular = popular(&lesson.log, products, mapping.of == Kind::Sessions);
+    let next = transitions(&lesson.log, products);
+    let filled = |first: &[u32], without: &[u32]| -> Vec<u32> {
+        let mut list: Vec<u32> = Vec::with_capacity(20);
+        for product in first.iter().chain(&popular) {
+            if list.len() < 20 && !list.contains(product) && !without.contains(product) {
+                list.push(*product);
+            }
+        }
+        list
+    };
+    let mut baselines = (Vec::new(), Vec::new());
+    for question in &lesson.questions {
+        let without = match model.reading.repeats {
+            true => &[][..],
+            false => question.begins,
+        };
+        let last = question.begins.last().map_or(0, |p| *p as usize);
+        baselines.0.push(filled(&[], without));
+        baselines.1.push(filled(&next[last], without));
+    }
+    Ok(Comparison {
+        model: Score::of(&lists, lesson.questions.iter()),
+        popularity: Score::of(&baselines.0, lesson.questions.iter()),
+        transitions: Score::of(&baselines.1, lesson.questions.iter()),
+    })
+}
+
+/// What came directly after each product, most often first, at most 50 each.
+fn transitions(log: &Sequences, products: usize) -> Vec<Vec<u32>> {
+    let mut pairs: Vec<(u32, u32)> = log
+        .iter()
+        .flat_map(|sequence| sequence.windows(2).map(|pair| (pair[0], pair[1])))
+        .collect();
+    pairs.sort_unstable();
+    let mut counted: Vec<Vec<(usize, u32)>> = vec![Vec::new(); products];
+    for same in pairs.chunk_by(|a, b| a == b) {
+        counted[same[0].0 as usize].push((same.len(), same[0].1));
+    }
+    counted
+        .into_iter()
+        .map(|mut after| {
+            after.sort_by_key(|(count, product)| (std::cmp::Reverse(*count), *product));
+            after.truncate(50);
+            after.into_iter().map(|(_, product)| product).collect()
+        })
+        .collect()
+}
+
+/// What the command prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Where the bundle was written.
+    pub out: String,
+    /// Sequences and products of the log.
+    pub sequences: usize,
+    /// Products.
+    pub products: usize,
+    /// Lists that taught, and their rows.
+    pub lists: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Width of the embedding.
+    pub dims: usize,
+    /// The newest part, by a model that had not seen it, if it was asked for.
+    pub measured: Option<Comparison>,
+    /// Bytes of the compiled model.
+    pub shelf_bytes: usize,
+}
+
+impl Outcome {
+    /// For a person.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["ranking", "hit rate@20", "MRR@20", "hit rate@10", "NDCG@10"]);
+        for (name, score) in self.measured.iter().flat_map(Comparison::rows) {
+            let numbers = [score.hit20, score.mrr20, score.hit10, score.ndcg10];
+            let mut row = vec![name.to_owned()];
+            row.extend(numbers.map(|x| format!("{x:.4}")));
+            table.add_row(row);
+        }
+        let what = format!(
+            "{}: {} sequences of {} products; {} lists taught; embedding of {} dimensions; {} bytes",
+            self.out, self.sequences, self.products, self.lists, self.dims, self.shelf_bytes
+        );
+        match &self.measured {
+            None => what,
+            Some(measured) => format!(
+                "{table}\n{} questions about the newest part, which the measured model had not seen\n{what}",
+                measured.model.questions
+            ),
+        }
+    }
+}
+
+/// A bundle that isn't written yet.
+#[derive(Debug)]
+pub struct Bundle {
+    parts: [(&'static str, Vec<u8>); 4],
+    outcome: Outcome,
+}
+
+impl Bundle {
+    /// The compiled model.
+    pub fn shelf(&self) -> &[u8] {
+        &self.parts[0].1
+    }
+
+    /// Puts the bundle in the place of what is at `out`.
+    pub fn write(mut self, out: &Path) -> Result<Outcome> {
+        let staging = Staging::begin(out)?;
+        for (name, bytes) in &self.parts {
+            staging.write(name, bytes)?;
+        }
+        staging.commit()?;
+        self.outcome.out = out.display().to_string();
+        Ok(self.outcome)
+    }
+}
+
+/// Learns from a log and makes the bundle that knows all of it.
+pub fn build(
+    log: &Log,
+    mapping: &SequenceMapping,
+    measured: bool,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Bundle> {
+    let dims = dims(log, mapping.of);
+    let measured = match measured {
+        true => Some(measure(log, mapping, dims, settings, watch)?),
+        false => None,
+    };
+    let products = log.products.len();
+    let model = learn(&log.sequences, products, mapping.of, dims, settings, watch)?;
+    let compiled = compile(
+        &model,
+        &log.sequences,
+        &log.products,
+        mapping,
+        log.digest,
+        settings.seed,
+        watch,
+    )?;
+    let outcome = Outcome {
+        out: String::new(),
+        sequences: log.sequences.len(),
+        products,
+        lists: model.lists,
+        rows: model.rows,
+        dims,
+        measured,
+        shelf_bytes: compiled.shelf.len(),
+    };
+    let card = card::card(&log.report, mapping, &model, settings, &outcome);
+    let manifest = Manifest {
+        task: "ranking".to_owned(),
+        producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
+        created: Timestamp(0),
+        parts: [
+            ("model.shelf".to_owned(), ManifestPart::of(&compiled.shelf)),
+            ("model.onnx".to_owned(), ManifestPart::of(&compiled.onnx)),
+        ]
+        .into_iter()
+        .collect(),
+        digests: compiled.digests,
+        shelf: compiled.digests,
+    };
+    Ok(Bundle {
+        parts: [
+            ("model.shelf", compiled.shelf),
+            ("model.onnx", compiled.onnx),
+            (CARD, card.into_bytes()),
+            (MANIFEST, manifest.to_json()),
+        ],
+        outcome,
+    })
+}
+
+/// Reads sequences, learns, measures if it is asked to, and writes the bundle.
+pub fn run(
+    shop: &Path,
+    mapping: Option<&Path>,
+    out: &Path,
+    measured: bool,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
+    // An output that can't be written should not cost minutes to find.
+    drop(Staging::begin(out)?);
+    let (mapping, log) = import(shop, mapping, watch)?;
+    let bundle = build(&log, &mapping, measured, settings, watch)?;
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    bundle.write(out)
+}
