@@ -3,24 +3,23 @@
 //! bundle of the same data.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int16Type, Int32Type};
 use arrow_array::{
-    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use common::{predictions, text, write};
 use shelfedge_commerce::time::{DAY, HOUR, Timestamp};
 use shelfedge_trainer::bench::NEXT_BASKET;
 use shelfedge_trainer::rng::Rng;
 
+/// Settings that learn little, quickly.
+const QUICK: &str = "epochs = 1\ntuning = 1\n";
 const ITEMS: i32 = 60;
 const CUSTOMERS: usize = 30;
 
@@ -73,14 +72,6 @@ fn lines() -> Vec<Line> {
         }
     }
     list
-}
-
-fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut writer =
-        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
 }
 
 /// The prepared folder: January to May, June, July.
@@ -138,52 +129,6 @@ fn prepare(folder: &Path) {
     );
 }
 
-/// Runs the command with settings that learn little, quickly.
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let settings = folder.join("quick.toml");
-    fs::write(&settings, "epochs = 1\ntuning = 1\n").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
-        .args(arguments)
-        .arg("--settings")
-        .arg(settings)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// Items by list and query, in the order of their ranks.
-fn predictions(path: &Path) -> BTreeMap<(String, i32), Vec<i32>> {
-    let mut lists: BTreeMap<(String, i32), Vec<i32>> = BTreeMap::new();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
-        .unwrap()
-        .build()
-        .unwrap();
-    for batch in reader {
-        let batch = batch.unwrap();
-        let query = batch["query"].as_primitive::<Int32Type>();
-        let list = batch["list"].as_string::<i32>();
-        let rank = batch["rank"].as_primitive::<Int16Type>();
-        let item = batch["item"].as_primitive::<Int32Type>();
-        for row in 0..batch.num_rows() {
-            let items = lists
-                .entry((list.value(row).to_owned(), query.value(row)))
-                .or_default();
-            items.push(item.value(row));
-            assert_eq!(usize::from(rank.value(row) as u16), items.len());
-        }
-    }
-    lists
-}
-
 #[test]
 fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,8 +139,9 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
     // What is to be predicted can't have been read if it can't be read.
     fs::write(data.join("test.parquet"), b"nobody may look here").unwrap();
 
-    let output = run(
+    let output = common::run(
         folder.path(),
+        QUICK,
         &[
             "bench",
             "next-basket",
@@ -243,8 +189,9 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
         fs::copy(data.join(name), shop.join(name)).unwrap();
     }
     fs::write(shop.join("mapping.toml"), NEXT_BASKET).unwrap();
-    run(
+    common::run(
         folder.path(),
+        QUICK,
         &[
             "ranking",
             "--no-test",
@@ -318,7 +265,7 @@ fn a_folder_without_a_test_predicts_valid_without_reading_it() {
         let mut arguments = vec!["bench", "next-basket", "--data", text(&data), "--out"];
         arguments.push(text(&out));
         arguments.extend(more);
-        run(folder.path(), &arguments);
+        common::run(folder.path(), QUICK, &arguments);
         fs::read(out).unwrap()
     };
     let test = bench("test.parquet", &[]);
