@@ -20,6 +20,6 @@ pub mod text;
 pub mod trails;
 
 pub use encode::{Affinity, Device, Encoded, Moment, encode};
-pub use shopper::Shopper;
+pub use shopper::{Shopper, Trail};
 pub use spec::{Cross, Domain, Group, Numeric, Source, Spec};
 pub use tables::{Meta, ProductRef, Stats, TableError, Tables};

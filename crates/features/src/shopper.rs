@@ -39,12 +39,6 @@ pub struct Shopper {
     pub pieces: i64,
     /// Distinct products of the running session, most recent first.
     pub session: Vec<u32>,
-    /// Products of the newest events, oldest first: looked at, put into the cart
-    /// or onto a list, and bought. What is only done to the product before
-    /// (a look, then the cart) counts once.
-    pub trail: Vec<u32>,
-    /// Where in the trail the newest session begins.
-    pub trail_session: usize,
     /// Products in the cart, sorted by index.
     pub cart: Vec<u32>,
     /// Items that are not in the tables.
@@ -63,39 +57,15 @@ impl Shopper {
     /// another currency. Refunds change nothing: what was bought was wanted.
     #[must_use]
     pub fn fold(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
-        let mut shopper = Self::default();
-        let mut order: Vec<(usize, &Event)> = Vec::with_capacity(events.len());
-        for event in events {
-            if event.time > now {
-                shopper.future_events += 1;
-            } else {
-                order.push((order.len(), event));
-            }
-        }
-        // Ids order what happened in the same millisecond, so that the order of
-        // delivery doesn't matter.
-        sort::by(&mut order, |(i, a), (j, b)| {
-            a.time
-                .cmp(&b.time)
-                .then_with(|| a.id.cmp(&b.id))
-                .then(i.cmp(j))
-        });
-        let order: Vec<&Event> = order.into_iter().map(|(_, event)| event).collect();
-        let mut seen: Vec<(&str, usize)> = order
-            .iter()
-            .enumerate()
-            .filter_map(|(i, e)| e.id.as_ref().map(|id| (id.as_str(), i)))
-            .collect();
-        let mut repeated = vec![false; order.len()];
-        mark_repeats(&mut seen, &mut repeated);
-        let mut orders: Vec<(&str, usize)> = order
-            .iter()
-            .enumerate()
-            .filter(|(i, e)| e.kind == EventKind::Purchase && !repeated[*i])
-            .filter_map(|(i, e)| e.transaction.as_deref().map(|t| (t, i)))
-            .collect();
-        mark_repeats(&mut orders, &mut repeated);
-
+        let Ordered {
+            order,
+            repeated,
+            future_events,
+        } = Ordered::new(events, now);
+        let mut shopper = Self {
+            future_events,
+            ..Self::default()
+        };
         for (event, _) in order
             .iter()
             .zip(&repeated)
@@ -105,7 +75,6 @@ impl Shopper {
         }
         sort::by(&mut shopper.bought, |a, b| a.product.cmp(&b.product));
         shopper.session(tables, &order, now);
-        shopper.follow(tables, &order, &repeated);
         shopper
     }
 
@@ -214,30 +183,6 @@ impl Shopper {
         }
     }
 
-    fn follow(&mut self, tables: &Tables<'_>, order: &[&Event], repeated: &[bool]) {
-        let mut last: Option<(&Event, u32)> = None;
-        for (event, _) in order.iter().zip(repeated).filter(|(_, r)| !**r) {
-            if !(is_interest(event.kind) || event.kind == EventKind::Purchase) {
-                continue;
-            }
-            for item in &event.items {
-                let Some(product) = tables.find(item.product.as_str()) else {
-                    continue;
-                };
-                if let Some((before, same)) = last {
-                    if same == product && before.kind != event.kind {
-                        continue;
-                    }
-                    if event.time.since(before.time) > SESSION_GAP {
-                        self.trail_session = self.trail.len();
-                    }
-                }
-                self.trail.push(product);
-                last = Some((event, product));
-            }
-        }
-    }
-
     /// What the shopper bought of a product.
     #[must_use]
     pub fn of(&self, product: u32) -> Option<&Bought> {
@@ -245,6 +190,107 @@ impl Shopper {
             .binary_search_by_key(&product, |b| b.product)
             .ok()
             .map(|i| &self.bought[i])
+    }
+}
+
+/// Events in the order of time.
+struct Ordered<'e> {
+    order: Vec<&'e Event>,
+    /// Whether an event, or its order, has been told before.
+    repeated: Vec<bool>,
+    future_events: u32,
+}
+
+impl<'e> Ordered<'e> {
+    fn new(events: &'e [Event], now: Timestamp) -> Self {
+        let mut future_events = 0;
+        let mut order: Vec<(usize, &Event)> = Vec::with_capacity(events.len());
+        for event in events {
+            if event.time > now {
+                future_events += 1;
+            } else {
+                order.push((order.len(), event));
+            }
+        }
+        // Ids order what happened in the same millisecond, so that the order of
+        // delivery doesn't matter.
+        sort::by(&mut order, |(i, a), (j, b)| {
+            a.time
+                .cmp(&b.time)
+                .then_with(|| a.id.cmp(&b.id))
+                .then(i.cmp(j))
+        });
+        let order: Vec<&Event> = order.into_iter().map(|(_, event)| event).collect();
+        let mut seen: Vec<(&str, usize)> = order
+            .iter()
+            .enumerate()
+            .filter_map(|(i, e)| e.id.as_ref().map(|id| (id.as_str(), i)))
+            .collect();
+        let mut repeated = vec![false; order.len()];
+        mark_repeats(&mut seen, &mut repeated);
+        let mut orders: Vec<(&str, usize)> = order
+            .iter()
+            .enumerate()
+            .filter(|(i, e)| e.kind == EventKind::Purchase && !repeated[*i])
+            .filter_map(|(i, e)| e.transaction.as_deref().map(|t| (t, i)))
+            .collect();
+        mark_repeats(&mut orders, &mut repeated);
+
+        Self {
+            order,
+            repeated,
+            future_events,
+        }
+    }
+}
+
+/// The products that a shopper came by, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// Looked at, put into the cart or onto a list, and bought; more than once
+    /// when the shopper came back. What is only done to the product before, in
+    /// the same session (a look, then the cart), is no step of its own.
+    pub products: Vec<u32>,
+    /// Where in the products the newest session with one begins.
+    pub session: usize,
+}
+
+impl Trail {
+    /// Follows events as of `now`, in any order; repeated events, and those after
+    /// `now`, count for nothing.
+    #[must_use]
+    pub fn of(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
+        let Ordered {
+            order, repeated, ..
+        } = Ordered::new(events, now);
+        let mut trail = Self::default();
+        let mut last: Option<(EventKind, u32)> = None;
+        let mut before: Option<Timestamp> = None;
+        let mut ended = false;
+        for (event, _) in order.iter().zip(repeated).filter(|(_, r)| !*r) {
+            if before.is_some_and(|before| event.time.since(before) > SESSION_GAP) {
+                // The next product begins a session, whenever it comes.
+                (ended, last) = (true, None);
+            }
+            before = Some(event.time);
+            if !(is_interest(event.kind) || event.kind == EventKind::Purchase) {
+                continue;
+            }
+            for item in &event.items {
+                let Some(product) = tables.find(item.product.as_str()) else {
+                    continue;
+                };
+                if last.is_some_and(|(kind, same)| same == product && kind != event.kind) {
+                    continue;
+                }
+                if core::mem::take(&mut ended) {
+                    trail.session = trail.products.len();
+                }
+                trail.products.push(product);
+                last = Some((event.kind, product));
+            }
+        }
+        trail
     }
 }
 

@@ -18,7 +18,7 @@ use shelfedge_engine::program::{Kind, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
 use shelfedge_features::trails::{self, Index, Sums, Trails};
-use shelfedge_features::{Affinity, Moment, Shopper, Spec, TableError, Tables, encode};
+use shelfedge_features::{Affinity, Moment, Shopper, Spec, TableError, Tables, Trail, encode};
 pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
 
 pub use explain::{Detail, Reason};
@@ -221,10 +221,27 @@ pub struct Workspace {
     encoded: Encoded,
     occluded: Encoded,
     products: Vec<u32>,
+    trail: Trail,
     sums: Sums,
     index: Option<Index>,
-    /// Requests so far, of a model with a log.
-    requests: u32,
+    /// Which model's log the index is of, and how many requests it has had.
+    indexed: ([u8; 32], [u8; 32], u32),
+}
+
+impl Workspace {
+    /// One request reads a log from end to end; for more of them an index is
+    /// worth its making. A workspace may serve several models in turn.
+    fn index(&mut self, meta: &Meta, trails: &Trails<'_>) {
+        let (onnx, data, requests) = &mut self.indexed;
+        if (&*onnx, &*data) != (&meta.onnx, &meta.data) {
+            self.index = None;
+            (*onnx, *data, *requests) = (meta.onnx, meta.data, 0);
+        }
+        *requests = requests.saturating_add(1);
+        if *requests > 1 && self.index.is_none() {
+            self.index = Some(Index::new(trails));
+        }
+    }
 }
 
 /// A request after recall and encoding, before scoring.
@@ -270,10 +287,18 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             missing: true,
         })?)?;
         let tables = Tables::open(|name| model.section(name))?;
-        let trail_width = match model.section(trails::SECTION) {
+        // A model with a log sees nothing else.
+        let section = model.section(trails::SECTION);
+        let trail_width = match section {
             Some(section) if HAS_TRAILS => Trails::open(section, tables.len())?.width(),
             _ => 0,
         };
+        let logged = |name: &str| (name == "trail") == section.is_some();
+        if let Some(port) = model.inputs().find(|port| !logged(port.name)) {
+            return Err(OpenError::Port {
+                name: port.name.to_owned(),
+            });
+        }
         let mut feeds = Vec::new();
         for port in model.inputs() {
             let (feed, kind, rows, width) = match port.name {
@@ -451,13 +476,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 })
             }
             Some(trails) => {
-                // One request reads the log from end to end; for more of them
-                // an index is worth its making.
-                if workspace.requests == 1 {
-                    workspace.index = Some(Index::new(&trails));
-                }
-                workspace.requests = workspace.requests.saturating_add(1);
-                let (limit, query) = (query.limit, trails.query(&shopper));
+                workspace.index(&tables.meta(), &trails);
+                workspace.trail = Trail::of(&tables, query.events, query.now);
+                let (limit, query) = (query.limit, trails.query(&workspace.trail));
                 let index = workspace.index.as_ref();
                 workspace.sums.fill(&trails, index, query);
                 let found = workspace.sums.candidates(&trails, query);
@@ -485,25 +506,27 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         query: &Query<'_>,
         workspace: &mut Workspace,
     ) {
+        let Workspace {
+            affinity,
+            encoded,
+            products,
+            trail,
+            sums,
+            ..
+        } = workspace;
+        if let Some(trails) = self.trails() {
+            encoded.rows = products.len();
+            return sums.encode(&trails, trails.query(trail), products, &mut encoded.trail);
+        }
+        encoded.trail.clear();
         let moment = Moment {
             now: query.now,
             utc_offset_minutes: query.context.utc_offset_minutes,
             device: query.context.device,
         };
-        let Workspace {
-            affinity,
-            encoded,
-            products,
-            sums,
-            ..
-        } = workspace;
         encode(
             &self.spec, tables, shopper, affinity, moment, products, encoded,
         );
-        if let Some(trails) = self.trails() {
-            let query = trails.query(shopper);
-            sums.encode(&trails, query, products, &mut encoded.trail);
-        }
     }
 
     /// The inputs that the last [`Ranker::prepare`] or [`Ranker::rank`] encoded.
@@ -591,7 +614,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         // The same numbers as when the list was ranked: shares and ranks are among
         // all its candidates.
         if let Some(trails) = self.trails() {
-            return self.attribute(&trails, shopper, items, workspace);
+            return self.attribute(&trails, items, workspace);
         }
         let tables = self.tables();
         workspace.products.clear();
@@ -627,7 +650,6 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     fn attribute(
         &self,
         trails: &Trails<'_>,
-        shopper: &Shopper,
         items: &mut [RankedItem],
         workspace: &mut Workspace,
     ) -> Result<(), RankError> {
@@ -641,11 +663,12 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             return Ok(());
         }
         let groups = trails.groups();
-        let query = trails.query(shopper);
+        let trail = core::mem::take(&mut workspace.trail);
+        let query = trails.query(&trail);
         let players: Vec<Group> = Group::EXPLAINING
             .into_iter()
             .filter(|group| groups.contains(group))
-            .filter(|group| *group != Group::Session || !query.is_empty())
+            .filter(|group| !matches!(group, Group::Session | Group::History) || !query.is_empty())
             .collect();
         let rows: Vec<usize> = items
             .iter()
@@ -684,7 +707,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 });
                 if contribution.is_finite() && contribution != 0.0 {
                     let detail = match group {
-                        Group::Session => trails
+                        Group::Session | Group::History => trails
                             .closest(query, item.product)
                             .map_or(Detail::None, Detail::GoesWith),
                         _ => Detail::None,

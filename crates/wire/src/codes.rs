@@ -35,7 +35,7 @@ codes! {
     FORMAT_UNKNOWN = "format_unknown", "A file has a format or version that this program doesn't know.", "Use a program and a file of the same version.";
     DIGEST_MALFORMED = "digest_malformed", "A digest isn't 64 lower-case hexadecimal digits.", "Write the bundle again with the trainer.";
     DIGESTS_DISAGREE = "digests_disagree", "Two digests of the same thing in one manifest differ.", "Take all parts of the bundle from one run of the trainer.";
-    MANIFEST_TOO_LARGE = "manifest_too_large", "A manifest is longer than the limit.", "Take manifest.json from a run of the trainer; it has a few thousand bytes.";
+    MANIFEST_TOO_LARGE = "manifest_too_large", "A manifest is longer than the limit.", "Take manifest.json from a run of the trainer; it has about a thousand bytes.";
     PART_NAME = "part_name", "A part's name isn't the name of a file in the bundle's folder.", "Name parts by plain file names.";
     PART_MISSING = "part_missing", "A part of the bundle isn't in its manifest, or isn't there.", "Copy the whole bundle.";
     PART_SWAPPED = "part_swapped", "A part of the bundle isn't the one its manifest names.", "Take all parts of the bundle from one run of the trainer.";

@@ -19,7 +19,9 @@ pub struct Sentence {
 pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<'a>>) -> Sentence {
     let helps = reason.contribution > 0.0;
     let other = match reason.detail {
-        Detail::GoesWith(index) => product(index).map(|product| product.title),
+        Detail::GoesWith(index) => product(index)
+            .map(|product| product.title)
+            .filter(|title| !title.is_empty()),
         _ => None,
     };
     let sentence = match (reason.group, reason.detail, other) {

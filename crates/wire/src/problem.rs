@@ -12,6 +12,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// One way in which a request fails as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Code {
     /// The stable name, such as `invalid_request`.
     pub id: &'static str,

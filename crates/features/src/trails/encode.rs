@@ -2,7 +2,7 @@
 
 use shelfedge_commerce::sort;
 
-use super::{Column, Context, SUMS, Sum, Sums, Trails, newest_known};
+use super::{Column, Context, SUMS, Sum, Sums, Trails, newest};
 use crate::spec::Group;
 
 /// Sums that are seen as shares of the largest among the candidates.
@@ -74,7 +74,11 @@ impl Trails<'_> {
     /// Which part of an explanation each number belongs to, in their order.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
-        let mut groups = vec![Group::Session; ALWAYS];
+        let together = match self.reading.session {
+            true => Group::Session,
+            false => Group::History,
+        };
+        let mut groups = vec![together; ALWAYS];
         // The query's length and its last product's popularity are the same for
         // every candidate; so is the sum of all votes.
         let at = ALWAYS - 6;
@@ -85,12 +89,7 @@ impl Trails<'_> {
                 groups.extend_from_slice(more);
             }
         };
-        let (p, a, r, s) = (
-            Group::Popularity,
-            Group::Age,
-            Group::Request,
-            Group::Session,
-        );
+        let (p, a, r, s) = (Group::Popularity, Group::Age, Group::Request, together);
         add(self.has(Column::Newest10), &[p, p, p, a, a, r, p]);
         add(self.reading.repeats, &[s, s]);
         add(self.has(Column::AtEnd), &[p, p, p, p, s, r]);
@@ -111,7 +110,7 @@ impl Sums {
         candidates: &[u32],
         out: &mut Vec<f32>,
     ) {
-        let query = newest_known(trails, query);
+        let query = newest(query);
         let width = trails.width();
         out.clear();
         out.resize(candidates.len() * width, 0.0);
@@ -153,7 +152,8 @@ impl Sums {
         for sum in OF_LARGEST {
             put(&mut shares(of(sum)).into_iter());
         }
-        let popularity = column(Column::Sequences);
+        let mut popularity = column(Column::Sequences);
+        popularity.iter_mut().for_each(|p| *p = p.max(0.0));
         for sum in OF_LARGEST_RARE {
             let mut values = of(sum);
             for (value, popularity) in values.iter_mut().zip(&popularity) {

@@ -1,0 +1,297 @@
+//! Requests against a small compiled model with a log of sequences.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use shelfedge_commerce::{Currency, Event, EventItem, EventKind, ProductId, Timestamp};
+use shelfedge_engine::program::{
+    Aggregate, Forest, Kind, Node, Op, PostTransform, Program, Rows, Test,
+};
+use shelfedge_features::tables::{self, ProductRow};
+use shelfedge_features::trails::fit::{Learnt, Sequences, write};
+use shelfedge_features::trails::{Part, Reading, SECTION, Sum, Trails};
+use shelfedge_features::{Group, Meta, Spec, Stats};
+use shelfedge_ranking::{Context, OpenError, Query, Ranked, Ranker, Sources, Workspace};
+
+const PRODUCTS: u32 = 12;
+
+fn id(product: u32) -> ProductId {
+    ProductId::new(format!("p{product:02}")).unwrap()
+}
+
+/// A ring: after each product comes the next, `step` further.
+fn log(step: u32) -> Sequences {
+    let mut log = Sequences::default();
+    for start in 0..PRODUCTS {
+        let at = |n: u32| (start + n * step) % PRODUCTS;
+        log.push(&[at(0), at(1), at(2)]);
+    }
+    log
+}
+
+fn reading(repeats: bool) -> Reading {
+    Reading {
+        clock: true,
+        repeats,
+        session: true,
+        decay: 0.6,
+        half_lives: [0.6, 0.15],
+        most: 1_000,
+        candidates: 6,
+        parts: vec![Part {
+            sum: Sum::After,
+            weight: 1.0,
+            quarters: 0,
+        }],
+        near: 0,
+        near_weight: 0.0,
+        near_decay: 0.6,
+    }
+}
+
+/// A forest of stumps: what came next most often, then what is newest.
+fn model(step: u32, repeats: bool) -> Vec<u8> {
+    let section = write(
+        &reading(repeats),
+        &log(step),
+        PRODUCTS as usize,
+        &Learnt::default(),
+    );
+    let trails = Trails::open(&section, PRODUCTS as usize).unwrap();
+    let (width, groups) = (trails.width() as u32, trails.groups());
+    let age = groups.iter().position(|g| *g == Group::Age).unwrap() as u32;
+    let mut forest = Forest {
+        features: width,
+        targets: 1,
+        base: Vec::new(),
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        trees: Vec::new(),
+        leaf_weights: Vec::new(),
+    };
+    for (feature, threshold, low, high) in [
+        (Sum::Next as u32, 0.5, 0.0, 4.0),
+        (Sum::After as u32, 0.25, 0.0, 2.0),
+        (age, 0.5, 0.25, 0.0),
+    ] {
+        let first = forest.leaf_weights.len() as u32;
+        forest.leaf_weights.extend([(0, low), (0, high)]);
+        forest.trees.push(vec![
+            Node::Branch {
+                feature,
+                test: Test::Leq,
+                threshold,
+                if_true: 1,
+                if_false: 2,
+                missing_is_true: false,
+            },
+            Node::Leaf { first, count: 1 },
+            Node::Leaf {
+                first: first + 1,
+                count: 1,
+            },
+        ]);
+    }
+    let mut program = Program::default();
+    let x = program.input("trail", Kind::F32, Rows::PerRow, 1, width);
+    let forest = program.forest(forest);
+    let score = program.push(Op::Trees { x, forest }).unwrap();
+    program.output("score", score);
+    let spec = Spec {
+        context: Vec::new(),
+        candidate: Vec::new(),
+        wide: Vec::new(),
+        wide_buckets: 0,
+        title_tokens: 0,
+        title_buckets: 0,
+        session_products: 0,
+        product_slots: 0,
+    };
+    let rows: Vec<ProductRow> = (0..PRODUCTS)
+        .map(|product| ProductRow {
+            id: id(product).as_str().to_owned(),
+            title: String::new(),
+            stats: Stats::default(),
+            similar: Vec::new(),
+        })
+        .collect();
+    let written = tables::write(&rows, 0, &(0..PRODUCTS).rev().collect::<Vec<_>>());
+    let meta = Meta {
+        spec: [1; 32],
+        onnx: [2; 32],
+        data: [step as u8; 32],
+        as_of: Timestamp(0),
+        currency: Currency::parse("EUR").unwrap(),
+    };
+    let reference: Vec<u8> = (0..width).flat_map(|_| 0.1f32.to_le_bytes()).collect();
+    program
+        .compile(&[
+            ("meta", meta.write()),
+            ("spec", spec.write()),
+            ("products", written.products),
+            ("similar", written.similar),
+            ("popular", written.popular),
+            (SECTION, section),
+            ("reference", reference),
+        ])
+        .unwrap()
+}
+
+fn look(minute: i64, product: u32) -> Event {
+    Event {
+        id: None,
+        time: Timestamp(minute * 60_000),
+        kind: EventKind::ViewItem,
+        transaction: None,
+        currency: None,
+        list: None,
+        items: vec![EventItem {
+            product: id(product),
+            quantity: 1,
+            price: None,
+            index: None,
+        }],
+    }
+}
+
+fn rank(
+    ranker: &Ranker<Vec<u8>>,
+    workspace: &mut Workspace,
+    events: &[Event],
+    candidates: Option<&[ProductId]>,
+) -> Ranked {
+    let query = Query {
+        now: Timestamp(1_000 * 60_000),
+        events,
+        candidates,
+        limit: 4,
+        context: Context::default(),
+        explain: true,
+    };
+    ranker.rank(&query, workspace).unwrap()
+}
+
+fn products(ranked: &Ranked) -> Vec<u32> {
+    ranked.items.iter().map(|item| item.product).collect()
+}
+
+#[test]
+fn what_comes_next_is_first_in_each_of_two_models_with_one_workspace() {
+    let (one, five) = (
+        Ranker::open(model(1, false)).unwrap(),
+        Ranker::open(model(5, false)).unwrap(),
+    );
+    let mut workspace = Workspace::default();
+    // The first request of a model scans its log, later ones have an index.
+    for _ in 0..3 {
+        for last in 0..PRODUCTS {
+            let events = [look(900, last)];
+            for (ranker, step) in [(&one, 1), (&five, 5)] {
+                let ranked = rank(ranker, &mut workspace, &events, None);
+                assert_eq!(products(&ranked)[0], (last + step) % PRODUCTS);
+                assert_eq!(products(&ranked)[1], (last + 2 * step) % PRODUCTS);
+                assert!(!products(&ranked).contains(&last), "it may not come again");
+            }
+        }
+        for ranker in [&one, &five, &one, &five, &one] {
+            rank(ranker, &mut workspace, &[look(900, 3)], None);
+        }
+    }
+}
+
+#[test]
+fn only_the_newest_session_counts() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    let old = look(100, 7);
+    let both = rank(&ranker, &mut workspace, &[look(900, 2), old.clone()], None);
+    let alone = rank(&ranker, &mut workspace, &[look(900, 2)], None);
+    assert_eq!(both, alone);
+    // A cart of the product that was looked at last is the same step.
+    let cart = Event {
+        kind: EventKind::AddToCart,
+        ..look(901, 2)
+    };
+    assert_eq!(
+        rank(&ranker, &mut workspace, &[look(900, 2), cart], None),
+        alone
+    );
+    // Days later the newest session is still what is known.
+    assert_eq!(products(&rank(&ranker, &mut workspace, &[old], None))[0], 8);
+}
+
+#[test]
+fn nobody_gets_what_is_popular() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    for events in [
+        &[][..],
+        &[Event {
+            items: Vec::new(),
+            ..look(900, 0)
+        }],
+    ] {
+        let ranked = rank(&ranker, &mut workspace, events, None);
+        let mut found = products(&ranked);
+        found.sort_unstable();
+        assert_eq!(found, [8, 9, 10, 11]);
+        assert!(
+            ranked
+                .items
+                .iter()
+                .all(|item| item.sources == Sources::POPULAR)
+        );
+    }
+}
+
+#[test]
+fn given_candidates_are_ranked_and_no_others() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    let given = [id(9), id(4), id(77), id(3), id(4)];
+    let ranked = rank(&ranker, &mut workspace, &[look(900, 3)], Some(&given));
+    assert_eq!(products(&ranked)[0], 4);
+    assert_eq!(ranked.candidates, 3);
+    assert_eq!(ranked.unknown, [id(77)]);
+    let none = rank(&ranker, &mut workspace, &[look(900, 3)], Some(&[]));
+    assert!(none.items.is_empty());
+}
+
+#[test]
+fn reasons_add_up_to_the_distance_from_the_reference() {
+    let ranker = Ranker::open(model(1, true)).unwrap();
+    let mut workspace = Workspace::default();
+    let ranked = rank(&ranker, &mut workspace, &[look(899, 6), look(900, 3)], None);
+    // The reference row of tenths: no sum above its threshold, and old.
+    let reference = 0.25;
+    for item in &ranked.items {
+        let sum: f32 = item.reasons.iter().map(|reason| reason.contribution).sum();
+        assert!((item.score - reference - sum).abs() < 1e-5, "{item:?}");
+    }
+    let first = &ranked.items[0].reasons[0];
+    assert_eq!(first.group, Group::Session);
+    assert!(first.contribution > 5.0, "{first:?}");
+}
+
+#[test]
+fn a_damaged_log_is_refused_by_its_name() {
+    let whole = model(1, true);
+    let at = whole
+        .windows(6)
+        .position(|window| window == SECTION.as_bytes())
+        .unwrap();
+    let mut renamed = whole.clone();
+    renamed[at] = b'x';
+    let error = Ranker::open(renamed).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Port { ref name } if name == "trail"),
+        "{error}"
+    );
+    // The log's own first word, its version.
+    let offset = u64::from_le_bytes(whole[at + 24..at + 32].try_into().unwrap());
+    let mut damaged = whole;
+    damaged[offset as usize] = 9;
+    let error = Ranker::open(damaged).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Table(bad) if bad.section == SECTION && !bad.missing),
+        "{error}"
+    );
+}
