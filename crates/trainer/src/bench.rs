@@ -210,8 +210,7 @@ pub fn sequence(
         files.push(data.join("valid.parquet"));
     }
     let log = sequences::import_tables(&files, &mapping, watch)?;
-    let asked = log.clone();
-    next_product("sequence", &log, &mapping, &asked, outputs, settings, watch)
+    next_product("sequence", &log, &mapping, &log, outputs, settings, watch)
 }
 
 /// How many sessions stand before those that are predicted as `valid`.

@@ -4,7 +4,7 @@
 //! in the library.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,33 +143,34 @@ struct Learning {
     /// Fixes initial weights, order and sampling: the same seed gives the same bytes [default: 1]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Passes, batch, learning rate and the like, as TOML; the README lists the keys and their defaults
+    /// How to learn, as TOML; the README lists each command's keys and their defaults
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }
 
 impl Learning {
-    fn next_settings(&self) -> Result<next::Settings, Error> {
+    /// The seed of the command line goes before that of the file.
+    fn settings<S: Default>(
+        &self,
+        load: fn(&Path) -> Result<S, Error>,
+        seed: fn(&mut S) -> &mut u64,
+    ) -> Result<S, Error> {
         let mut settings = match &self.settings {
-            None => next::Settings::default(),
-            Some(path) => next::Settings::load(path)?,
+            None => S::default(),
+            Some(path) => load(path)?,
         };
-        if let Some(seed) = self.seed {
-            settings.seed = seed;
+        if let Some(given) = self.seed {
+            *seed(&mut settings) = given;
         }
         Ok(settings)
     }
 
-    /// The seed of the command line goes before that of the file.
-    fn settings(&self) -> Result<Settings, Error> {
-        let mut settings = match &self.settings {
-            None => Settings::default(),
-            Some(path) => Settings::load(path)?,
-        };
-        if let Some(seed) = self.seed {
-            settings.seed = seed;
-        }
-        Ok(settings)
+    fn of_ranking(&self) -> Result<Settings, Error> {
+        self.settings(Settings::load, |settings| &mut settings.seed)
+    }
+
+    fn of_next(&self) -> Result<next::Settings, Error> {
+        self.settings(next::Settings::load, |settings| &mut settings.seed)
     }
 }
 
@@ -280,7 +281,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             learning,
             json,
         } => {
-            let settings = learning.settings()?;
+            let settings = learning.of_ranking()?;
             let mapping = source.mapping.as_deref();
             let last = if no_test {
                 LastMonth::StopsLearning
@@ -302,7 +303,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             learning,
             json,
         } => {
-            let settings = learning.next_settings()?;
+            let settings = learning.of_next()?;
             let mapping = source.mapping.as_deref();
             let outcome = next::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
             watch.clear();
@@ -332,22 +333,14 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             let line = match task {
                 Task::NextBasket(_) => {
-                    bench::next_basket(data, outputs, target, &learning.settings()?, &mut watch)?
+                    bench::next_basket(data, outputs, target, &learning.of_ranking()?, &mut watch)?
                 }
-                Task::Session(_) => bench::session(
-                    data,
-                    outputs,
-                    target,
-                    &learning.next_settings()?,
-                    &mut watch,
-                )?,
-                Task::Sequence(_) => bench::sequence(
-                    data,
-                    outputs,
-                    target,
-                    &learning.next_settings()?,
-                    &mut watch,
-                )?,
+                Task::Session(_) => {
+                    bench::session(data, outputs, target, &learning.of_next()?, &mut watch)?
+                }
+                Task::Sequence(_) => {
+                    bench::sequence(data, outputs, target, &learning.of_next()?, &mut watch)?
+                }
             };
             watch.clear();
             say(&serde_json::to_string(&line).context("the outcome as JSON")?);

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array};
 use common::{predictions, run, text, write};
 use shelfedge_trainer::bench::{SEQUENCE, SESSION};
+use shelfedge_trainer::next;
 use shelfedge_trainer::rng::Rng;
+use shelfedge_trainer::watch::Silent;
 
 /// Settings that learn little, quickly.
 const QUICK: &str = "trees = 30\nmin_rows = 20\n";
@@ -220,4 +222,44 @@ fn shoppers() {
     fs::remove_file(data.join("test.parquet")).unwrap();
     let without = bench("without.parquet", &[]);
     assert!(fs::read(valid_of).unwrap() == fs::read(without).unwrap());
+}
+
+#[test]
+fn what_can_not_be_learnt_from_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, out) = (folder.path().join("shop"), folder.path().join("out"));
+    fs::create_dir(&shop).unwrap();
+    let mapping = "format = 1\ncurrency = \"EUR\"\n[sequences]\nof = \"sessions\"\n\
+                   sequence = \"visit\"\nproduct = \"sku\"\n";
+    fs::write(shop.join("mapping.toml"), mapping).unwrap();
+    let fault = |rows: &str| {
+        fs::write(shop.join("visits.csv"), format!("visit,sku\n{rows}")).unwrap();
+        let error = next::run(
+            &shop,
+            None,
+            &out,
+            true,
+            &next::Settings::default(),
+            &mut Silent,
+        )
+        .expect_err("a fault");
+        let fault = error.faults()[0].clone();
+        (fault.code, fault.cause)
+    };
+    let (code, cause) = fault(",A\nv1,\n");
+    assert_eq!(code, "no_sequences");
+    assert!(cause.contains("of 2 rows"), "{cause}");
+    assert_eq!(fault("").0, "no_sequences");
+    assert_eq!(fault("v1,A\nv2,A\n").0, "too_few_sequences");
+    assert_eq!(fault("v1,A\nv1,A\nv2,A\n").0, "too_few_sequences");
+    assert!(!out.exists());
+
+    let settings = folder.path().join("settings.toml");
+    fs::write(&settings, "trees = 0\nnegatives = 500\n").unwrap();
+    let error = next::Settings::load(&settings).expect_err("faults");
+    let places: Vec<&str> = error.faults().iter().map(|f| f.path.as_str()).collect();
+    assert!(
+        places[0].ends_with(": trees") && places[1].ends_with(": negatives"),
+        "{places:?}"
+    );
 }

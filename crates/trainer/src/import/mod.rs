@@ -130,7 +130,7 @@ pub fn import_tables(
     Ok(imported)
 }
 
-/// The tables of a folder that hold order lines.
+/// The tables of a folder, but for one of titles.
 fn tables(folder: &Path, titles: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
@@ -144,8 +144,8 @@ fn tables(folder: &Path, titles: Option<&Path>) -> Result<Vec<PathBuf>> {
         return Err(Error::fault(
             "no_tables",
             folder.display().to_string(),
-            "the folder holds no .parquet and no .csv file with order lines",
-            "put the order lines there, or name the file itself",
+            "the folder holds no .parquet and no .csv file",
+            "put the tables there, or name the file itself",
         ));
     }
     Ok(files)

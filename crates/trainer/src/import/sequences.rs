@@ -256,6 +256,12 @@ impl Log {
         self.sequences.ends.truncate(sequences);
         let places = self.sequences.ends.last().map_or(0, |end| *end as usize);
         self.sequences.products.truncate(places);
+        self.report.sequences = self.ids.len();
+        self.report.kept = places as u64;
+        let mut digest = Sha256::new();
+        digest.update(self.digest);
+        digest.update((self.ids.len() as u64).to_le_bytes());
+        self.digest = digest.finalize().into();
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{Model, Outcome, Settings};
-use crate::import::sequences::{Kind, SequenceMapping, SequenceReport};
+use super::{ASKED, Model, Outcome, Settings};
+use crate::import::sequences::{Kind, SequenceMapping};
 
 /// Writes the card.
 pub(super) fn card(
-    report: &SequenceReport,
     mapping: &SequenceMapping,
     model: &Model,
     settings: &Settings,
     outcome: &Outcome,
 ) -> String {
     let mut out = String::new();
+    let report = &outcome.report;
     let kind = match mapping.of {
         Kind::Sessions => "sessions of nobody known",
         Kind::Shoppers => "sequences of shoppers",
@@ -30,8 +30,13 @@ pub(super) fn card(
         None => out.push_str("Not measured: nothing was held back.\n"),
         Some(measured) => {
             let asked = match mapping.of {
-                Kind::Sessions => "every step of the newest 5 % of the sessions",
-                Kind::Shoppers => "the last product of every sequence",
+                Kind::Sessions => {
+                    format!(
+                        "every step of the newest {} % of the sessions",
+                        100.0 * ASKED
+                    )
+                }
+                Kind::Shoppers => "the last product of every sequence".to_owned(),
             };
             let _ = write!(
                 out,

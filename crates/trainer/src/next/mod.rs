@@ -29,24 +29,27 @@ use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha
 
 use crate::boost::{self, Forest, Lists, Node, shared};
 use crate::bundle::{CARD, MANIFEST, Staging};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, fault, line};
 use crate::export::internal;
-use crate::import::sequences::{Kind, Log, SequenceMapping, import};
+use crate::import::sequences::{Kind, Log, SequenceMapping, SequenceReport, import};
 use crate::rng::Rng;
 use crate::watch::Watch;
 
 /// Largest compiled model, in bytes: the embedding is made as wide as fits.
 const BUDGET: usize = 5_000_000;
-/// What the trees and the section directory may take of it.
-const TREES: usize = 320_000;
-/// Widest embedding.
+/// What the rest of the file takes beside the log, the products and the trees.
+const REST: usize = 16_384;
+/// Widest embedding, and the narrowest, which may go beyond the budget.
 const DIMS: usize = 64;
+const FEWEST_DIMS: usize = 16;
 /// Share of the sessions, the newest ones, whose products are asked for.
 const ASKED: f64 = 0.05;
 /// How many of a shopper's last products are asked for, one after the other.
 const FOLDS: usize = 3;
 /// Training lists, at most; of more, every n-th is taken.
 const MOST_LISTS: usize = 60_000;
+/// Leaves of a tree, for sessions.
+const SESSION_LEAVES: usize = 31;
 /// Products of the popular list.
 const POPULAR: usize = 200;
 /// Lists that are encoded between two looks at the clock.
@@ -93,26 +96,52 @@ impl Settings {
     /// Reads a settings file; what it doesn't name keeps its default.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        let invalid = |cause: String| {
-            Error::fault(
+        let file = path.display().to_string();
+        let invalid = |place: String, cause: String| {
+            fault(
                 "settings_invalid",
-                path.display().to_string(),
+                place,
                 cause,
                 "correct the settings; the README lists them",
             )
         };
-        let settings: Self = toml::from_str(&text).map_err(|e| invalid(e.message().to_owned()))?;
-        let sane = (1..=10_000).contains(&settings.trees)
-            && settings.leaves <= 1_024
-            && settings.leaves != 1
-            && settings.rate > 0.0
-            && settings.rate <= 1.0
-            && (1..=1_000).contains(&settings.candidates)
-            && settings.negatives >= 1;
-        if sane {
+        let settings: Self = toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(1, |span| line(&text, span.start));
+            let place = format!("{file}: line {line}");
+            Error::Invalid(vec![invalid(place, e.message().to_owned())])
+        })?;
+        let mut faults = Vec::new();
+        let mut check = |key: &str, right: bool, range: &str| {
+            if !right {
+                faults.push(invalid(
+                    format!("{file}: {key}"),
+                    format!("must be {range}"),
+                ));
+            }
+        };
+        let s = &settings;
+        check("trees", (1..=10_000).contains(&s.trees), "in 1 to 10000");
+        check(
+            "leaves",
+            s.leaves == 0 || (2..=1_024).contains(&s.leaves),
+            "0, or in 2 to 1024",
+        );
+        check("rate", s.rate > 0.0 && s.rate <= 1.0, "above 0, at most 1");
+        check("min_rows", s.min_rows >= 1, "1 or more");
+        check(
+            "candidates",
+            (1..=1_000).contains(&s.candidates),
+            "in 1 to 1000",
+        );
+        check(
+            "negatives",
+            (1..=s.candidates).contains(&s.negatives),
+            "1 or more, and not more than candidates",
+        );
+        if faults.is_empty() {
             Ok(settings)
         } else {
-            Err(invalid("a number is outside its range".to_owned()))
+            Err(Error::Invalid(faults))
         }
     }
 }
@@ -227,7 +256,7 @@ fn last_products(log: &Sequences, cut: usize) -> Lesson<'_> {
 
 /// How wide an embedding may be, so that the compiled model stays within its
 /// budget.
-fn dims(log: &Log, kind: Kind) -> usize {
+fn dims(log: &Log, settings: &Settings) -> usize {
     let products = log.products.len();
     let ids: usize = log.products.iter().map(|id| id.len() + 4).sum();
     let place = if products > 65_536 { 4 } else { 2 };
@@ -238,10 +267,15 @@ fn dims(log: &Log, kind: Kind) -> usize {
         .iter()
         .map(|s| s.len().min(trails::LONGEST))
         .sum();
-    let fixed = TREES + ids + columns + log.sequences.len() + place * cut;
-    let _ = kind;
+    // A leaf has a weight and a node, and but for one another node above it.
+    let leaves = match settings.leaves {
+        0 => SESSION_LEAVES,
+        leaves => leaves,
+    };
+    let trees = settings.trees * (leaves * (8 + 2 * 16) + 4);
+    let fixed = REST + trees + ids + columns + log.sequences.len() + place * cut;
     let left = BUDGET.saturating_sub(fixed) / products.max(1);
-    (left / 8 * 8).clamp(16, DIMS)
+    (left / 8 * 8).clamp(FEWEST_DIMS, DIMS).min(products)
 }
 
 /// A log as the section of a compiled model.
@@ -260,7 +294,7 @@ fn section(
     let embedding =
         embed::embedding(log, products, dims, seed, &mut step).ok_or(Error::Cancelled)?;
     let learnt = Learnt {
-        dims: dims.min(products),
+        dims,
         embedding,
         order: if reading.clock {
             Vec::new()
@@ -272,22 +306,22 @@ fn section(
 }
 
 /// Encodes the candidates of every question whose answer is among them, and a
-/// sample of the others, each with the same chance.
+/// sample of the others, each with the same chance, and adds them to `lists`.
 fn lists(
     section: &[u8],
     products: usize,
     questions: &[Question<'_>],
     settings: &Settings,
+    lists: &mut Lists,
     watch: &mut dyn Watch,
-) -> Result<Lists> {
+) -> Result<()> {
     let trails = Trails::open(section, products).map_err(|e| internal("trails", e.to_string()))?;
     let index = Index::new(&trails);
     let keep = settings.negatives as f32 / settings.candidates as f32;
     let width = trails.width();
-    let mut lists = Lists {
-        width,
-        ..Lists::default()
-    };
+    lists.width = width;
+    let rows = questions.len() * (settings.negatives as usize + 1);
+    lists.features.reserve(rows * width);
     let mut done = 0;
     for chunk in questions.chunks(CHUNK) {
         let parts = chunk.chunks(CHUNK / 8);
@@ -297,7 +331,9 @@ fn lists(
             let (mut sums, mut encoded) = (Sums::default(), Vec::new());
             for (number, question) in (first..).zip(part) {
                 sums.fill(&trails, Some(&index), question.begins);
-                let found = sums.candidates(&trails, question.begins);
+                let mut found = sums.candidates(&trails, question.begins);
+                // As a ranking has them.
+                found.sort_unstable();
                 if !found.contains(&question.follows) {
                     continue;
                 }
@@ -325,7 +361,7 @@ fn lists(
             return Err(Error::Cancelled);
         }
     }
-    Ok(lists)
+    Ok(())
 }
 
 /// What was learnt, before it is bound to a log.
@@ -360,12 +396,7 @@ fn learn(
     for lesson in lessons {
         let section = section(&lesson.log, products, &reading, dims, settings.seed, watch)?;
         let questions: Vec<Question<'_>> = lesson.questions.into_iter().step_by(every).collect();
-        let part = lists(&section, products, &questions, settings, watch)?;
-        let start = made.gains.len();
-        made.width = part.width;
-        made.features.extend(part.features);
-        made.gains.extend(part.gains);
-        made.ends.extend(part.ends.iter().map(|end| start + end));
+        lists(&section, products, &questions, settings, &mut made, watch)?;
     }
     if made.ends.len() < 20 {
         return Err(Error::fault(
@@ -376,7 +407,7 @@ fn learn(
         ));
     }
     let default_leaves = match kind {
-        Kind::Sessions => 31,
+        Kind::Sessions => SESSION_LEAVES,
         Kind::Shoppers => 15,
     };
     let how = boost::Settings {
@@ -573,7 +604,7 @@ fn compile(
     })
 }
 
-/// Products by how many sequences hold them; of sessions, of the newest tenth.
+/// Products by how often they occur; in sessions, first by the newest tenth.
 fn popular(log: &Sequences, products: usize, newest: bool) -> Vec<u32> {
     let from = if newest { log.len() / 10 * 9 } else { 0 };
     let mut counts = vec![(0usize, 0usize); products];
@@ -800,10 +831,8 @@ fn transitions(log: &Sequences, products: usize) -> Vec<Vec<u32>> {
 pub struct Outcome {
     /// Where the bundle was written.
     pub out: String,
-    /// Sequences and products of the log.
-    pub sequences: usize,
-    /// Products.
-    pub products: usize,
+    /// What was read, and what of it could not be used.
+    pub report: SequenceReport,
     /// Lists that taught, and their rows.
     pub lists: usize,
     /// Rows.
@@ -829,8 +858,16 @@ impl Outcome {
             table.add_row(row);
         }
         let what = format!(
-            "{}: {} sequences of {} products; {} lists taught; embedding of {} dimensions; {} bytes",
-            self.out, self.sequences, self.products, self.lists, self.dims, self.shelf_bytes
+            "{} of {} rows were usable: {} sequences of {} products\n\
+             {}: {} lists taught; embedding of {} dimensions; {} bytes",
+            self.report.kept,
+            self.report.rows,
+            self.report.sequences,
+            self.report.products,
+            self.out,
+            self.lists,
+            self.dims,
+            self.shelf_bytes
         );
         match &self.measured {
             None => what,
@@ -875,7 +912,24 @@ pub fn build(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Bundle> {
-    let dims = dims(log, mapping.of);
+    if log.sequences.products.is_empty() {
+        let report = &log.report;
+        return Err(Error::fault(
+            "no_sequences",
+            "sequences",
+            format!(
+                "of {} rows none is usable: {} can't be split into fields, {} name no sequence, \
+                 {} no product, {} no place",
+                report.rows,
+                report.broken,
+                report.without_sequence,
+                report.without_product,
+                report.without_position
+            ),
+            "correct the table, or the columns in the mapping file",
+        ));
+    }
+    let dims = dims(log, settings);
     let measured = match measured {
         true => Some(measure(log, mapping, dims, settings, watch)?),
         false => None,
@@ -893,15 +947,14 @@ pub fn build(
     )?;
     let outcome = Outcome {
         out: String::new(),
-        sequences: log.sequences.len(),
-        products,
+        report: log.report.clone(),
         lists: model.lists,
         rows: model.rows,
         dims,
         measured,
         shelf_bytes: compiled.shelf.len(),
     };
-    let card = card::card(&log.report, mapping, &model, settings, &outcome);
+    let card = card::card(mapping, &model, settings, &outcome);
     let manifest = Manifest {
         task: "ranking".to_owned(),
         producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
