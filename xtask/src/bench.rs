@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::context::{Context, capture, run_kept, step, write_whole};
-use crate::{demo, npm, setup, size, test, wasm};
+use crate::context::{Context, capture, run as run_command, run_kept, step, write_whole};
+use crate::{demo, npm, setup, size, wasm};
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -30,10 +30,23 @@ const FILE: &str = "BENCHMARKS.md";
 const BEGIN: &str = "<!-- figures: written by `cargo xtask bench` -->";
 const END: &str = "<!-- end of figures -->";
 
+/// The host with all optimisation, which the tests' one is built without.
+fn optimised_host(context: &Context) -> Result<std::path::PathBuf> {
+    step("optimised host", || {
+        run_command(
+            context
+                .cargo()
+                .args(["build", "--release", "--bin", "shelfedge"])
+                .args(demo::NATIVE),
+        )
+    })?;
+    let name = format!("shelfedge{}", std::env::consts::EXE_SUFFIX);
+    Ok(context.target.join("release").join(name))
+}
+
 pub(crate) fn run(context: &Context, options: &Options) -> Result<()> {
     demo::prepare(context)?;
-    // As a test run builds it, so that whoever has tested waits for nothing.
-    let host = test::native_host(context)?;
+    let host = optimised_host(context)?;
     wasm::guests(context)?;
     npm::install(context, npm::TESTS)?;
     let chromium = setup::chromium(context)?;

@@ -66,10 +66,10 @@ impl Sparse {
         for row in 1..products {
             matrix.ends[row] = matrix.ends[row].max(matrix.ends[row - 1]);
         }
-        for row in 0..products {
+        for (row, row_sum) in rows.iter().enumerate() {
             for cell in matrix.row(row) {
                 let column = matrix.columns[cell] as usize;
-                matrix.values[cell] /= (rows[row] * sums[column]).sqrt();
+                matrix.values[cell] /= (row_sum * sums[column]).sqrt();
             }
         }
         matrix
