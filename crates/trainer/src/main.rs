@@ -80,7 +80,7 @@ enum Command {
     /// Learn what comes next from sequences of products alone, and write a bundle
     ///
     /// For sessions (the looks of visitors nobody knows) or shoppers (what each did, in order): needs no
-    /// prices, titles or times. The mapping has a section [sequences]; the README of this command shows
+    /// prices, titles or times. The mapping has a section for sequences; the README of this command shows
     /// one. The newest part is held back first to measure what such a model is worth, beside two
     /// baselines; then a model that knows all of it is written.
     #[command(verbatim_doc_comment)]
