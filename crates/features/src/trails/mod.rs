@@ -46,14 +46,30 @@ const REPEATS: u32 = 2;
 const WIDE: u32 = 4;
 const SESSION: u32 = 8;
 
-/// A sum over the sequences that share a product with the query.
-///
-/// `a` is how many steps back a product of the query stands (the last has 0),
-/// `d` the signed distance in a sequence from that product to the counted one,
-/// `w` falls with `a`, `p` is the number of sequences with the query's product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Sum {
+macro_rules! sums {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A sum over the sequences that share a product with the query.
+        ///
+        /// `a` is how many steps back a product of the query stands (the last has 0),
+        /// `d` the signed distance in a sequence from that product to the counted one,
+        /// `w` falls with `a`, `p` is the number of sequences with the query's product.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Sum {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Sum {
+            /// All of them, in the order of their numbers.
+            pub const ALL: [Self; SUMS] = [$(Self::$name,)*];
+        }
+
+        /// Number of [`Sum`]s.
+        pub const SUMS: usize = [$(Sum::$name,)*].len();
+    };
+}
+
+sums! {
     /// Came directly after the last product.
     Next,
     /// After the last product, 1/d.
@@ -104,43 +120,6 @@ pub enum Sum {
     AfterBest,
     /// w ln(1 + after) from each product of the query.
     AfterLog,
-}
-
-/// Number of [`Sum`]s.
-pub const SUMS: usize = Sum::AfterLog as usize + 1;
-
-impl Sum {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; SUMS] = {
-        use Sum::*;
-        [
-            Next,
-            After,
-            Previous,
-            Before,
-            Together,
-            AfterSecond,
-            BeforeSecond,
-            TogetherSecond,
-            AllAfter,
-            AllBefore,
-            Walk,
-            Cosine,
-            AfterRecent,
-            Recent,
-            Votes,
-            VotesRecent,
-            VotesNear,
-            VotesBoth,
-            VoteBest,
-            Latest,
-            AfterThird,
-            Linked,
-            CosineBest,
-            AfterBest,
-            AfterLog,
-        ]
-    };
 }
 
 /// What a log says of a product by itself.

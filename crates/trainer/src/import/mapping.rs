@@ -103,13 +103,89 @@ pub struct Rules {
     pub repeated_lines: Repeated,
 }
 
-struct Reader<'a> {
-    faults: Vec<Fault>,
+/// The text of a mapping file, which names the columns of something.
+pub(super) fn load(path: &Path, something: &str) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::fault(
+            "mapping_missing",
+            path.display().to_string(),
+            format!("there is no such file; it names the columns of the {something}"),
+            "write it as the README of shelfedge-train shows, or name another with --mapping",
+        ),
+        _ => Error::io("read", path, e),
+    })
+}
+
+/// Reads a mapping file of any kind, and keeps what is wrong with it.
+pub(super) struct Reader<'a> {
+    pub(super) faults: Vec<Fault>,
     file: &'a str,
 }
 
-impl Reader<'_> {
-    fn fault(&mut self, path: &str, cause: impl Into<String>, action: &str) {
+impl<'a> Reader<'a> {
+    /// Begins with the text of a file; `file` names it in faults.
+    pub(super) fn open(text: &str, file: &'a str) -> Result<(Self, toml::Table)> {
+        let root: toml::Table = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| line(text, span.start));
+            Error::fault(
+                "mapping_not_toml",
+                format!("{file}: line {line}"),
+                e.message().to_owned(),
+                "correct the TOML",
+            )
+        })?;
+        let faults = Vec::new();
+        Ok((Self { faults, file }, root))
+    }
+
+    /// What every mapping file begins with: the format, the currency, and what
+    /// separates fields in CSV files.
+    pub(super) fn head(&mut self, root: &toml::Table) -> (Option<Currency>, u8) {
+        if root.get("format").and_then(toml::Value::as_integer) != Some(MAPPING_FORMAT) {
+            self.fault(
+                "format",
+                "missing or not a version that this program reads",
+                "write format = 1",
+            );
+        }
+        let currency = match root.get("currency") {
+            None => {
+                self.fault(
+                    "currency",
+                    "missing",
+                    "give the prices' currency, as \"GBP\"",
+                );
+                None
+            }
+            Some(_) => self.text("", root, "currency").and_then(|code| {
+                let currency = Currency::parse(&code).ok();
+                if currency.is_none() {
+                    self.fault(
+                        "currency",
+                        format!("{code:?} is not an ISO 4217 code"),
+                        "use three capital letters, as \"GBP\"",
+                    );
+                }
+                currency
+            }),
+        };
+
+        let csv_delimiter = match self.text("", root, "csv_delimiter").as_deref() {
+            None => b',',
+            Some(text) if text.len() == 1 && text != "\"" => text.as_bytes()[0],
+            Some(text) => {
+                self.fault(
+                    "csv_delimiter",
+                    format!("{text:?} is not one ASCII character"),
+                    "write \",\", \";\" or \"\\t\"",
+                );
+                b','
+            }
+        };
+        (currency, csv_delimiter)
+    }
+
+    pub(super) fn fault(&mut self, path: &str, cause: impl Into<String>, action: &str) {
         self.faults.push(fault(
             "mapping_invalid",
             format!("{}: {path}", self.file),
@@ -118,7 +194,7 @@ impl Reader<'_> {
         ));
     }
 
-    fn known(&mut self, path: &str, table: &toml::Table, keys: &[&str]) {
+    pub(super) fn known(&mut self, path: &str, table: &toml::Table, keys: &[&str]) {
         for key in table.keys() {
             if !keys.contains(&key.as_str()) {
                 let place = if path.is_empty() {
@@ -135,7 +211,7 @@ impl Reader<'_> {
         }
     }
 
-    fn table(&mut self, root: &toml::Table, key: &str, required: bool) -> toml::Table {
+    pub(super) fn table(&mut self, root: &toml::Table, key: &str, required: bool) -> toml::Table {
         match root.get(key) {
             Some(toml::Value::Table(table)) => table.clone(),
             Some(other) => {
@@ -155,7 +231,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, path: &str, table: &toml::Table, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, path: &str, table: &toml::Table, key: &str) -> Option<String> {
         let value = table.get(key)?;
         match value.as_str() {
             Some(text) if !text.is_empty() => Some(text.to_owned()),
@@ -174,7 +250,13 @@ impl Reader<'_> {
         }
     }
 
-    fn required(&mut self, path: &str, table: &toml::Table, key: &str, what: &str) -> String {
+    pub(super) fn required(
+        &mut self,
+        path: &str,
+        table: &toml::Table,
+        key: &str,
+        what: &str,
+    ) -> String {
         if !table.contains_key(key) {
             self.fault(
                 &format!("{path}{key}"),
@@ -207,33 +289,13 @@ impl Reader<'_> {
 impl Mapping {
     /// Reads and checks a mapping file.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::fault(
-                "mapping_missing",
-                path.display().to_string(),
-                "there is no such file; it names the columns of the order lines",
-                "write it as the README of shelfedge-train shows, or name another with --mapping",
-            ),
-            _ => Error::io("read", path, e),
-        })?;
+        let text = load(path, "order lines")?;
         Self::parse(&text, &path.display().to_string())
     }
 
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let root: toml::Table = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| line(text, span.start));
-            Error::fault(
-                "mapping_not_toml",
-                format!("{file}: line {line}"),
-                e.message().to_owned(),
-                "correct the TOML",
-            )
-        })?;
-        let mut r = Reader {
-            faults: Vec::new(),
-            file,
-        };
+        let (mut r, root) = Reader::open(text, file)?;
         r.known(
             "",
             &root,
@@ -247,47 +309,7 @@ impl Mapping {
                 "rules",
             ],
         );
-        if root.get("format").and_then(toml::Value::as_integer) != Some(MAPPING_FORMAT) {
-            r.fault(
-                "format",
-                "missing or not a version that this program reads",
-                "write format = 1",
-            );
-        }
-        let currency = match root.get("currency") {
-            None => {
-                r.fault(
-                    "currency",
-                    "missing",
-                    "give the prices' currency, as \"GBP\"",
-                );
-                None
-            }
-            Some(_) => r.text("", &root, "currency").and_then(|code| {
-                let currency = Currency::parse(&code).ok();
-                if currency.is_none() {
-                    r.fault(
-                        "currency",
-                        format!("{code:?} is not an ISO 4217 code"),
-                        "use three capital letters, as \"GBP\"",
-                    );
-                }
-                currency
-            }),
-        };
-
-        let csv_delimiter = match r.text("", &root, "csv_delimiter").as_deref() {
-            None => b',',
-            Some(text) if text.len() == 1 && text != "\"" => text.as_bytes()[0],
-            Some(text) => {
-                r.fault(
-                    "csv_delimiter",
-                    format!("{text:?} is not one ASCII character"),
-                    "write \",\", \";\" or \"\\t\"",
-                );
-                b','
-            }
-        };
+        let (currency, csv_delimiter) = r.head(&root);
 
         let c = r.table(&root, "columns", true);
         r.known(

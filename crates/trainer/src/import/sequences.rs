@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shelfedge_commerce::Fault;
 use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::money::Currency;
 use shelfedge_features::trails::fit::Sequences;
 
+use super::mapping::{Reader, load};
 use super::row::Cell;
 use super::table::{Rows, Table};
-use super::{MAPPING_FORMAT, hash_file, tables};
-use crate::error::{Error, Result, fault, line};
+use super::{hash_file, tables};
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// What a sequence is.
@@ -48,150 +48,44 @@ pub struct SequenceMapping {
 impl SequenceMapping {
     /// Reads and checks a mapping file.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::fault(
-                "mapping_missing",
-                path.display().to_string(),
-                "there is no such file; it names the columns of the sequences",
-                "write it as the README of shelfedge-train shows, or name another with --mapping",
-            ),
-            _ => Error::io("read", path, e),
-        })?;
+        let text = load(path, "sequences")?;
         Self::parse(&text, &path.display().to_string())
     }
 
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let root: toml::Table = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| line(text, span.start));
-            Error::fault(
-                "mapping_not_toml",
-                format!("{file}: line {line}"),
-                e.message().to_owned(),
-                "correct the TOML",
-            )
-        })?;
-        let mut faults: Vec<Fault> = Vec::new();
-        let mut complain = |path: &str, cause: String, action: &str| {
-            faults.push(fault(
-                "mapping_invalid",
-                format!("{file}: {path}"),
-                cause,
-                action,
-            ));
-        };
-        let empty = toml::Table::new();
-        let section = match root.get("sequences") {
-            Some(toml::Value::Table(table)) => table,
-            _ => {
-                complain(
-                    "sequences",
-                    "missing".to_owned(),
-                    "add a section [sequences]",
-                );
-                &empty
-            }
-        };
+        let (mut r, root) = Reader::open(text, file)?;
         let top = ["format", "currency", "csv_delimiter", "sequences"];
-        let inner = ["of", "sequence", "product", "position"];
-        for (path, table, known) in [("", &root, &top), ("sequences.", section, &inner)] {
-            for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-                complain(
-                    &format!("{path}{key}"),
-                    "unknown key".to_owned(),
-                    &format!("use one of: {}", known.join(", ")),
-                );
-            }
-        }
-        if root.get("format").and_then(toml::Value::as_integer) != Some(MAPPING_FORMAT) {
-            complain(
-                "format",
-                "missing or not a version that this program reads".to_owned(),
-                "write format = 1",
-            );
-        }
-        let mut get = |path: &str, table: &toml::Table, key: &str, action: &str| {
-            let text = table.get(key).and_then(toml::Value::as_str);
-            let text = text.filter(|text| !text.is_empty());
-            if text.is_none() {
-                complain(
-                    &format!("{path}{key}"),
-                    "missing, or not a text".to_owned(),
-                    action,
-                );
-            }
-            text.unwrap_or_default().to_owned()
-        };
-        let code = get(
-            "",
-            &root,
-            "currency",
-            "give the shop's currency, as \"EUR\"",
+        r.known("", &root, &top);
+        let (currency, csv_delimiter) = r.head(&root);
+        let section = r.table(&root, "sequences", true);
+        r.known(
+            "sequences",
+            &section,
+            &["of", "sequence", "product", "position"],
         );
-        let of = get(
-            "sequences.",
-            section,
-            "of",
-            "write \"sessions\" (of nobody known, in the order of time) or \"shoppers\"",
-        );
-        let sequence = get(
-            "sequences.",
-            section,
-            "sequence",
-            "name the column that says which sequence a row belongs to",
-        );
-        let product = get(
-            "sequences.",
-            section,
-            "product",
-            "name the column that holds the product",
-        );
-        let position = section.contains_key("position").then(|| {
-            get(
-                "sequences.",
-                section,
-                "position",
-                "name the column, in quotes",
-            )
-        });
-        let delimiter = root
-            .contains_key("csv_delimiter")
-            .then(|| get("", &root, "csv_delimiter", "write \",\", \";\" or \"\\t\""));
-        let csv_delimiter = match delimiter.as_deref() {
-            None | Some("") => b',',
-            Some(text) if text.len() == 1 && text != "\"" => text.as_bytes()[0],
-            Some(text) => {
-                complain(
-                    "csv_delimiter",
-                    format!("{text:?} is not one ASCII character"),
-                    "write \",\", \";\" or \"\\t\"",
-                );
-                b','
-            }
-        };
-        let currency = Currency::parse(&code).ok();
-        if currency.is_none() && !code.is_empty() {
-            complain(
-                "currency",
-                format!("{code:?} is not an ISO 4217 code"),
-                "use three capital letters, as \"EUR\"",
-            );
-        }
+        let p = "sequences.";
+        let of = r.required(p, &section, "of", "kind: \"sessions\" or \"shoppers\"");
+        let what = "column that says which sequence a row belongs to";
+        let sequence = r.required(p, &section, "sequence", what);
+        let what = "column that holds the product";
+        let product = r.required(p, &section, "product", what);
+        let position = r.text(p, &section, "position");
         let kind = match of.as_str() {
             "sessions" => Some(Kind::Sessions),
             "shoppers" => Some(Kind::Shoppers),
             "" => None,
             other => {
-                complain(
+                r.fault(
                     "sequences.of",
                     format!("{other:?} is neither"),
-                    "write \"sessions\" or \"shoppers\"",
+                    "write \"sessions\" (of nobody known, in the order of time) or \"shoppers\"",
                 );
                 None
             }
         };
         match (currency, kind) {
-            (Some(currency), Some(of)) if faults.is_empty() => Ok(Self {
+            (Some(currency), Some(of)) if r.faults.is_empty() => Ok(Self {
                 text: text.to_owned(),
                 of,
                 currency,
@@ -200,7 +94,7 @@ impl SequenceMapping {
                 product,
                 position,
             }),
-            _ => Err(Error::Invalid(faults)),
+            _ => Err(Error::Invalid(r.faults)),
         }
     }
 
@@ -468,9 +362,9 @@ mod tests {
             [
                 "mapping.toml: extra",
                 "mapping.toml: format",
+                "mapping.toml: currency",
                 "mapping.toml: sequences.sequence",
                 "mapping.toml: sequences.product",
-                "mapping.toml: currency",
                 "mapping.toml: sequences.of"
             ]
         );
