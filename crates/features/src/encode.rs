@@ -128,8 +128,8 @@ pub struct Encoded {
     pub wide: Vec<i32>,
     /// `[1, session products]`, most recent first; 0 is padding.
     pub session: Vec<i32>,
-    /// `[rows, trail width]`; empty for a model without a log.
-    pub trail: Vec<f32>,
+    /// What a log says of each row; empty for a model without one.
+    pub logged: Vec<f32>,
 }
 
 /// Everything that a feature may be computed from.

@@ -8,8 +8,10 @@
 //! It does not score, rank or explain, does not know ONNX or JSON requests, does
 //! no I/O, and knows no clock: the time of a request is an argument.
 
+pub mod basket;
 pub mod encode;
 pub mod fit;
+mod flat;
 pub mod hash;
 #[cfg(feature = "json")]
 pub mod json;
@@ -20,6 +22,6 @@ pub mod text;
 pub mod trails;
 
 pub use encode::{Affinity, Device, Encoded, Moment, encode};
-pub use shopper::{Shopper, Trail};
+pub use shopper::{Past, Shopper, Trail};
 pub use spec::{Cross, Domain, Group, Numeric, Source, Spec};
 pub use tables::{Meta, ProductRef, Stats, TableError, Tables};

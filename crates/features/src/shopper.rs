@@ -1,6 +1,7 @@
 //! What a shopper's events add up to at a moment.
 
 use shelfedge_commerce::{Event, EventKind, Timestamp, sort, time};
+use shelfedge_engine::math::ln_1p;
 
 use crate::tables::Tables;
 
@@ -291,6 +292,80 @@ impl Trail {
             }
         }
         trail
+    }
+}
+
+/// A line of a past order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PastLine {
+    /// Its index in the tables.
+    pub product: u32,
+    /// ln(1 + pieces).
+    pub pieces: f32,
+}
+
+/// A past order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PastOrder {
+    /// Days since.
+    pub age: f32,
+    /// By product, each once; not empty.
+    pub lines: Vec<PastLine>,
+}
+
+/// A shopper's orders as of a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Past {
+    /// Oldest first.
+    pub orders: Vec<PastOrder>,
+}
+
+impl Past {
+    /// Follows events as of `now`, in any order; repeated events and orders, and
+    /// those after `now`, count for nothing.
+    #[must_use]
+    pub fn of(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
+        let Ordered {
+            order, repeated, ..
+        } = Ordered::new(events, now);
+        let mut past = Self::default();
+        let purchases = order
+            .iter()
+            .zip(repeated)
+            .filter(|(event, repeated)| event.kind == EventKind::Purchase && !repeated);
+        for (event, _) in purchases {
+            let known = event.items.iter().filter_map(|item| {
+                let product = tables.find(item.product.as_str())?;
+                Some((product, u64::from(item.quantity)))
+            });
+            past.add(now.since(event.time), known.collect());
+        }
+        past
+    }
+
+    /// Adds an order that is newer than all before: its age in milliseconds, and
+    /// products with pieces.
+    pub fn add(&mut self, age: i64, mut lines: Vec<(u32, u64)>) {
+        sort::by(&mut lines, |a, b| a.0.cmp(&b.0));
+        lines.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        if !lines.is_empty() {
+            self.orders.push(PastOrder {
+                age: (age as f64 / time::DAY as f64) as f32,
+                lines: lines
+                    .into_iter()
+                    .map(|(product, pieces)| PastLine {
+                        product,
+                        pieces: ln_1p(pieces as f32),
+                    })
+                    .collect(),
+            });
+        }
     }
 }
 

@@ -254,6 +254,21 @@ const MAX_FEATURES: usize = 256;
 const MAX_TOKENS: u32 = 64;
 
 impl Spec {
+    /// Of a model that looks at nothing but a log.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            context: Vec::new(),
+            candidate: Vec::new(),
+            wide: Vec::new(),
+            wide_buckets: 0,
+            title_tokens: 0,
+            title_buckets: 0,
+            session_products: 0,
+            product_slots: 0,
+        }
+    }
+
     /// Every feature, unscaled: what the trainer computes to fit the scaling.
     #[must_use]
     pub fn unfitted(product_slots: u32) -> Self {

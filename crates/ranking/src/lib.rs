@@ -14,11 +14,14 @@ pub mod recall;
 use core::fmt;
 
 use shelfedge_commerce::{Event, ProductId, Timestamp, sort};
-use shelfedge_engine::program::{Kind, Rows};
+use shelfedge_engine::program::{Kind as Number, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
+use shelfedge_features::basket::{self, Basket, Signals};
 use shelfedge_features::trails::{self, Index, Sums, Trails};
-use shelfedge_features::{Affinity, Moment, Shopper, Spec, TableError, Tables, Trail, encode};
+use shelfedge_features::{
+    Affinity, Moment, Past, Shopper, Spec, TableError, Tables, Trail, encode,
+};
 pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
 
 pub use explain::{Detail, Reason};
@@ -28,8 +31,8 @@ pub use recall::{Candidate, RECALL, Sources};
 pub const MAX_CANDIDATES: usize = 2_000;
 /// Events of a request, at most.
 pub const MAX_EVENTS: usize = 5_000;
-/// Whether models with a log of sequences can be opened.
-const HAS_TRAILS: bool = cfg!(feature = "trails");
+/// Whether models with a log, of sequences or of orders, can be opened.
+const HAS_LOGS: bool = cfg!(feature = "logs");
 /// Length of a list, at most.
 pub const MAX_LIMIT: usize = 200;
 
@@ -53,6 +56,8 @@ pub struct Query<'a> {
     pub candidates: Option<&'a [ProductId]>,
     /// Length of the list, at most.
     pub limit: usize,
+    /// Whether to leave out what the shopper bought before.
+    pub new_only: bool,
     /// Where the request comes from.
     pub context: Context,
     /// Whether to give reasons.
@@ -223,6 +228,8 @@ pub struct Workspace {
     products: Vec<u32>,
     trail: Trail,
     sums: Sums,
+    past: Past,
+    signals: Signals,
     index: Option<Index>,
     /// Which model's log the index is of, and how many requests it has had.
     indexed: ([u8; 32], [u8; 32], u32),
@@ -264,7 +271,55 @@ enum Feed {
     Title,
     Wide,
     Session,
-    Trail,
+    Logged,
+}
+
+/// What a model looks at.
+#[derive(Clone, Debug)]
+enum Kind<'a> {
+    /// The shop's tables.
+    Tables,
+    /// A log of sequences.
+    Trails(Box<Trails<'a>>),
+    /// A log of orders.
+    Basket(Box<Basket<'a>>),
+}
+
+impl<'a> Kind<'a> {
+    /// The input that a log fills.
+    const fn port(&self) -> Option<&'static str> {
+        match self {
+            Self::Tables => None,
+            Self::Trails(_) => Some("trail"),
+            Self::Basket(_) => Some("basket"),
+        }
+    }
+
+    fn open(
+        section: impl Fn(&str) -> Option<&'a [u8]>,
+        products: usize,
+    ) -> Result<Self, TableError> {
+        if !HAS_LOGS {
+            return Ok(Self::Tables);
+        }
+        match (section(trails::SECTION), section(basket::SECTION)) {
+            (Some(log), _) => {
+                Trails::open(log, products).map(|trails| Self::Trails(Box::new(trails)))
+            }
+            (None, Some(log)) => {
+                Basket::open(log, products).map(|basket| Self::Basket(Box::new(basket)))
+            }
+            (None, None) => Ok(Self::Tables),
+        }
+    }
+
+    fn width(&self) -> usize {
+        match self {
+            Self::Tables => 0,
+            Self::Trails(trails) => trails.width(),
+            Self::Basket(_) => basket::WIDTH,
+        }
+    }
 }
 
 /// A compiled ranking model with its tables.
@@ -288,42 +343,41 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         })?)?;
         let tables = Tables::open(|name| model.section(name))?;
         // A model with a log sees nothing else.
-        let section = model.section(trails::SECTION);
-        let trail_width = match section {
-            Some(section) if HAS_TRAILS => Trails::open(section, tables.len())?.width(),
-            _ => 0,
+        let kind = Kind::open(|name| model.section(name), tables.len())?;
+        let expected = |name: &str| match kind.port() {
+            Some(port) => name == port,
+            None => name != "trail" && name != "basket",
         };
-        let logged = |name: &str| (name == "trail") == section.is_some();
-        if let Some(port) = model.inputs().find(|port| !logged(port.name)) {
+        if let Some(port) = model.inputs().find(|port| !expected(port.name)) {
             return Err(OpenError::Port {
                 name: port.name.to_owned(),
             });
         }
         let mut feeds = Vec::new();
         for port in model.inputs() {
-            let (feed, kind, rows, width) = match port.name {
-                "context" => (Feed::Context, Kind::F32, Rows::Shared, spec.context.len()),
+            let (feed, number, rows, width) = match port.name {
+                "context" => (Feed::Context, Number::F32, Rows::Shared, spec.context.len()),
                 "candidate" => (
                     Feed::Candidate,
-                    Kind::F32,
+                    Number::F32,
                     Rows::PerRow,
                     spec.candidate.len(),
                 ),
-                "product" => (Feed::Product, Kind::I32, Rows::PerRow, 1),
+                "product" => (Feed::Product, Number::I32, Rows::PerRow, 1),
                 "title" => (
                     Feed::Title,
-                    Kind::I32,
+                    Number::I32,
                     Rows::PerRow,
                     spec.title_tokens as usize,
                 ),
-                "wide" => (Feed::Wide, Kind::I32, Rows::PerRow, spec.wide.len()),
+                "wide" => (Feed::Wide, Number::I32, Rows::PerRow, spec.wide.len()),
                 "session" => (
                     Feed::Session,
-                    Kind::I32,
+                    Number::I32,
                     Rows::Shared,
                     spec.session_products as usize,
                 ),
-                "trail" => (Feed::Trail, Kind::F32, Rows::PerRow, trail_width),
+                "trail" | "basket" => (Feed::Logged, Number::F32, Rows::PerRow, kind.width()),
                 name => {
                     return Err(OpenError::Port {
                         name: name.to_owned(),
@@ -332,7 +386,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             };
             let shape = port.shape;
             let elements = shape.len as usize * shape.width as usize;
-            if port.kind != kind || shape.rows != rows || elements != width {
+            if port.kind != number || shape.rows != rows || elements != width {
                 return Err(OpenError::Port {
                     name: port.name.to_owned(),
                 });
@@ -341,7 +395,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         }
         match model.outputs().next() {
             Some(PortInfo {
-                kind: Kind::F32,
+                kind: Number::F32,
                 shape,
                 ..
             }) if shape.rows == Rows::PerRow && shape.len == 1 && shape.width == 1 => {}
@@ -379,14 +433,27 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             .unwrap_or_else(|_| unreachable!("the tables were opened before"))
     }
 
+    fn kind(&self) -> Kind<'_> {
+        Kind::open(|name| self.model.section(name), self.tables().len())
+            .unwrap_or_else(|_| unreachable!("the log was opened before"))
+    }
+
     /// The log of sequences, of a model that has one.
     #[must_use]
     pub fn trails(&self) -> Option<Trails<'_>> {
-        if !HAS_TRAILS {
-            return None;
+        match self.kind() {
+            Kind::Trails(trails) => Some(*trails),
+            _ => None,
         }
-        let section = self.model.section(trails::SECTION)?;
-        Trails::open(section, self.tables().len()).ok()
+    }
+
+    /// The log of orders, of a model that has one.
+    #[must_use]
+    pub fn basket(&self) -> Option<Basket<'_>> {
+        match self.kind() {
+            Kind::Basket(basket) => Some(*basket),
+            _ => None,
+        }
     }
 
     /// Number of products.
@@ -468,30 +535,43 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             given = Some(recall::merge(found));
         }
         let shopper = Shopper::fold(&tables, query.events, query.now);
-        let candidates = match self.trails() {
-            None => {
+        let kind = self.kind();
+        let mut candidates = match &kind {
+            Kind::Tables => {
                 workspace.affinity.fill(&tables, &shopper);
                 given.unwrap_or_else(|| {
-                    recall::recall(&tables, &shopper, &workspace.affinity, RECALL)
+                    let Query { new_only, .. } = *query;
+                    recall::recall(&tables, &shopper, &workspace.affinity, RECALL, new_only)
                 })
             }
-            Some(trails) => {
-                workspace.index(&tables.meta(), &trails);
+            Kind::Trails(trails) => {
+                workspace.index(&tables.meta(), trails);
                 workspace.trail = Trail::of(&tables, query.events, query.now);
-                let (limit, query) = (query.limit, trails.query(&workspace.trail));
+                let (limit, steps) = (query.limit, trails.query(&workspace.trail));
                 let index = workspace.index.as_ref();
-                workspace.sums.fill(&trails, index, query);
-                let found = workspace.sums.candidates(&trails, query);
+                workspace.sums.fill(trails, index, steps);
+                let found = workspace.sums.candidates(trails, steps);
                 given.unwrap_or_else(|| {
-                    recall::followers(&tables, &shopper, &found, &trails.barred(query), limit)
+                    recall::followers(&tables, &shopper, &found, &trails.barred(steps), limit)
+                })
+            }
+            Kind::Basket(basket) => {
+                workspace.past = Past::of(&tables, query.events, query.now);
+                workspace.signals.fill(basket, &workspace.past);
+                let found = workspace.signals.candidates(basket, query.new_only);
+                given.unwrap_or_else(|| {
+                    recall::followers(&tables, &shopper, &found, &[], query.limit)
                 })
             }
         };
+        if query.new_only {
+            candidates.retain(|candidate| shopper.of(candidate.product).is_none());
+        }
         workspace.products.clear();
         workspace
             .products
             .extend(candidates.iter().map(|c| c.product));
-        self.encode(&tables, &shopper, query, workspace);
+        self.encode(&tables, &kind, &shopper, query, workspace);
         Ok(Prepared {
             candidates,
             unknown: unknown.into_iter().map(|(_, id)| id.clone()).collect(),
@@ -502,6 +582,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     fn encode(
         &self,
         tables: &Tables<'_>,
+        kind: &Kind<'_>,
         shopper: &Shopper,
         query: &Query<'_>,
         workspace: &mut Workspace,
@@ -512,13 +593,21 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             products,
             trail,
             sums,
+            past,
+            signals,
             ..
         } = workspace;
-        if let Some(trails) = self.trails() {
-            encoded.rows = products.len();
-            return sums.encode(&trails, trails.query(trail), products, &mut encoded.trail);
+        encoded.rows = products.len();
+        let logged = &mut encoded.logged;
+        match kind {
+            Kind::Trails(trails) => {
+                return sums.encode(trails, trails.query(trail), products, logged);
+            }
+            Kind::Basket(basket) => {
+                return signals.encode(basket, past, query.new_only, products, logged);
+            }
+            Kind::Tables => logged.clear(),
         }
-        encoded.trail.clear();
         let moment = Moment {
             now: query.now,
             utc_offset_minutes: query.context.utc_offset_minutes,
@@ -550,7 +639,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 Feed::Title => Input::I32(&encoded.title),
                 Feed::Wide => Input::I32(&encoded.wide),
                 Feed::Session => Input::I32(&encoded.session),
-                Feed::Trail => Input::F32(&encoded.trail),
+                Feed::Logged => Input::F32(&encoded.logged),
             })
             .collect();
         self.model.run(engine, encoded.rows, &inputs)
@@ -613,13 +702,39 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     ) -> Result<(), RankError> {
         // The same numbers as when the list was ranked: shares and ranks are among
         // all its candidates.
-        if let Some(trails) = self.trails() {
-            return self.attribute(&trails, items, workspace);
+        let (tables, kind) = (self.tables(), self.kind());
+        match &kind {
+            Kind::Tables => {}
+            Kind::Trails(trails) => {
+                let trail = core::mem::take(&mut workspace.trail);
+                let steps = trails.query(&trail);
+                let known = !steps.is_empty();
+                return self.attribute(
+                    &trails.groups(),
+                    |group| known || !matches!(group, Group::Session | Group::History),
+                    |product, group| match group {
+                        Group::Session | Group::History => trails
+                            .closest(steps, product)
+                            .map_or(Detail::None, Detail::GoesWith),
+                        _ => Detail::None,
+                    },
+                    items,
+                    workspace,
+                );
+            }
+            Kind::Basket(_) => {
+                return self.attribute(
+                    &basket::groups(),
+                    |group| explain::applies(shopper, group),
+                    |product, group| explain::detail(&tables, shopper, product, group),
+                    items,
+                    workspace,
+                );
+            }
         }
-        let tables = self.tables();
         workspace.products.clear();
         workspace.products.extend(items.iter().map(|i| i.product));
-        self.encode(&tables, shopper, query, workspace);
+        self.encode(&tables, &kind, shopper, query, workspace);
         for group in Group::EXPLAINING {
             if !explain::applies(shopper, group) {
                 continue;
@@ -646,14 +761,16 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         Ok(())
     }
 
-    /// Explains by Shapley values of the groups of numbers.
+    /// Explains by Shapley values of the groups of numbers that apply.
     fn attribute(
         &self,
-        trails: &Trails<'_>,
+        groups: &[Group],
+        applies: impl Fn(Group) -> bool,
+        detail: impl Fn(u32, Group) -> Detail,
         items: &mut [RankedItem],
         workspace: &mut Workspace,
     ) -> Result<(), RankError> {
-        let width = trails.width();
+        let width = groups.len();
         let (reference, _) = self
             .model
             .section(explain::REFERENCE)
@@ -662,13 +779,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         if reference.len() != width {
             return Ok(());
         }
-        let groups = trails.groups();
-        let trail = core::mem::take(&mut workspace.trail);
-        let query = trails.query(&trail);
         let players: Vec<Group> = Group::EXPLAINING
             .into_iter()
-            .filter(|group| groups.contains(group))
-            .filter(|group| !matches!(group, Group::Session | Group::History) || !query.is_empty())
+            .filter(|group| groups.contains(group) && applies(*group))
             .collect();
         let rows: Vec<usize> = items
             .iter()
@@ -677,18 +790,18 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         let coalitions = 1usize << players.len();
         let mut scores: Vec<Vec<f32>> = Vec::with_capacity(coalitions);
         for coalition in 0..coalitions {
-            let Encoded { trail, .. } = &workspace.encoded;
+            let Encoded { logged, .. } = &workspace.encoded;
             let occluded = &mut workspace.occluded;
             occluded.rows = rows.len();
-            occluded.trail.clear();
+            occluded.logged.clear();
             for row in &rows {
-                let start = occluded.trail.len();
+                let start = occluded.logged.len();
                 occluded
-                    .trail
-                    .extend_from_slice(&trail[row * width..(row + 1) * width]);
-                for ((cell, group), known) in occluded.trail[start..]
+                    .logged
+                    .extend_from_slice(&logged[row * width..(row + 1) * width]);
+                for ((cell, group), known) in occluded.logged[start..]
                     .iter_mut()
-                    .zip(&groups)
+                    .zip(groups)
                     .zip(reference)
                 {
                     let player = players.iter().position(|player| player == group);
@@ -706,16 +819,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     scores[coalition].get(i).copied().unwrap_or(0.0)
                 });
                 if contribution.is_finite() && contribution != 0.0 {
-                    let detail = match group {
-                        Group::Session | Group::History => trails
-                            .closest(query, item.product)
-                            .map_or(Detail::None, Detail::GoesWith),
-                        _ => Detail::None,
-                    };
                     item.reasons.push(Reason {
                         group: *group,
                         contribution,
-                        detail,
+                        detail: detail(item.product, *group),
                     });
                 }
             }

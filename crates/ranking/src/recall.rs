@@ -62,19 +62,21 @@ pub const RECALL: usize = 200;
 /// In order of worth, until the list is full: the products of this session, what
 /// the shopper bought before (up to two fifths of the list), what is similar to
 /// the session (a quarter) and to the purchases (a fifth), and popular products
-/// for all the rest.
+/// for all the rest. With `new_only`, nothing that the shopper bought before.
 #[must_use]
 pub fn recall(
     tables: &Tables<'_>,
     shopper: &Shopper,
     affinity: &Affinity,
     limit: usize,
+    new_only: bool,
 ) -> Vec<Candidate> {
     // In order of worth; `merge` joins the repeats.
     let mut found: Vec<Candidate> = Vec::with_capacity(limit * 2);
     let mut distinct: Vec<u32> = Vec::with_capacity(limit);
     let mut take = |list: &mut dyn Iterator<Item = u32>, quota: usize, source: Sources| {
-        for product in list.take(quota) {
+        let allowed = |product: &u32| !new_only || shopper.of(*product).is_none();
+        for product in list.filter(allowed).take(quota) {
             match distinct.binary_search(&product) {
                 Ok(_) => {}
                 Err(_) if distinct.len() == limit => continue,

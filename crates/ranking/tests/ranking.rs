@@ -152,6 +152,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>, limit: us
         candidates,
         limit,
         context: Context::default(),
+        new_only: false,
         explain: true,
     }
 }

@@ -164,6 +164,7 @@ fn rank(
         candidates,
         limit: 4,
         context: Context::default(),
+        new_only: false,
         explain: true,
     };
     ranker.rank(&query, workspace).unwrap()

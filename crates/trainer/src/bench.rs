@@ -10,17 +10,15 @@ use arrow_array::{ArrayRef, Int16Array, Int32Array, RecordBatch, StringArray};
 use serde::Serialize;
 use shelfedge_commerce::time::{DAY, Timestamp};
 
+use crate::basket;
 use crate::bundle::Staging;
 use crate::error::{Error, Result};
 use crate::examples::History;
 use crate::export::internal;
 use crate::import::sequences::{self, Log, SequenceMapping};
 use crate::import::{Mapping, import_tables};
-use crate::learn::Settings;
 use crate::next;
-use crate::plan::{LastMonth, Plan};
 use crate::protocol::{Window, customers};
-use crate::ranking::{build, predict};
 use crate::watch::Watch;
 
 /// Which part of a prepared folder is predicted.
@@ -48,7 +46,7 @@ pub struct Line {
 }
 
 /// A prepared next-basket folder as the product's own mapping: with this file
-/// as `mapping.toml` beside the same tables, `shelfedge-train ranking --no-test`
+/// as `mapping.toml` beside the same tables, `shelfedge-train basket --no-test`
 /// writes the same bundle.
 pub const NEXT_BASKET: &str = r#"format = 1
 currency = "GBP"
@@ -86,7 +84,7 @@ pub fn next_basket(
     data: &Path,
     outputs: Outputs<'_>,
     target: Target,
-    settings: &Settings,
+    settings: &basket::Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
     if let Some(bundle) = outputs.bundle {
@@ -101,9 +99,8 @@ pub fn next_basket(
     }
     let imported = import_tables(&files, data, &mapping, watch)?;
     let shop = &imported.shop;
-    let plan = Plan::of(shop, LastMonth::StopsLearning)?;
     let history = History::of(shop)?;
-    let bundle = build(&imported, &history, &plan, settings, watch)?;
+    let bundle = basket::build(&imported, &history, false, settings, watch)?;
 
     // The part to be predicted begins with the day after the history's last.
     let start = (Timestamp(shop.end()).day() + 1) * DAY;
@@ -112,7 +109,7 @@ pub fn next_basket(
         to: start,
     };
     let queries = customers(shop, start);
-    let lists = predict(shop, &history, bundle.shelf(), window, &queries, watch)?.lists;
+    let lists = basket::lists(shop, &history, &bundle, window, &queries, watch)?;
     let mut rows = Predictions::default();
     for (name, ranked) in [("all", &lists.all), ("new", &lists.new)] {
         for (case, products) in queries.iter().zip(ranked) {

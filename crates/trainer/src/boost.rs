@@ -30,6 +30,18 @@ impl Lists {
         self.gains.len()
     }
 
+    /// The middle value of each feature.
+    pub fn medians(&self) -> Vec<f32> {
+        (0..self.width)
+            .map(|feature| {
+                let rows = self.features.iter().skip(feature);
+                let mut values: Vec<f32> = rows.step_by(self.width).copied().collect();
+                let middle = values.len() / 2;
+                *values.select_nth_unstable_by(middle, f32::total_cmp).1
+            })
+            .collect()
+    }
+
     /// The rows of each list.
     fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -76,11 +76,12 @@ fn day(ms: i64) -> String {
     Timestamp(ms).to_string().chars().take(10).collect()
 }
 
-fn span(window: &Window) -> String {
+pub(crate) fn span(window: &Window) -> String {
     format!("{} to {}", day(window.from), day(window.to - 1))
 }
 
-fn scores(out: &mut String, title: &str, c: &Comparison) {
+/// A window's scores as a section.
+pub(crate) fn scores(out: &mut String, title: &str, c: &Comparison) {
     let _ = writeln!(
         out,
         "### {title}: {} customers, {} of them with new products\n",
@@ -101,6 +102,47 @@ fn scores(out: &mut String, title: &str, c: &Comparison) {
         out,
         "\nRecall offered {:.1} % of the products that were bought; no ranking of its candidates can find the rest.\n",
         100.0 * c.candidates_hold
+    );
+}
+
+/// What a model was learnt from.
+pub(crate) fn data(out: &mut String, report: &Report, attribution: Option<&str>) {
+    let _ = writeln!(
+        out,
+        "## Data\n\n\
+         {} rows of {}, {} kept: {} orders of {} customers, {} products, {} to {}. SHA-256 over the mapping and the \
+         tables: `{}`.\n",
+        report.rows,
+        report.files.join(", "),
+        report.kept,
+        report.orders,
+        report.customers,
+        report.products,
+        report.first.as_deref().unwrap_or("-"),
+        report.last.as_deref().unwrap_or("-"),
+        report.digest
+    );
+    if let Some(attribution) = attribution {
+        // Its heading would be a second title in the middle of the card.
+        for line in attribution.trim().lines().filter(|l| !l.starts_with('#')) {
+            let _ = writeln!(out, "{line}");
+        }
+        let _ = writeln!(out);
+    }
+}
+
+/// What its data's licence says of the model.
+pub(crate) fn licence(out: &mut String, attribution: Option<&str>) {
+    let _ = writeln!(
+        out,
+        "\n## Licence\n\n\
+         The weights and tables are derived from the data named above and may be used under the data's licence with its \
+         attribution{}.",
+        if attribution.is_some() {
+            ""
+        } else {
+            "; the shop's folder names none, so they are the shop's own"
+        }
     );
 }
 
@@ -132,28 +174,7 @@ pub fn card(f: &Facts<'_>) -> String {
          other customers will see other gains.\n"
     );
 
-    let _ = writeln!(
-        o,
-        "## Data\n\n\
-         {} rows of {}, {} kept: {} orders of {} customers, {} products, {} to {}. SHA-256 over the mapping and the \
-         tables: `{}`.\n",
-        f.report.rows,
-        f.report.files.join(", "),
-        f.report.kept,
-        f.report.orders,
-        f.report.customers,
-        f.report.products,
-        f.report.first.as_deref().unwrap_or("-"),
-        f.report.last.as_deref().unwrap_or("-"),
-        f.report.digest
-    );
-    if let Some(attribution) = f.attribution {
-        // Its heading would be a second title in the middle of the card.
-        for line in attribution.trim().lines().filter(|l| !l.starts_with('#')) {
-            let _ = writeln!(o, "{line}");
-        }
-        let _ = writeln!(o);
-    }
+    data(o, f.report, f.attribution);
 
     let train: Vec<String> = f.plan.train.iter().map(span).collect();
     let (test, measured) = match &f.plan.test {
@@ -234,16 +255,6 @@ pub fn card(f: &Facts<'_>) -> String {
     for (name, bytes) in f.sizes {
         let _ = writeln!(o, "| {name} | {bytes} |");
     }
-    let _ = writeln!(
-        o,
-        "\n## Licence\n\n\
-         The weights and tables are derived from the data named above and may be used under the data's licence with its \
-         attribution{}.",
-        if f.attribution.is_some() {
-            ""
-        } else {
-            "; the shop's folder names none, so they are the shop's own"
-        }
-    );
+    licence(o, f.attribution);
     out
 }

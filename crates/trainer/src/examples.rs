@@ -320,11 +320,12 @@ impl Encoder<'_> {
             .filter_map(|&p| self.indices[p as usize])
             .collect();
         truth.sort_unstable();
-        let mut candidates: Vec<u32> = recall(&self.tables, &shopper, &self.affinity, CANDIDATES)
-            .into_iter()
-            .map(|c| c.product)
-            .filter(|p| !shopper.session.contains(p))
-            .collect();
+        let mut candidates: Vec<u32> =
+            recall(&self.tables, &shopper, &self.affinity, CANDIDATES, false)
+                .into_iter()
+                .map(|c| c.product)
+                .filter(|p| !shopper.session.contains(p))
+                .collect();
         if let Some((limit, rng)) = keep {
             let (mut yes, mut no): (Vec<u32>, Vec<u32>) = candidates
                 .iter()

@@ -1,11 +1,14 @@
-//! The learnt network as ONNX and as a compiled program.
+//! What was learnt, a network or trees, as ONNX; the network as a compiled program.
 
 use std::collections::BTreeMap;
 
-use shelfedge_engine::program::Program;
+use shelfedge_engine::program::{
+    Aggregate, Forest as Trees, Node as TreeNode, PostTransform, Program, Test,
+};
 use shelfedge_onnx::build::{Activation, Dim, Graph, Kind, Pool};
 use shelfedge_onnx::{Options, Precision, lower};
 
+use crate::boost::{Forest, Node};
 use crate::error::{Error, Result};
 use crate::model::{Dims, Weights};
 use crate::round::Int8;
@@ -60,6 +63,64 @@ pub fn onnx(dims: &Dims, weights: &Weights, metadata: &[(&str, String)]) -> Resu
     let score = g.add(deep, linear);
     g.output("score", score);
     g.finish().map_err(|e| internal("onnx", e.to_string()))
+}
+
+/// Writes trees over rows of `width` numbers, named `input`, as an ONNX file.
+pub fn forest(
+    input: &str,
+    forest: &Forest,
+    width: usize,
+    metadata: &[(&str, String)],
+) -> Result<Vec<u8>> {
+    let mut leaf_weights = Vec::new();
+    let trees = forest
+        .trees
+        .iter()
+        .map(|tree| {
+            tree.iter()
+                .map(|node| match *node {
+                    Node::Branch {
+                        feature,
+                        threshold,
+                        left,
+                        right,
+                    } => TreeNode::Branch {
+                        feature,
+                        test: Test::Leq,
+                        threshold,
+                        if_true: left,
+                        if_false: right,
+                        missing_is_true: false,
+                    },
+                    Node::Leaf(score) => {
+                        leaf_weights.push((0, score));
+                        TreeNode::Leaf {
+                            first: leaf_weights.len() as u32 - 1,
+                            count: 1,
+                        }
+                    }
+                })
+                .collect()
+        })
+        .collect();
+    let trees = Trees {
+        features: width as u32,
+        targets: 1,
+        base: Vec::new(),
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        trees,
+        leaf_weights,
+    };
+    let mut graph = Graph::new(input);
+    graph.producer("shelfedge-train", env!("CARGO_PKG_VERSION"));
+    for (key, value) in metadata {
+        graph.metadata(key, value);
+    }
+    let rows = graph.input(input, Kind::F32, &[Dim::Rows, Dim::Fixed(width)]);
+    let score = graph.trees(rows, &trees);
+    graph.output("score", score);
+    graph.finish().map_err(|e| internal("onnx", e.to_string()))
 }
 
 /// Lowers the ONNX file to the program that the engine runs, in the precisions

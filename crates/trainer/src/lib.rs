@@ -4,6 +4,7 @@
 //! It doesn't serve: nothing depends on this crate. It computes no feature of
 //! its own either: training and serving call the same `shelfedge_features`.
 
+pub mod basket;
 pub mod bench;
 pub mod boost;
 pub mod bundle;
@@ -23,6 +24,7 @@ pub mod ranking;
 pub mod request;
 pub mod rng;
 pub mod round;
+mod settings;
 pub mod shop;
 pub mod shoppers;
 pub mod watch;

@@ -17,7 +17,7 @@ use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
-use shelfedge_trainer::{bench, bundle, import, next, ranking, shoppers};
+use shelfedge_trainer::{basket, bench, bundle, import, next, ranking, shoppers};
 
 const AFTER: &str = "\
 A first session:
@@ -74,6 +74,28 @@ enum Command {
         #[command(flatten)]
         learning: Learning,
         /// Print the outcome, with the validation curve, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Learn what customers order next from orders alone, and write a bundle
+    ///
+    /// The best lists for shops whose customers come back: one of everything, one of what is new to the
+    /// customer. Five windows of 30 days teach; at least three months of orders are needed. The newest 30
+    /// days are held back first to measure what such a model is worth, beside two baselines; then a model
+    /// that knows them too is written. It looks at no session: `ranking` makes a model for that.
+    #[command(verbatim_doc_comment)]
+    Basket {
+        #[command(flatten)]
+        source: Source,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Measure nothing: half the time
+        #[arg(long)]
+        no_test: bool,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
     },
@@ -167,6 +189,10 @@ impl Learning {
 
     fn of_ranking(&self) -> Result<Settings, Error> {
         self.settings(Settings::load, |settings| &mut settings.seed)
+    }
+
+    fn of_basket(&self) -> Result<basket::Settings, Error> {
+        self.settings(basket::Settings::load, |settings| &mut settings.seed)
     }
 
     fn of_next(&self) -> Result<next::Settings, Error> {
@@ -296,6 +322,24 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
                 say(&outcome.table());
             }
         }
+        Command::Basket {
+            source,
+            out,
+            no_test,
+            learning,
+            json,
+        } => {
+            let settings = learning.of_basket()?;
+            let mapping = source.mapping.as_deref();
+            let outcome =
+                basket::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
+            watch.clear();
+            if json {
+                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
+            } else {
+                say(&outcome.table());
+            }
+        }
         Command::Next {
             source,
             out,
@@ -333,7 +377,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             let line = match task {
                 Task::NextBasket(_) => {
-                    bench::next_basket(data, outputs, target, &learning.of_ranking()?, &mut watch)?
+                    bench::next_basket(data, outputs, target, &learning.of_basket()?, &mut watch)?
                 }
                 Task::Session(_) => {
                     bench::session(data, outputs, target, &learning.of_next()?, &mut watch)?

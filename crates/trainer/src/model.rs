@@ -382,7 +382,7 @@ mod tests {
             product: vec![1, 3],
             title: vec![1, 2, 3, 0],
             wide: vec![0, 5, 2, 2],
-            trail: Vec::new(),
+            logged: Vec::new(),
         }
     }
 

@@ -141,13 +141,14 @@ pub struct Predicted {
 }
 
 /// Ranks the queries of a window with the compiled model, as the shop would at
-/// its first moment.
+/// its first moment; with `new_only`, asks for nothing that was bought before.
 pub fn predict(
     shop: &Shop,
     history: &History,
     shelf: &[u8],
     window: Window,
     queries: &[Case],
+    new_only: bool,
     watch: &mut dyn Watch,
 ) -> Result<Predicted> {
     let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
@@ -179,6 +180,7 @@ pub fn predict(
             events: history.before(case.customer, window.from),
             candidates: None,
             limit: shelfedge_ranking::MAX_LIMIT,
+            new_only,
             context: Context::default(),
             explain: false,
         };
@@ -229,7 +231,15 @@ pub fn measure(
 ) -> Result<Comparison> {
     let queries = cases(shop, window);
     let compiled = compile(shop, history, model, window.from, [0; 32], None)?;
-    let predicted = predict(shop, history, &compiled.shelf, window, &queries, watch)?;
+    let predicted = predict(
+        shop,
+        history,
+        &compiled.shelf,
+        window,
+        &queries,
+        false,
+        watch,
+    )?;
     Ok(Comparison {
         model: evaluate(&queries, &predicted.lists, seed),
         popularity: evaluate(

@@ -71,6 +71,32 @@ impl Shop {
         &self.orders[start..end.max(start)]
     }
 
+    /// The shop as it was at a time: its orders before, and what was sold in them.
+    pub fn until(&self, time: i64) -> Self {
+        let orders = self.before(time);
+        let mut index = vec![u32::MAX; self.products.len()];
+        for line in orders.iter().flat_map(|order| &order.lines) {
+            index[line.product as usize] = 0;
+        }
+        let mut products = Vec::new();
+        for (product, index) in self.products.iter().zip(&mut index) {
+            if *index == 0 {
+                *index = products.len() as u32;
+                products.push(product.clone());
+            }
+        }
+        let mut orders = orders.to_vec();
+        for line in orders.iter_mut().flat_map(|order| &mut order.lines) {
+            line.product = index[line.product as usize];
+        }
+        Self {
+            currency: self.currency,
+            products,
+            customers: self.customers.clone(),
+            orders,
+        }
+    }
+
     /// Time of the last order.
     pub fn end(&self) -> i64 {
         self.orders.last().map_or(0, |o| o.time)

@@ -47,6 +47,8 @@ pub struct Request {
     pub list: Option<ListId>,
     /// How many products, at most.
     pub limit: u32,
+    /// Whether to leave out what the shopper bought before.
+    pub new_only: bool,
     /// Whether to give reasons.
     pub explain: bool,
     /// What decides where chance does, such as exploration.
@@ -67,6 +69,7 @@ impl Default for Request {
             session: None,
             list: None,
             limit: DEFAULT_LIMIT,
+            new_only: false,
             explain: false,
             seed: None,
             context: Context::default(),
@@ -76,13 +79,14 @@ impl Default for Request {
     }
 }
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "now",
     "shopper",
     "session_id",
     "list_id",
     "limit",
     "explain",
+    "new_only",
     "seed",
     "context",
     "candidates",
@@ -125,12 +129,13 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                     }
                 }
                 5 => request.explain = decoder.boolean(path)?.unwrap_or_default(),
-                6 => {
+                6 => request.new_only = decoder.boolean(path)?.unwrap_or_default(),
+                7 => {
                     let seed = decoder.whole(path, &codes::OUT_OF_RANGE, 0, MAX_SEED)?;
                     request.seed = seed.map(i64::unsigned_abs);
                 }
-                7 => request.context = context(decoder, path)?,
-                8 => request.candidates = candidates(decoder, path, limits)?,
+                8 => request.context = context(decoder, path)?,
+                9 => request.candidates = candidates(decoder, path, limits)?,
                 _ => request.events = events::list(decoder, path, limits)?,
             }
             Ok(())
@@ -204,6 +209,10 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     json.unsigned(request.limit.into());
     json.key("explain");
     json.boolean(request.explain);
+    if request.new_only {
+        json.key("new_only");
+        json.boolean(true);
+    }
     if let Some(seed) = request.seed {
         json.key("seed");
         json.unsigned(seed);
@@ -251,6 +260,7 @@ impl Request {
             events: &self.events,
             candidates: self.candidates.as_deref(),
             limit: self.limit as usize,
+            new_only: self.new_only,
             context: self.context,
             explain: self.explain,
         })
@@ -268,7 +278,7 @@ impl Request {
         hash.optional(self.session.as_ref().map(SessionId::as_str));
         hash.optional(self.list.as_ref().map(ListId::as_str));
         hash.word(self.limit.into());
-        hash.word(self.explain.into());
+        hash.word(u64::from(self.explain) | u64::from(self.new_only) << 1);
         hash.word(self.seed.unwrap_or(u64::MAX));
         hash.text(device_name(self.context.device));
         hash.word(i64::from(self.context.utc_offset_minutes) as u64);

@@ -1,6 +1,6 @@
 //! Writing a log: what it says of each product by itself, and its flat form.
 
-use shelfedge_engine::math::f32_to_f16;
+use crate::flat::{self, Halves, Numbers};
 
 use super::{CLOCK, COLUMNS, Column, LONGEST, REPEATS, Reading, SESSION, VERSION, WIDE};
 
@@ -93,7 +93,7 @@ pub fn write(reading: &Reading, log: &Sequences, products: usize, learnt: &Learn
         );
     }
 
-    let wide = products > usize::from(u16::MAX) + 1;
+    let wide = flat::is_wide(products);
     let flag = |on: bool, bit: u32| if on { bit } else { 0 };
     let mask = (0..COLUMNS)
         .filter(|i| columns[*i].is_some())
@@ -123,24 +123,16 @@ pub fn write(reading: &Reading, log: &Sequences, products: usize, learnt: &Learn
     for part in &reading.parts {
         words.extend([part.sum as u32, part.weight.to_bits(), part.quarters]);
     }
-    let halves: Vec<(f32, Vec<u16>)> = columns.iter().flatten().map(|c| half(c)).collect();
+    let halves: Vec<(f32, Vec<u16>)> = columns.iter().flatten().map(|c| Halves::of(c)).collect();
     words.extend(halves.iter().map(|(scale, _)| scale.to_bits()));
 
     let mut out: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    let mut add = |bytes: &mut dyn Iterator<Item = u8>| {
-        out.extend(bytes);
-        out.resize(out.len().next_multiple_of(4), 0);
-    };
-    add(&mut cut.iter().map(|s| s.len() as u8));
-    if wide {
-        add(&mut cut.products.iter().flat_map(|p| p.to_le_bytes()));
-    } else {
-        add(&mut cut.products.iter().flat_map(|p| (*p as u16).to_le_bytes()));
-    }
+    flat::add(&mut out, cut.iter().map(|s| s.len() as u8));
+    Numbers::add(&mut out, wide, cut.products.iter().copied());
     for (_, cells) in halves {
-        add(&mut cells.iter().flat_map(|c| c.to_le_bytes()));
+        Halves::add(&mut out, &cells);
     }
-    add(&mut rows.iter().map(|x| x.cast_unsigned()));
+    flat::add(&mut out, rows.iter().map(|x| x.cast_unsigned()));
     out
 }
 
@@ -216,18 +208,4 @@ fn quantise(learnt: &Learnt) -> Vec<i8> {
         }
     }
     cells
-}
-
-/// Numbers of 16 bits, with a scale that makes room for the largest.
-fn half(values: &[f32]) -> (f32, Vec<u16>) {
-    let largest = values.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-    let mut scale = 1.0f32;
-    while largest / scale > 60_000.0 {
-        scale *= 2.0;
-    }
-    while largest > 0.0 && largest / scale < 1.0 {
-        scale /= 2.0;
-    }
-    let cells = values.iter().map(|x| f32_to_f16(x / scale)).collect();
-    (scale, cells)
 }

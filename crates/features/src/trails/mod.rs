@@ -17,8 +17,9 @@ pub mod fit;
 
 use shelfedge_commerce::sort;
 use shelfedge_engine::file::u32_at;
-use shelfedge_engine::math::{exp, f16_to_f32, ln, pow};
+use shelfedge_engine::math::{exp, ln, pow};
 
+use crate::flat::{Cut, Halves, Numbers, best};
 use crate::shopper::Trail;
 use crate::tables::TableError;
 
@@ -199,10 +200,9 @@ pub struct Trails<'a> {
     places: usize,
     products: usize,
     dims: usize,
-    wide: bool,
     lengths: &'a [u8],
-    log: &'a [u8],
-    columns: [Option<(&'a [u8], f32)>; COLUMNS],
+    log: Numbers<'a>,
+    columns: [Option<Halves<'a>>; COLUMNS],
     embedding: &'a [u8],
 }
 
@@ -264,26 +264,19 @@ impl<'a> Trails<'a> {
                 at += 1;
             }
         }
-        let mut at = at * 4;
-        let mut take = |bytes_each: usize, count: usize| {
-            let length = bytes_each.checked_mul(count).ok_or(bad)?;
-            let end = at.checked_add(length).ok_or(bad)?;
-            let part = bytes.get(at..end).ok_or(bad)?;
-            at = end.next_multiple_of(4);
-            Ok(part)
-        };
+        let mut cut = Cut::new(bytes, at * 4);
         let (sequences, places) = (word(2)? as usize, word(3)? as usize);
         let wide = flags & WIDE != 0;
-        let lengths = take(1, sequences)?;
-        let log = take(if wide { 4 } else { 2 }, places)?;
+        let lengths = cut.take(1, sequences).ok_or(bad)?;
+        let log = Numbers::take(&mut cut, wide, places).ok_or(bad)?;
         let mut columns = [None; COLUMNS];
         for (i, column) in columns.iter_mut().enumerate() {
             if mask >> i & 1 == 1 {
-                *column = Some((take(2, products)?, scales[i]));
+                *column = Some(Halves::take(&mut cut, products, scales[i]).ok_or(bad)?);
             }
         }
-        let embedding = take(dims, products)?;
-        if at != bytes.len() {
+        let embedding = cut.take(dims, products).ok_or(bad)?;
+        if !cut.is_done() {
             return Err(bad);
         }
         Ok(Self {
@@ -304,7 +297,6 @@ impl<'a> Trails<'a> {
             places,
             products,
             dims,
-            wide,
             lengths,
             log,
             columns,
@@ -348,28 +340,13 @@ impl<'a> Trails<'a> {
 
     #[inline]
     fn product(&self, place: u32) -> u32 {
-        let i = place as usize;
-        if self.wide {
-            let (cells, _) = self.log.as_chunks::<4>();
-            cells.get(i).map_or(u32::MAX, |c| u32::from_le_bytes(*c))
-        } else {
-            let (cells, _) = self.log.as_chunks::<2>();
-            cells
-                .get(i)
-                .map_or(u32::MAX, |c| u16::from_le_bytes(*c).into())
-        }
+        self.log.get(place as usize)
     }
 
     /// What is known of a product by itself; 0 where nothing is.
     #[must_use]
     pub fn column(&self, column: Column, product: u32) -> f32 {
-        let Some((cells, scale)) = self.columns[column as usize] else {
-            return 0.0;
-        };
-        let (cells, _) = cells.as_chunks::<2>();
-        cells
-            .get(product as usize)
-            .map_or(0.0, |cell| f16_to_f32(u16::from_le_bytes(*cell)) * scale)
+        self.columns[column as usize].map_or(0.0, |cells| cells.get(product as usize))
     }
 
     fn has(&self, column: Column) -> bool {
@@ -896,28 +873,6 @@ fn newest(query: &[u32]) -> &[u32] {
     &query[query.len().saturating_sub(QUERY)..]
 }
 
-/// The best of all, sorted by falling score, equal ones by product.
-fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
-    let mut kept: Vec<(f32, u32)> = Vec::with_capacity(2 * keep);
-    let shorten = |kept: &mut Vec<(f32, u32)>| {
-        sort::by(kept, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        kept.truncate(keep);
-    };
-    let mut least = f32::NEG_INFINITY;
-    for item in all {
-        if item.0 < least {
-            continue;
-        }
-        kept.push(item);
-        if kept.len() == 2 * keep {
-            shorten(&mut kept);
-            least = kept.last().map_or(least, |last| last.0);
-        }
-    }
-    shorten(&mut kept);
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::fit::{Learnt, Sequences, write};
@@ -1224,16 +1179,5 @@ mod tests {
         sums.fill(&trails, None, &[0]);
         assert_eq!(sums.candidates(&trails, &[0]), [1, 3]);
         assert_eq!(trails.groups().len(), trails.width());
-    }
-
-    #[test]
-    fn the_best_of_many() {
-        let all = |n: u32| (0..n).map(|i| ((i * 7_919 % 1_000) as f32, i));
-        for keep in [0, 1, 5, 100] {
-            let mut expected: Vec<(f32, u32)> = all(500).collect();
-            expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            expected.truncate(keep);
-            assert_eq!(best(all(500), keep), expected);
-        }
     }
 }

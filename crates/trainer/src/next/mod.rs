@@ -15,24 +15,21 @@ use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_commerce::{Event, EventItem, EventKind, ProductId};
-use shelfedge_engine::program::{
-    Aggregate, Forest as Trees, Node as TreeNode, PostTransform, Test,
-};
 use shelfedge_features::tables::{self, Meta, ProductRow};
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
 use shelfedge_features::trails::{self, Index, Part, Reading, Sum, Sums, Trails};
 use shelfedge_features::{Spec, Stats};
-use shelfedge_onnx::build::{Dim, Graph, Kind as Number};
 use shelfedge_onnx::{Options, lower};
 use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
 use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha256};
 
-use crate::boost::{self, Forest, Lists, Node, shared};
+use crate::boost::{self, Forest, Lists, shared};
 use crate::bundle::{CARD, MANIFEST, Staging};
-use crate::error::{Error, Result, fault, line};
-use crate::export::internal;
+use crate::error::{Error, Result};
+use crate::export::{forest as forest_onnx, internal};
 use crate::import::sequences::{Kind, Log, SequenceMapping, SequenceReport, import};
 use crate::rng::Rng;
+use crate::settings;
 use crate::watch::Watch;
 
 /// Largest compiled model, in bytes: the embedding is made as wide as fits.
@@ -95,54 +92,26 @@ impl Default for Settings {
 impl Settings {
     /// Reads a settings file; what it doesn't name keeps its default.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        let file = path.display().to_string();
-        let invalid = |place: String, cause: String| {
-            fault(
-                "settings_invalid",
-                place,
-                cause,
-                "correct the settings; the README lists them",
-            )
-        };
-        let settings: Self = toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(1, |span| line(&text, span.start));
-            let place = format!("{file}: line {line}");
-            Error::Invalid(vec![invalid(place, e.message().to_owned())])
-        })?;
-        let mut faults = Vec::new();
-        let mut check = |key: &str, right: bool, range: &str| {
-            if !right {
-                faults.push(invalid(
-                    format!("{file}: {key}"),
-                    format!("must be {range}"),
-                ));
-            }
-        };
-        let s = &settings;
-        check("trees", (1..=10_000).contains(&s.trees), "in 1 to 10000");
-        check(
-            "leaves",
-            s.leaves == 0 || (2..=1_024).contains(&s.leaves),
-            "0, or in 2 to 1024",
-        );
-        check("rate", s.rate > 0.0 && s.rate <= 1.0, "above 0, at most 1");
-        check("min_rows", s.min_rows >= 1, "1 or more");
-        check(
-            "candidates",
-            (1..=1_000).contains(&s.candidates),
-            "in 1 to 1000",
-        );
-        check(
-            "negatives",
-            (1..=s.candidates).contains(&s.negatives),
-            "1 or more, and not more than candidates",
-        );
-        if faults.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Error::Invalid(faults))
-        }
+        settings::load(path, |s: &Self, check| {
+            check("trees", (1..=10_000).contains(&s.trees), "in 1 to 10000");
+            check(
+                "leaves",
+                s.leaves == 0 || (2..=1_024).contains(&s.leaves),
+                "0, or in 2 to 1024",
+            );
+            check("rate", s.rate > 0.0 && s.rate <= 1.0, "above 0, at most 1");
+            check("min_rows", s.min_rows >= 1, "1 or more");
+            check(
+                "candidates",
+                (1..=1_000).contains(&s.candidates),
+                "in 1 to 1000",
+            );
+            check(
+                "negatives",
+                (1..=s.candidates).contains(&s.negatives),
+                "1 or more, and not more than candidates",
+            );
+        })
     }
 }
 
@@ -433,7 +402,7 @@ fn learn(
         return Err(Error::Cancelled);
     }
     Ok(Model {
-        reference: medians(&made),
+        reference: made.medians(),
         lists: made.ends.len(),
         rows: made.rows(),
         forest,
@@ -442,94 +411,11 @@ fn learn(
     })
 }
 
-fn medians(lists: &Lists) -> Vec<f32> {
-    (0..lists.width)
-        .map(|feature| {
-            let mut values: Vec<f32> = lists
-                .features
-                .iter()
-                .skip(feature)
-                .step_by(lists.width)
-                .copied()
-                .collect();
-            let middle = values.len() / 2;
-            *values.select_nth_unstable_by(middle, f32::total_cmp).1
-        })
-        .collect()
-}
-
-/// Nothing but the log is looked at.
-fn spec() -> Spec {
-    Spec {
-        context: Vec::new(),
-        candidate: Vec::new(),
-        wide: Vec::new(),
-        wide_buckets: 0,
-        title_tokens: 0,
-        title_buckets: 0,
-        session_products: 0,
-        product_slots: 0,
-    }
-}
-
 /// A model bound to a log: what is shipped.
 struct Compiled {
     onnx: Vec<u8>,
     shelf: Vec<u8>,
     digests: Digests,
-}
-
-/// The trees as ONNX.
-fn onnx(forest: &Forest, width: usize, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
-    let mut leaf_weights = Vec::new();
-    let trees = forest
-        .trees
-        .iter()
-        .map(|tree| {
-            tree.iter()
-                .map(|node| match *node {
-                    Node::Branch {
-                        feature,
-                        threshold,
-                        left,
-                        right,
-                    } => TreeNode::Branch {
-                        feature,
-                        test: Test::Leq,
-                        threshold,
-                        if_true: left,
-                        if_false: right,
-                        missing_is_true: false,
-                    },
-                    Node::Leaf(score) => {
-                        leaf_weights.push((0, score));
-                        TreeNode::Leaf {
-                            first: leaf_weights.len() as u32 - 1,
-                            count: 1,
-                        }
-                    }
-                })
-                .collect()
-        })
-        .collect();
-    let trees = Trees {
-        features: width as u32,
-        targets: 1,
-        base: Vec::new(),
-        aggregate: Aggregate::Sum,
-        post: PostTransform::None,
-        trees,
-        leaf_weights,
-    };
-    let mut graph = Graph::new("next");
-    graph.producer("shelfedge-train", env!("CARGO_PKG_VERSION"));
-    for (key, value) in metadata {
-        graph.metadata(key, value);
-    }
-    let trail = graph.input("trail", Number::F32, &[Dim::Rows, Dim::Fixed(width)]);
-    let score = graph.trees(trail, &trees);
-    graph.output("score", score);
-    graph.finish().map_err(|e| internal("onnx", e.to_string()))
 }
 
 /// Binds a model to a log.
@@ -544,7 +430,7 @@ fn compile(
 ) -> Result<Compiled> {
     let products = ids.len();
     let section = section(log, products, &model.reading, model.dims, seed, watch)?;
-    let spec = spec();
+    let spec = Spec::empty();
     let spec_json = spec.to_json();
     let spec_digest = sha256(spec_json.as_bytes());
     let metadata = [
@@ -558,7 +444,7 @@ fn compile(
         ),
         ("shelfedge.spec", spec_json),
     ];
-    let onnx = onnx(&model.forest, model.reference.len(), &metadata)?;
+    let onnx = forest_onnx("trail", &model.forest, model.reference.len(), &metadata)?;
     let digests = Digests {
         spec: spec_digest,
         onnx: sha256(&onnx),
@@ -649,6 +535,7 @@ pub fn predict<'q>(
             events: &events,
             candidates: None,
             limit: places,
+            new_only: false,
             context: Context::default(),
             explain: false,
         };

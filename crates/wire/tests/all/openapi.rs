@@ -142,6 +142,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "list_id": optional(text(64, "Where the list will be shown.")),
                     "limit": optional(whole(1, MAX_LIMIT as i64, "Length of the list, at most; 12 when missing.")),
                     "explain": {"type": ["boolean", "null"], "description": "Whether to give reasons."},
+                    "new_only": {"type": ["boolean", "null"], "description": "Whether to leave out what the shopper bought before."},
                     "seed": optional(whole(0, 9_007_199_254_740_991, "What decides where chance does.")),
                     "context": {
                         "type": ["object", "null"],

@@ -1,0 +1,342 @@
+//! The numbers that a model sees of candidates, from a shopper's signals.
+
+use shelfedge_commerce::sort;
+use shelfedge_engine::math::ln;
+
+use super::{Basket, COMPARED, Column, FAR, Own, PLACES, SIGNALS, Signal, Signals};
+use crate::flat::best;
+use crate::shopper::Past;
+use crate::spec::Group;
+
+/// Signals that are seen as shares of the largest, too.
+const OF_LARGEST: [Signal; 3] = [Signal::Similar, Signal::Weights, Signal::Neighbours];
+/// Likeness of two titles that are of one kind.
+const ALIKE: f32 = 0.5;
+/// Days since the newest order of what was never bought, and so its interval.
+const NEVER: f32 = 999.0;
+/// Orders since.
+const NEVER_ORDERS: f32 = 99.0;
+/// Prices of one customer differ by this much at least, as a variance of ln.
+const NARROWEST: f32 = 0.04;
+
+/// Which part of an explanation the numbers belong to, in their order.
+const GROUPS: [(Group, usize); 13] = [
+    (Group::BoughtBefore, 1),
+    (Group::History, SIGNALS - 1),
+    (Group::BoughtBefore, 1),
+    (Group::History, SIGNALS - 1),
+    (Group::Popularity, 1),
+    (Group::History, OF_LARGEST.len() + TITLES),
+    (Group::Popularity, 7 + 5),
+    (Group::Age, 3),
+    (Group::Product, 4),
+    (Group::Price, 4),
+    (Group::Request, OF_SHOPPER),
+    (Group::BoughtBefore, OF_OWN),
+    (Group::Request, 1),
+];
+const TITLES: usize = 3;
+const OF_SHOPPER: usize = 11;
+const OF_OWN: usize = 15;
+
+/// How many numbers a candidate has.
+pub const WIDTH: usize = {
+    let (mut sum, mut i) = (0, 0);
+    while i < GROUPS.len() {
+        sum += GROUPS[i].1;
+        i += 1;
+    }
+    sum
+};
+
+/// Which part of an explanation each number belongs to, in their order.
+#[must_use]
+pub fn groups() -> Vec<Group> {
+    let groups = GROUPS.iter();
+    groups
+        .flat_map(|(group, count)| core::iter::repeat_n(*group, *count))
+        .collect()
+}
+
+/// What a shopper's orders say of the shopper.
+struct Habits {
+    orders: f32,
+    products: f32,
+    /// Days since the newest and the oldest order.
+    last: f32,
+    first: f32,
+    /// Mean days between orders.
+    rhythm: f32,
+    lines: f32,
+    orders_90: f32,
+    products_90: f32,
+    /// Of what was bought, in minor units.
+    median_price: f32,
+    /// Of its ln: mean, and spread.
+    price: (f32, f32),
+    /// Sum of what is left of all lines.
+    lately: f32,
+}
+
+impl Habits {
+    fn of(basket: &Basket<'_>, past: &Past, products: &[u32], own: &[Own]) -> Self {
+        let orders = past.orders.len() as f32;
+        let last = past.orders.last().map_or(NEVER, |order| order.age);
+        let first = past.orders.first().map_or(NEVER, |order| order.age);
+        let price = |product: u32| basket.column(Column::Price, product);
+        let mut prices: Vec<f32> = Vec::new();
+        let (mut weight, mut sum, mut squares) = (0.0f32, 0.0f32, 0.0f32);
+        for (own, product) in own.iter().zip(products) {
+            let price = price(*product);
+            prices.extend(core::iter::repeat_n(price, own.orders as usize));
+            let (x, w) = (ln(price.max(1.0)), own.faded[1]);
+            weight += w;
+            sum += w * x;
+            squares += w * x * x;
+        }
+        sort::by(&mut prices, f32::total_cmp);
+        let weight = weight.max(1e-9);
+        let mean = sum / weight;
+        let variance = (squares / weight - mean * mean).max(NARROWEST);
+        Self {
+            orders,
+            products: own.len() as f32,
+            last,
+            first,
+            rhythm: (first - last) / (orders - 1.0).max(1.0),
+            lines: prices.len() as f32,
+            orders_90: past.orders.iter().filter(|o| o.age < 90.0).count() as f32,
+            products_90: own.iter().filter(|own| own.first < 90.0).count() as f32,
+            median_price: prices.get(prices.len() / 2).copied().unwrap_or(0.0),
+            price: (mean, variance.sqrt()),
+            lately: own.iter().map(|own| own.faded[1]).sum(),
+        }
+    }
+}
+
+/// The titles of what was bought.
+#[derive(Default)]
+struct Titles {
+    /// The sum of all, by what is left of them, a term.
+    profile: Vec<f32>,
+    length: f32,
+    /// Those that candidates are compared with, as terms with weights.
+    products: Vec<u32>,
+    ends: Vec<usize>,
+    terms: Vec<(u16, f32)>,
+    /// Of the candidate.
+    dense: Vec<f32>,
+}
+
+/// A title as terms of length one.
+fn unit(basket: &Basket<'_>, product: u32) -> impl Iterator<Item = (u16, f32)> {
+    let square: f32 = basket.title(product).map(|(_, w)| w * w).sum();
+    let scale = if square > 0.0 {
+        1.0 / square.sqrt()
+    } else {
+        0.0
+    };
+    basket
+        .title(product)
+        .map(move |(term, w)| (term, w * scale))
+}
+
+impl Titles {
+    fn of(basket: &Basket<'_>, products: &[u32], own: &[Own]) -> Self {
+        let mut titles = Self {
+            profile: vec![0.0; basket.terms],
+            dense: vec![0.0; basket.terms],
+            ..Self::default()
+        };
+        for (own, product) in own.iter().zip(products) {
+            for (term, weight) in unit(basket, *product) {
+                if let Some(sum) = titles.profile.get_mut(usize::from(term)) {
+                    *sum += own.faded[2] * weight;
+                }
+            }
+        }
+        let square: f32 = titles.profile.iter().map(|x| x * x).sum();
+        titles.length = square.sqrt().max(1e-9);
+        let weighed = own.iter().map(|own| own.faded[1]);
+        for (_, product) in best(weighed.zip(products.iter().copied()), COMPARED) {
+            titles.terms.extend(unit(basket, product));
+            titles.products.push(product);
+            titles.ends.push(titles.terms.len());
+        }
+        titles
+    }
+
+    /// Likeness to all that was bought, to the most alike, and how many are alike.
+    fn compare(&mut self, basket: &Basket<'_>, product: u32) -> [f32; TITLES] {
+        let mut whole = 0.0;
+        for (term, weight) in unit(basket, product) {
+            let term = usize::from(term);
+            if let (Some(sum), Some(cell)) = (self.profile.get(term), self.dense.get_mut(term)) {
+                whole += sum * weight;
+                *cell = weight;
+            }
+        }
+        let (mut most, mut alike, mut start) = (0.0f32, 0.0f32, 0);
+        for (other, end) in self.products.iter().zip(&self.ends) {
+            if *other != product {
+                let terms = self.terms[start..*end].iter();
+                let likeness: f32 = terms
+                    .map(|(term, w)| w * self.dense.get(usize::from(*term)).unwrap_or(&0.0))
+                    .sum();
+                most = most.max(likeness);
+                alike += f32::from(u8::from(likeness > ALIKE));
+            }
+            start = *end;
+        }
+        for (term, _) in basket.title(product) {
+            if let Some(cell) = self.dense.get_mut(usize::from(term)) {
+                *cell = 0.0;
+            }
+        }
+        [whole / self.length, most, alike]
+    }
+}
+
+impl Signals {
+    /// Encodes candidates, after [`Signals::fill`] and [`Signals::candidates`]:
+    /// [`WIDTH`] numbers each, candidate by candidate. `new` as for those.
+    pub fn encode(
+        &self,
+        basket: &Basket<'_>,
+        past: &Past,
+        new: bool,
+        candidates: &[u32],
+        out: &mut Vec<f32>,
+    ) {
+        out.clear();
+        out.reserve(candidates.len() * WIDTH);
+        let habits = Habits::of(basket, past, &self.products, &self.own);
+        let mut titles = Titles::of(basket, &self.products, &self.own);
+        let largest = OF_LARGEST.map(|signal| {
+            let rows = self.rows.iter().enumerate();
+            rows.filter(|(row, _)| !(new && self.is_own(*row)))
+                .map(|(_, values)| values[signal as usize])
+                .fold(1e-9f32, f32::max)
+        });
+        for &product in candidates {
+            let start = out.len();
+            let row = self.find(product);
+            let values = row.map_or([0.0; SIGNALS], |row| self.rows[row]);
+            let places = row.and_then(|row| self.places.get(row));
+            out.extend(values);
+            out.extend(places.unwrap_or(&[FAR; PLACES]).map(f32::from));
+            for (signal, largest) in OF_LARGEST.iter().zip(largest) {
+                out.push(values[*signal as usize] / largest);
+            }
+            out.extend(titles.compare(basket, product));
+            of_product(basket, product, &habits, out);
+            out.extend([
+                habits.orders,
+                habits.products,
+                habits.last,
+                habits.first,
+                habits.rhythm,
+                1.0 - habits.products / habits.lines.max(1.0),
+                habits.lines / habits.orders.max(1.0),
+                habits.orders_90,
+                habits.last / habits.rhythm.max(1.0),
+                habits.products_90,
+                habits.median_price,
+            ]);
+            let own = row.and_then(|row| self.own.get(row));
+            let interval = basket.column(Column::Interval, product);
+            out.extend(of_own(own, &habits, interval));
+            out.push(f32::from(u8::from(new)));
+            debug_assert_eq!(out.len() - start, WIDTH);
+        }
+    }
+}
+
+fn of_product(basket: &Basket<'_>, product: u32, habits: &Habits, out: &mut Vec<f32>) {
+    let column = |column| basket.column(column, product);
+    let buyers = [
+        Column::Buyers7,
+        Column::Buyers14,
+        Column::Buyers30,
+        Column::Buyers60,
+        Column::Buyers90,
+        Column::Buyers,
+    ];
+    let [of_7, of_14, of_30, of_60, of_90, ever] = buyers.map(column);
+    let first_buyers = column(Column::FirstBuyers);
+    out.extend([
+        of_7,
+        of_14,
+        of_30,
+        of_60,
+        of_90,
+        ever,
+        basket.popularity(product),
+        4.0 * of_7 / (of_30 + 1.0),
+        3.0 * of_30 / (of_90 + 1.0),
+        of_30 / (column(Column::BuyersBefore) + 1.0),
+        first_buyers,
+        first_buyers / (of_30 + 1.0),
+    ]);
+    let first = column(Column::First);
+    out.extend([column(Column::Last), first, first - habits.last]);
+    out.extend(
+        [
+            Column::Orders,
+            Column::Again,
+            Column::Interval,
+            Column::Pieces,
+        ]
+        .map(column),
+    );
+    let price = column(Column::Price);
+    let (mean, spread) = habits.price;
+    out.extend([
+        price,
+        price / habits.median_price.max(1.0),
+        column(Column::Promotion),
+        (ln(price.max(1.0)) - mean) / spread,
+    ]);
+}
+
+/// The shopper's own orders with a product; `interval` is that of other customers.
+fn of_own(own: Option<&Own>, habits: &Habits, interval: f32) -> [f32; OF_OWN] {
+    let (last, own_interval) = match own {
+        None => (NEVER, NEVER),
+        Some(own) if own.orders > 1.0 => (own.last, (own.first - own.last) / (own.orders - 1.0)),
+        Some(own) => (own.last, NEVER),
+    };
+    let usual = if own_interval < NEVER {
+        own_interval
+    } else {
+        interval
+    };
+    let Own {
+        orders,
+        first,
+        since,
+        pieces,
+        faded,
+        ..
+    } = own.copied().unwrap_or(Own {
+        since: NEVER_ORDERS,
+        ..Own::default()
+    });
+    [
+        orders,
+        last,
+        first,
+        orders / habits.orders.max(1.0),
+        faded[0],
+        faded[1],
+        faded[2],
+        last - habits.last,
+        since,
+        own_interval,
+        last / usual.max(1.0),
+        last / habits.rhythm.max(1.0),
+        pieces / orders.max(1.0),
+        orders / first.max(7.0),
+        faded[1] / habits.lately.max(1e-9),
+    ]
+}

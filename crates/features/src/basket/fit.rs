@@ -1,0 +1,418 @@
+//! Writing a shop's past orders: what they say of each product, what each
+//! customer bought, the titles, and the flat form of it all.
+
+use std::collections::BTreeMap;
+
+use shelfedge_engine::math::{f16_to_f32, f32_to_f16, ln};
+
+use super::{
+    COLUMNS, Column, HALF_LIVES, LARGEST, NOW, Reading, STEPS, TABLES, VERSION, WIDE, fade,
+};
+use crate::flat::{self, Halves, Numbers};
+use crate::text::tokens;
+
+/// Days of an order that is compared with the newest weeks'.
+const BEFORE: f32 = 60.0;
+const LONG_BEFORE: f32 = 120.0;
+/// Days of the newest prices.
+const NEWEST_PRICES: f32 = 21.0;
+/// Customers by whom a product's share of returning buyers is drawn to the
+/// shop's.
+const SHRINK_AGAIN: f32 = 2.0;
+/// Intervals by which a product's mean interval is drawn to the shop's.
+const SHRINK_INTERVAL: f32 = 5.0;
+/// Days between two orders where no customer ever came back.
+const USUAL_INTERVAL: f32 = 30.0;
+/// Products of a customer, at most.
+const MOST_OF_CUSTOMER: usize = 2_000;
+/// Terms of a title, at most.
+const MOST_TERMS: usize = 16;
+
+/// A line of an order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// Which product.
+    pub product: u32,
+    /// ln(1 + pieces).
+    pub pieces: f32,
+    /// Of a piece, in minor units.
+    pub price: f32,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Whose.
+    pub customer: u32,
+    /// Days since.
+    pub age: f32,
+    /// Each product once.
+    pub lines: Vec<Line>,
+}
+
+/// Weights of a table: what leads to each product, with its weight.
+pub type Sources = Vec<Vec<(u32, f32)>>;
+
+/// Everything that a section is made of.
+#[derive(Clone, Debug)]
+pub struct Learnt<'a> {
+    /// How much a query finds.
+    pub reading: Reading,
+    /// The products.
+    pub products: usize,
+    /// Oldest first.
+    pub orders: &'a [Order],
+    /// In the order of [`super::Table`].
+    pub tables: [Sources; TABLES],
+    /// A title for each product; none for what isn't sold yet.
+    pub titles: &'a [Option<&'a str>],
+    /// Customers' products in all, at most: the newest customers stay.
+    pub most_pairs: usize,
+}
+
+/// What a customer did with a product.
+struct Pair {
+    customer: u32,
+    product: u32,
+    /// Days since each order with it, the oldest first.
+    ages: Vec<f32>,
+}
+
+/// By customer, then by product.
+fn pairs(orders: &[Order]) -> Vec<Pair> {
+    let mut all: Vec<(u32, u32, f32)> = Vec::new();
+    for order in orders {
+        let lines = order.lines.iter();
+        all.extend(lines.map(|line| (order.customer, line.product, order.age)));
+    }
+    // Stable, so that what is oldest stays first.
+    all.sort_by_key(|(customer, product, _)| (*customer, *product));
+    all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+        .map(|same| Pair {
+            customer: same[0].0,
+            product: same[0].1,
+            ages: same.iter().map(|(_, _, age)| *age).collect(),
+        })
+        .collect()
+}
+
+impl Pair {
+    fn first(&self) -> f32 {
+        self.ages.first().copied().unwrap_or(0.0)
+    }
+
+    fn last(&self) -> f32 {
+        self.ages.last().copied().unwrap_or(0.0)
+    }
+
+    fn within(&self, from: f32, to: f32) -> bool {
+        self.ages.iter().any(|age| (from..to).contains(age))
+    }
+}
+
+fn columns(products: usize, orders: &[Order], pairs: &[Pair]) -> [Vec<f32>; COLUMNS] {
+    let mut columns: [Vec<f32>; COLUMNS] = core::array::from_fn(|_| vec![0.0; products]);
+    let span = orders.iter().map(|order| order.age).fold(0.0, f32::max);
+    columns[Column::Last as usize].fill(span);
+    columns[Column::Promotion as usize].fill(1.0);
+    let (mut regulars, mut returned) = (vec![0.0f32; products], vec![0.0f32; products]);
+    let (mut gaps, mut intervals) = (vec![0.0f32; products], vec![0.0f32; products]);
+    for pair in pairs {
+        let p = pair.product as usize;
+        let (first, last) = (pair.first(), pair.last());
+        let mut count = |column: Column, yes: bool| {
+            columns[column as usize][p] += f32::from(u8::from(yes));
+        };
+        count(Column::Buyers7, last < 7.0);
+        count(Column::Buyers14, last < 14.0);
+        count(Column::Buyers30, last < NOW);
+        count(Column::Buyers60, last < BEFORE);
+        count(Column::Buyers90, last < 90.0);
+        count(Column::Buyers, true);
+        count(Column::BuyersBefore, pair.within(NOW, BEFORE));
+        count(Column::FirstBuyers, first < NOW);
+        columns[Column::Orders as usize][p] += pair.ages.len() as f32;
+        let newest = &mut columns[Column::Last as usize][p];
+        *newest = newest.min(last);
+        let oldest = &mut columns[Column::First as usize][p];
+        *oldest = oldest.max(first);
+        if pair.within(NOW, LONG_BEFORE) {
+            regulars[p] += 1.0;
+            returned[p] += f32::from(u8::from(last < NOW));
+        }
+        gaps[p] += first - last;
+        intervals[p] += (pair.ages.len() - 1) as f32;
+    }
+    let mean = |sum: &[f32], count: &[f32], none: f32| match count.iter().sum::<f32>() {
+        0.0 => none,
+        all => sum.iter().sum::<f32>() / all,
+    };
+    let again = mean(&returned, &regulars, 0.0);
+    let interval = mean(&gaps, &intervals, USUAL_INTERVAL);
+    let mut prices: Vec<Vec<(f32, bool)>> = vec![Vec::new(); products];
+    let mut pieces = vec![0.0f32; products];
+    for order in orders {
+        for line in &order.lines {
+            let p = line.product as usize;
+            prices[p].push((line.price, order.age < NEWEST_PRICES));
+            pieces[p] += line.pieces;
+        }
+    }
+    for (p, prices) in prices.iter().enumerate() {
+        let median = |newest: bool| {
+            let of = prices.iter().filter(|(_, new)| *new || !newest);
+            let mut all: Vec<f32> = of.map(|(price, _)| *price).collect();
+            all.sort_by(f32::total_cmp);
+            match all.len() {
+                0 => None,
+                n => Some((all[(n - 1) / 2] + all[n / 2]) / 2.0),
+            }
+        };
+        let mut set = |column: Column, value: f32| columns[column as usize][p] = value;
+        if let Some(price) = median(false) {
+            set(Column::Price, price);
+            let newest = median(true).unwrap_or(price);
+            set(Column::Promotion, newest / price.max(1.0));
+        }
+        set(Column::Pieces, pieces[p] / (prices.len() as f32).max(1.0));
+        set(
+            Column::Again,
+            (returned[p] + SHRINK_AGAIN * again) / (regulars[p] + SHRINK_AGAIN),
+        );
+        set(
+            Column::Interval,
+            (gaps[p] + SHRINK_INTERVAL * interval) / (intervals[p] + SHRINK_INTERVAL),
+        );
+        let orders = columns[Column::Orders as usize][p];
+        columns[Column::Orders as usize][p] = orders / columns[Column::Buyers as usize][p].max(1.0);
+    }
+    columns
+}
+
+/// A customer's products, as they are written.
+#[derive(Default)]
+struct Customer {
+    last: f32,
+    first_now: u16,
+    now: u16,
+    products: Vec<(u32, u8)>,
+}
+
+/// What each customer bought; the newest customers, as many as there is room for.
+fn customers(pairs: &[Pair], most_pairs: usize) -> Vec<Customer> {
+    let mut customers: Vec<Customer> = pairs
+        .chunk_by(|a, b| a.customer == b.customer)
+        .map(|of| {
+            let mut products: Vec<(u8, f32, u32)> = of
+                .iter()
+                .map(|pair| {
+                    let class = match (pair.first() < NOW, pair.last() < NOW) {
+                        (true, _) => 0,
+                        (_, true) => 1,
+                        _ => 2,
+                    };
+                    let ages = pair.ages.iter();
+                    let weight = ages.map(|age| fade(*age, HALF_LIVES[1])).sum();
+                    (class, weight, pair.product)
+                })
+                .collect();
+            products.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+            products.truncate(MOST_OF_CUSTOMER);
+            let up_to = |class: u8| products.partition_point(|p| p.0 <= class) as u16;
+            Customer {
+                last: of.iter().map(Pair::last).fold(f32::MAX, f32::min),
+                first_now: up_to(0),
+                now: up_to(1),
+                products: products
+                    .iter()
+                    .map(|(_, weight, product)| (*product, nearest_step(*weight)))
+                    .collect(),
+            }
+        })
+        .collect();
+    // One product alone tells nothing of others.
+    customers.retain(|customer| customer.products.len() > 1);
+    let mut order: Vec<usize> = (0..customers.len()).collect();
+    order.sort_by(|a, b| customers[*a].last.total_cmp(&customers[*b].last));
+    let mut pairs = 0;
+    for at in order {
+        pairs += customers[at].products.len();
+        if pairs > most_pairs {
+            customers[at].products.clear();
+        }
+    }
+    customers.retain(|customer| !customer.products.is_empty());
+    customers
+}
+
+fn nearest_step(weight: f32) -> u8 {
+    let steps = STEPS * ln(LARGEST / weight.max(1e-9)) / core::f32::consts::LN_2;
+    steps.round().clamp(0.0, 255.0) as u8
+}
+
+/// Titles as terms with weights: TF-IDF (Salton and Buckley, "Term-weighting
+/// approaches in automatic text retrieval", 1988), the logarithm of a term's
+/// count times its rarity. What occurs in one title only says nothing of others.
+fn titles(titles: &[Option<&str>]) -> (usize, Vec<Vec<(u16, u8)>>) {
+    let mut counted: Vec<BTreeMap<String, f32>> = Vec::with_capacity(titles.len());
+    let mut frequency: BTreeMap<String, f32> = BTreeMap::new();
+    for title in titles {
+        let mut terms: BTreeMap<String, f32> = BTreeMap::new();
+        tokens(title.unwrap_or(""), |token| {
+            let is_word = !token.chars().any(|c| c.is_ascii_digit());
+            if is_word && token.len() > 1 {
+                *terms.entry(token.to_owned()).or_default() += 1.0;
+            }
+        });
+        for term in terms.keys() {
+            *frequency.entry(term.clone()).or_default() += 1.0;
+        }
+        counted.push(terms);
+    }
+    let mut common: Vec<(String, f32)> = frequency.into_iter().filter(|f| f.1 > 1.0).collect();
+    // The most common ones where there are more than two bytes number.
+    common.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    common.truncate(usize::from(u16::MAX) + 1);
+    let described = counted.iter().filter(|terms| !terms.is_empty()).count() as f32;
+    let terms: BTreeMap<&str, (u16, f32)> = common
+        .iter()
+        .zip(0u16..=u16::MAX)
+        .map(|((term, titles), number)| {
+            let rarity = ln((1.0 + described) / (1.0 + titles)) + 1.0;
+            (term.as_str(), (number, rarity))
+        })
+        .collect();
+    let written = counted
+        .iter()
+        .map(|counts| {
+            let mut title: Vec<(u16, f32)> = counts
+                .iter()
+                .filter_map(|(term, count)| {
+                    let (number, rarity) = terms.get(term.as_str())?;
+                    Some((*number, (1.0 + ln(*count)) * rarity))
+                })
+                .collect();
+            title.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            title.truncate(MOST_TERMS);
+            let square: f32 = title.iter().map(|(_, w)| w * w).sum();
+            let scale = 255.0 / square.sqrt().max(1e-9);
+            let mut title: Vec<(u16, u8)> = title
+                .into_iter()
+                .map(|(term, w)| (term, (w * scale).round().clamp(1.0, 255.0) as u8))
+                .collect();
+            title.sort_unstable();
+            title
+        })
+        .collect();
+    (common.len(), written)
+}
+
+/// A table, row by row of what leads to others, in 8 bits with a scale for each
+/// product that is led to.
+struct Written {
+    scales: Vec<u16>,
+    ends: Vec<u32>,
+    to: Vec<u32>,
+    weights: Vec<u8>,
+}
+
+impl Written {
+    fn of(sources: &Sources) -> Self {
+        let mut rows: Vec<Vec<(u32, i8)>> = vec![Vec::new(); sources.len()];
+        let mut scales = Vec::with_capacity(sources.len());
+        for (to, of) in (0u32..).zip(sources) {
+            let largest = of.iter().fold(0.0f32, |m, (_, w)| m.max(w.abs()));
+            let scale = f32_to_f16(largest / 127.0);
+            scales.push(scale);
+            let scale = f16_to_f32(scale);
+            for (from, weight) in of {
+                let cell = (weight / scale.max(1e-12)).round().clamp(-127.0, 127.0) as i8;
+                if scale > 0.0 && cell != 0 {
+                    rows[*from as usize].push((to, cell));
+                }
+            }
+        }
+        let mut written = Self {
+            scales,
+            ends: Vec::with_capacity(rows.len()),
+            to: Vec::new(),
+            weights: Vec::new(),
+        };
+        for row in rows {
+            written.to.extend(row.iter().map(|(to, _)| *to));
+            let weights = row.iter().map(|(_, weight)| weight.cast_unsigned());
+            written.weights.extend(weights);
+            written.ends.push(written.to.len() as u32);
+        }
+        written
+    }
+}
+
+/// Writes the section.
+///
+/// # Panics
+/// With a product beyond the catalogue, or tables and titles of another number
+/// of products.
+#[must_use]
+pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
+    let products = learnt.products;
+    assert!(learnt.tables.iter().all(|table| table.len() == products));
+    assert_eq!(learnt.titles.len(), products);
+    let pairs = pairs(learnt.orders);
+    let columns = columns(products, learnt.orders, &pairs).map(|column| Halves::of(&column));
+    let customers = customers(&pairs, learnt.most_pairs);
+    let tables = learnt.tables.each_ref().map(Written::of);
+    let (terms, titles) = titles(learnt.titles);
+    let wide = flat::is_wide(products);
+    let cells: usize = customers.iter().map(|c| c.products.len()).sum();
+    let mut words = vec![
+        VERSION,
+        if wide { WIDE } else { 0 },
+        products as u32,
+        customers.len() as u32,
+        cells as u32,
+        learnt.reading.neighbours,
+        learnt.reading.places,
+        learnt.reading.candidates,
+        terms as u32,
+        titles.iter().map(Vec::len).sum::<usize>() as u32,
+        0,
+        0,
+    ];
+    words.extend(tables.iter().map(|table| table.to.len() as u32));
+    words.extend(columns.iter().map(|(scale, _)| scale.to_bits()));
+    let mut out: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    for (_, cells) in &columns {
+        Halves::add(&mut out, cells);
+    }
+    for table in tables {
+        Halves::add(&mut out, &table.scales);
+        flat::add(
+            &mut out,
+            table.ends.iter().flat_map(|end| end.to_le_bytes()),
+        );
+        Numbers::add(&mut out, wide, table.to.into_iter());
+        flat::add(&mut out, table.weights.into_iter());
+    }
+    flat::add(
+        &mut out,
+        customers.iter().flat_map(|customer| {
+            let all = customer.products.len() as u16;
+            [customer.first_now, customer.now, all]
+                .into_iter()
+                .flat_map(u16::to_le_bytes)
+        }),
+    );
+    let log = || customers.iter().flat_map(|customer| &customer.products);
+    Numbers::add(&mut out, wide, log().map(|(product, _)| *product));
+    flat::add(&mut out, log().map(|(_, step)| *step));
+    let ends = titles.iter().scan(0u32, |end, title| {
+        *end += title.len() as u32;
+        Some(*end)
+    });
+    flat::add(&mut out, ends.flat_map(u32::to_le_bytes));
+    let cells = || titles.iter().flatten();
+    flat::add(&mut out, cells().flat_map(|(term, _)| term.to_le_bytes()));
+    flat::add(&mut out, cells().map(|(_, weight)| *weight));
+    out
+}

@@ -1,0 +1,558 @@
+//! What a customer orders next: signals from a shop's past orders for one
+//! customer's own.
+//!
+//! Four tables from product to product (bought by the same customers: cosines of
+//! item-based neighbours, Sarwar et al., WWW 2001, over the whole past and over
+//! the newest weeks; in the same order; and the closed-form weights of EASE,
+//! Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019), the
+//! customers most alike with what they bought (as in TIFU-KNN, Hu et al., "Modeling
+//! personalized item frequency information for next-basket recommendation", SIGIR
+//! 2020), and the customer's own habits. Everything fades with its age.
+
+mod encode;
+pub mod fit;
+
+pub use encode::{WIDTH, groups};
+use shelfedge_engine::file::u32_at;
+use shelfedge_engine::math::{exp, f16_to_f32};
+
+use crate::flat::{Cut, Halves, Numbers, best};
+use crate::shopper::Past;
+use crate::tables::TableError;
+
+/// The section of the compiled model.
+pub const SECTION: &str = "basket";
+
+/// Days in which the weight of an order halves: what is newest, what counts for
+/// others' tables, and what is habit.
+pub const HALF_LIVES: [f32; 3] = [30.0, 120.0, 360.0];
+/// Days of what counts as now.
+pub const NOW: f32 = 30.0;
+
+const VERSION: u32 = 1;
+const FIXED_WORDS: usize = 12;
+const WIDE: u32 = 1;
+/// Place of what isn't among the first by a signal.
+const FAR: u16 = 256;
+/// Customers that a query may look at, candidates, and places of a signal, at
+/// most.
+const MAX_FOUND: u32 = 1_000;
+/// Products of a shopper whose titles candidates are compared with, at most.
+const COMPARED: usize = 256;
+/// Steps in which a customer's weight of a product halves, and the largest.
+const STEPS: f32 = 16.0;
+const LARGEST: f32 = 64.0;
+
+/// A table from what was bought to what goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Table {
+    /// Cosine of the customers who ever bought both.
+    Similar,
+    /// Weights of EASE.
+    Weights,
+    /// Cosine of the customers who bought both in the newest weeks.
+    Recent,
+    /// Cosine of the orders with both.
+    SameOrder,
+}
+
+/// Number of [`Table`]s.
+pub const TABLES: usize = Table::SameOrder as usize + 1;
+
+/// What speaks for a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Signal {
+    /// The shopper's own orders with it.
+    Own,
+    /// [`Table::Similar`] from all that was bought, newer weighing more.
+    Similar,
+    /// [`Table::Weights`], newer weighing more.
+    Weights,
+    /// [`Table::Weights`], each product once.
+    WeightsOnce,
+    /// [`Table::Recent`], newer weighing more.
+    Recent,
+    /// [`Table::SameOrder`] from the newest order.
+    SameOrder,
+    /// What the customers most alike order.
+    Neighbours,
+    /// What they ordered of late.
+    NeighboursNow,
+    /// What they ordered of late for the first time.
+    NeighboursFirst,
+}
+
+/// Number of [`Signal`]s.
+pub const SIGNALS: usize = Signal::NeighboursFirst as usize + 1;
+/// The place among the popular stands behind those by signals.
+const POPULAR: usize = SIGNALS;
+const PLACES: usize = SIGNALS + 1;
+
+/// What is known of a product by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Column {
+    /// Buyers of the newest 7 days.
+    Buyers7,
+    /// Of the newest 14.
+    Buyers14,
+    /// Of the newest 30.
+    Buyers30,
+    /// Of the newest 60.
+    Buyers60,
+    /// Of the newest 90.
+    Buyers90,
+    /// Of all time.
+    Buyers,
+    /// Of the 30 days before the newest 30.
+    BuyersBefore,
+    /// First-time buyers of the newest 30 days.
+    FirstBuyers,
+    /// Days since its last sale.
+    Last,
+    /// Days since its first sale.
+    First,
+    /// Orders with it a buyer.
+    Orders,
+    /// Share of the buyers of 30 to 120 days ago who bought it again since.
+    Again,
+    /// Mean days between two orders with it of one customer.
+    Interval,
+    /// Mean of ln(1 + pieces) of an order.
+    Pieces,
+    /// Median price, in minor units.
+    Price,
+    /// Median price of the newest three weeks over that of all time.
+    Promotion,
+}
+
+/// Number of [`Column`]s.
+pub const COLUMNS: usize = Column::Promotion as usize + 1;
+
+/// How many of everything a query finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Customers most alike.
+    pub neighbours: u32,
+    /// Places of each signal that are candidates.
+    pub places: u32,
+    /// Candidates in all.
+    pub candidates: u32,
+}
+
+/// Weights from one product to others, row by row.
+#[derive(Clone, Copy, Debug)]
+struct Rows<'a> {
+    /// A scale for each product that is led to.
+    scales: &'a [u8],
+    ends: &'a [u8],
+    to: Numbers<'a>,
+    weights: &'a [u8],
+}
+
+impl<'a> Rows<'a> {
+    fn take(cut: &mut Cut<'a>, wide: bool, products: usize, cells: usize) -> Option<Self> {
+        Some(Self {
+            scales: cut.take(2, products)?,
+            ends: cut.take(4, products)?,
+            to: Numbers::take(cut, wide, cells)?,
+            weights: cut.take(1, cells)?,
+        })
+    }
+
+    fn range(ends: &[u8], row: u32, cells: usize) -> core::ops::Range<usize> {
+        let end = |i: usize| u32_at(ends, i * 4).map_or(0, |end| (end as usize).min(cells));
+        let i = row as usize;
+        let end_of = end(i);
+        i.checked_sub(1).map_or(0, end).min(end_of)..end_of
+    }
+
+    /// What a product leads to, with weights.
+    fn from(self, product: u32) -> impl Iterator<Item = (u32, f32)> + 'a {
+        let (scales, _) = self.scales.as_chunks::<2>();
+        Self::range(self.ends, product, self.weights.len()).filter_map(move |i| {
+            let to = self.to.get(i);
+            let scale = f16_to_f32(u16::from_le_bytes(*scales.get(to as usize)?));
+            Some((to, f32::from(self.weights[i].cast_signed()) * scale))
+        })
+    }
+}
+
+/// What a customer of the past bought.
+#[derive(Clone, Copy, Debug)]
+struct Customer {
+    /// Cells of the log; those bought of late come first, and of these those
+    /// bought for the first time.
+    start: usize,
+    first: usize,
+    now: usize,
+    end: usize,
+}
+
+/// The past orders of a shop, read in place.
+#[derive(Clone, Debug)]
+pub struct Basket<'a> {
+    reading: Reading,
+    products: usize,
+    terms: usize,
+    columns: [Halves<'a>; COLUMNS],
+    tables: [Rows<'a>; TABLES],
+    /// Three numbers of two bytes a customer.
+    counts: &'a [u8],
+    log: Numbers<'a>,
+    weights: &'a [u8],
+    title_ends: &'a [u8],
+    title_terms: &'a [u8],
+    title_weights: &'a [u8],
+}
+
+impl<'a> Basket<'a> {
+    /// Opens the section of a model with this many products: checks its sizes,
+    /// copies nothing.
+    ///
+    /// # Errors
+    /// Another version, or sizes that contradict each other.
+    pub fn open(bytes: &'a [u8], products: usize) -> Result<Self, TableError> {
+        Self::read(bytes, products).ok_or(TableError {
+            section: SECTION,
+            missing: false,
+        })
+    }
+
+    fn read(bytes: &'a [u8], products: usize) -> Option<Self> {
+        let word = |i: usize| u32_at(bytes, i * 4);
+        let size = |i: usize| word(i).map(|n| n as usize);
+        let reading = Reading {
+            neighbours: word(5)?,
+            places: word(6)?,
+            candidates: word(7)?,
+        };
+        let flags = word(1)?;
+        let largest = reading.neighbours.max(reading.places);
+        if word(0)? != VERSION
+            || flags & !WIDE != 0
+            || size(2)? != products
+            || largest.max(reading.candidates) > MAX_FOUND
+            || word(10)? != 0
+            || word(11)? != 0
+        {
+            return None;
+        }
+        let wide = flags & WIDE != 0;
+        let (customers, cells) = (size(3)?, size(4)?);
+        let (terms, title_cells) = (size(8)?, size(9)?);
+        if terms > usize::from(u16::MAX) + 1 {
+            return None;
+        }
+        let words = FIXED_WORDS + TABLES + COLUMNS;
+        let mut cut = Cut::new(bytes, words * 4);
+        let mut columns = [None; COLUMNS];
+        for (i, column) in columns.iter_mut().enumerate() {
+            let scale = f32::from_bits(word(FIXED_WORDS + TABLES + i)?);
+            if !scale.is_finite() {
+                return None;
+            }
+            *column = Some(Halves::take(&mut cut, products, scale)?);
+        }
+        let mut tables = [None; TABLES];
+        for (i, table) in tables.iter_mut().enumerate() {
+            *table = Some(Rows::take(
+                &mut cut,
+                wide,
+                products,
+                size(FIXED_WORDS + i)?,
+            )?);
+        }
+        let [Some(c0), ..] = columns else {
+            return None;
+        };
+        let [Some(t0), ..] = tables else {
+            return None;
+        };
+        let basket = Self {
+            reading,
+            products,
+            terms,
+            columns: columns.map(|column| column.unwrap_or(c0)),
+            tables: tables.map(|table| table.unwrap_or(t0)),
+            counts: cut.take(6, customers)?,
+            log: Numbers::take(&mut cut, wide, cells)?,
+            weights: cut.take(1, cells)?,
+            title_ends: cut.take(4, products)?,
+            title_terms: cut.take(2, title_cells)?,
+            title_weights: cut.take(1, title_cells)?,
+        };
+        cut.is_done().then_some(basket)
+    }
+
+    /// What is known of a product by itself; 0 where nothing is.
+    #[must_use]
+    pub fn column(&self, column: Column, product: u32) -> f32 {
+        self.columns[column as usize].get(product as usize)
+    }
+
+    /// Buyers of the newest fortnight, and for equal ones those of two months.
+    fn popularity(&self, product: u32) -> f32 {
+        self.column(Column::Buyers14, product) + 0.01 * self.column(Column::Buyers60, product)
+    }
+
+    fn customers(&self) -> impl Iterator<Item = Customer> + '_ {
+        let (counts, _) = self.counts.as_chunks::<6>();
+        let mut start = 0usize;
+        counts.iter().map(move |count| {
+            let [a, b, c, d, e, f] = *count;
+            let all = usize::from(u16::from_le_bytes([e, f]));
+            let end = (start + all).min(self.weights.len());
+            let at = |low, high| (start + usize::from(u16::from_le_bytes([low, high]))).min(end);
+            let customer = Customer {
+                start,
+                first: at(a, b),
+                now: at(c, d),
+                end,
+            };
+            start = end;
+            customer
+        })
+    }
+
+    /// A product's title as terms with their weights.
+    fn title(&self, product: u32) -> impl Iterator<Item = (u16, f32)> + '_ {
+        let (terms, _) = self.title_terms.as_chunks::<2>();
+        let cells = self.title_weights.len();
+        Rows::range(self.title_ends, product, cells).filter_map(move |i| {
+            let term = u16::from_le_bytes(*terms.get(i)?);
+            Some((term, f32::from(self.title_weights[i])))
+        })
+    }
+}
+
+/// The weight that a step of a customer's log stands for.
+fn step(step: u8) -> f32 {
+    LARGEST * exp(-core::f32::consts::LN_2 * f32::from(step) / STEPS)
+}
+
+/// The shopper's own orders with a product.
+#[derive(Clone, Copy, Debug, Default)]
+struct Own {
+    orders: f32,
+    /// Days since the newest and the oldest of them.
+    last: f32,
+    first: f32,
+    /// Orders since the newest.
+    since: f32,
+    pieces: f32,
+    /// By [`HALF_LIVES`].
+    faded: [f32; 3],
+}
+
+/// The signals of a shopper, and the buffers for them, which the next query uses
+/// again.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    /// One more than a product's row.
+    slots: Vec<u32>,
+    products: Vec<u32>,
+    rows: Vec<[f32; SIGNALS]>,
+    places: Vec<[u16; PLACES]>,
+    /// Of the first rows.
+    own: Vec<Own>,
+    /// How much of it was bought, a product.
+    weights: Vec<f32>,
+    met: Vec<Customer>,
+}
+
+impl Signals {
+    fn row(&mut self, product: u32) -> Option<usize> {
+        let slot = self.slots.get_mut(product as usize)?;
+        if *slot == 0 {
+            self.products.push(product);
+            self.rows.push([0.0; SIGNALS]);
+            *slot = self.products.len() as u32;
+        }
+        Some(*slot as usize - 1)
+    }
+
+    fn find(&self, product: u32) -> Option<usize> {
+        let slot = *self.slots.get(product as usize)?;
+        (slot as usize).checked_sub(1)
+    }
+
+    fn add(&mut self, product: u32, signal: Signal, weight: f32) {
+        if let Some(row) = self.row(product) {
+            self.rows[row][signal as usize] += weight;
+        }
+    }
+
+    /// Whether the shopper ever bought it.
+    fn is_own(&self, row: usize) -> bool {
+        row < self.own.len()
+    }
+
+    /// Adds up what speaks for every product that the shopper's past leads to.
+    pub fn fill(&mut self, basket: &Basket<'_>, past: &Past) {
+        for product in self.products.drain(..) {
+            self.slots[product as usize] = 0;
+            self.weights[product as usize] = 0.0;
+        }
+        self.rows.clear();
+        self.places.clear();
+        self.own.clear();
+        self.slots.resize(basket.products, 0);
+        self.weights.resize(basket.products, 0.0);
+        self.remember(past);
+        let bought = self.own.len();
+        for row in 0..bought {
+            let product = self.products[row];
+            let [_, lately, habit] = self.own[row].faded;
+            self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
+            self.weights[product as usize] = lately;
+            for (table, signal) in [
+                (Table::Similar, Signal::Similar),
+                (Table::Recent, Signal::Recent),
+            ] {
+                for (to, weight) in basket.tables[table as usize].from(product) {
+                    self.add(to, signal, lately * weight);
+                }
+            }
+            for (to, weight) in basket.tables[Table::Weights as usize].from(product) {
+                self.add(to, Signal::Weights, lately * weight);
+                self.add(to, Signal::WeightsOnce, weight);
+            }
+            if self.own[row].since == 0.0 {
+                for (to, weight) in basket.tables[Table::SameOrder as usize].from(product) {
+                    self.add(to, Signal::SameOrder, weight);
+                }
+            }
+        }
+        self.meet(basket);
+    }
+
+    /// The shopper's own orders, product by product.
+    fn remember(&mut self, past: &Past) {
+        for (since, order) in past.orders.iter().rev().enumerate() {
+            let faded = HALF_LIVES.map(|half| fade(order.age, half));
+            for line in &order.lines {
+                let Some(row) = self.row(line.product) else {
+                    continue;
+                };
+                if row == self.own.len() {
+                    self.own.push(Own {
+                        last: order.age,
+                        since: since as f32,
+                        ..Own::default()
+                    });
+                }
+                let own = &mut self.own[row];
+                own.orders += 1.0;
+                own.first = order.age;
+                own.pieces += line.pieces;
+                for (sum, faded) in own.faded.iter_mut().zip(faded) {
+                    *sum += faded;
+                }
+            }
+        }
+    }
+
+    /// Looks for the customers most alike. Who bought nothing that the shopper
+    /// didn't has nothing to tell; the shopper's own past, which may be in the log,
+    /// is such a customer.
+    fn meet(&mut self, basket: &Basket<'_>) {
+        if self.own.is_empty() {
+            return;
+        }
+        let steps: [f32; 256] = core::array::from_fn(|i| step(i as u8));
+        self.met.clear();
+        let mut alike: Vec<(f32, u32)> = Vec::new();
+        for customer in basket.customers() {
+            let (mut dot, mut square, mut others) = (0.0f32, 0.0f32, false);
+            for i in customer.start..customer.end {
+                let weight = steps[usize::from(basket.weights[i])];
+                let product = basket.log.get(i) as usize;
+                let own = self.weights.get(product).copied().unwrap_or(0.0);
+                others |= own == 0.0;
+                dot += own * weight;
+                square += weight * weight;
+            }
+            if dot > 0.0 && others {
+                alike.push((dot / square.sqrt(), self.met.len() as u32));
+                self.met.push(customer);
+            }
+        }
+        let nearest = best(alike.into_iter(), basket.reading.neighbours as usize);
+        let total: f32 = nearest.iter().map(|(likeness, _)| likeness).sum();
+        for (likeness, number) in nearest {
+            let share = likeness / total;
+            let customer = self.met[number as usize];
+            for i in customer.start..customer.end {
+                let Some(row) = self.row(basket.log.get(i)) else {
+                    continue;
+                };
+                let row = &mut self.rows[row];
+                row[Signal::Neighbours as usize] += share * steps[usize::from(basket.weights[i])];
+                if i < customer.now {
+                    row[Signal::NeighboursNow as usize] += share;
+                }
+                if i < customer.first {
+                    row[Signal::NeighboursFirst as usize] += share;
+                }
+            }
+        }
+    }
+
+    /// The candidates, best first, after [`Signals::fill`]: what is among the
+    /// first by any signal, or popular now; with `new`, only what the shopper
+    /// never bought.
+    pub fn candidates(&mut self, basket: &Basket<'_>, new: bool) -> Vec<u32> {
+        let barred = |signals: &Self, row: usize| new && signals.is_own(row);
+        let popular = (0..basket.products as u32)
+            .map(|product| (basket.popularity(product), product))
+            .filter(|(popularity, product)| {
+                let own = || self.find(*product).is_some_and(|row| self.is_own(row));
+                *popularity > 0.0 && !(new && own())
+            });
+        let listed: Vec<usize> = best(popular, usize::from(FAR))
+            .into_iter()
+            .filter_map(|(_, product)| self.row(product))
+            .collect();
+        self.places.clear();
+        self.places.resize(self.rows.len(), [FAR; PLACES]);
+        for (place, row) in (0u16..).zip(listed) {
+            self.places[row][POPULAR] = place;
+        }
+        for signal in 0..SIGNALS {
+            let all = self
+                .rows
+                .iter()
+                .zip(&self.products)
+                .enumerate()
+                .filter(|(row, (values, _))| values[signal] > 0.0 && !barred(self, *row))
+                .map(|(_, (values, product))| (values[signal], *product));
+            let first = best(all, usize::from(FAR));
+            for (place, (_, product)) in (0u16..).zip(first) {
+                if let Some(row) = self.find(product) {
+                    self.places[row][signal] = place;
+                }
+            }
+        }
+        let places = basket.reading.places as u16;
+        let all = self
+            .places
+            .iter()
+            .zip(&self.products)
+            .enumerate()
+            .filter(|(row, _)| !barred(self, *row))
+            .filter_map(|(_, (of, product))| {
+                let first = *of.iter().min()?;
+                (first < places).then_some((-f32::from(first), *product))
+            });
+        let found = best(all, basket.reading.candidates as usize);
+        found.into_iter().map(|(_, product)| product).collect()
+    }
+}
+
+/// What is left of a weight after so many days.
+fn fade(age: f32, half_life: f32) -> f32 {
+    exp(-core::f32::consts::LN_2 * age / half_life)
+}

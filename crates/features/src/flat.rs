@@ -1,0 +1,174 @@
+//! Flat, little-endian tables inside a section of a compiled model: cut out to be
+//! read in place, and written.
+
+use shelfedge_commerce::sort;
+use shelfedge_engine::math::{f16_to_f32, f32_to_f16};
+
+/// Cuts a section into tables, each of which begins at a multiple of four bytes.
+#[derive(Debug)]
+pub(crate) struct Cut<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cut<'a> {
+    /// Begins behind the header.
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    /// The next table, of so many cells of so many bytes.
+    pub(crate) fn take(&mut self, cell: usize, cells: usize) -> Option<&'a [u8]> {
+        let end = self.at.checked_add(cell.checked_mul(cells)?)?;
+        let part = self.bytes.get(self.at..end)?;
+        self.at = end.next_multiple_of(4);
+        Some(part)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_done(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+}
+
+/// Adds a table, and zeros up to the next multiple of four bytes.
+pub(crate) fn add(out: &mut Vec<u8>, bytes: impl Iterator<Item = u8>) {
+    out.extend(bytes);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// Whether so many products need four bytes for their numbers.
+pub(crate) fn is_wide(products: usize) -> bool {
+    products > usize::from(u16::MAX) + 1
+}
+
+/// Products' numbers, in two bytes each or four.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers<'a> {
+    bytes: &'a [u8],
+    wide: bool,
+}
+
+impl<'a> Numbers<'a> {
+    pub(crate) fn take(cut: &mut Cut<'a>, wide: bool, count: usize) -> Option<Self> {
+        let bytes = cut.take(if wide { 4 } else { 2 }, count)?;
+        Some(Self { bytes, wide })
+    }
+
+    /// One of them; `u32::MAX` beyond the last.
+    #[inline]
+    pub(crate) fn get(self, i: usize) -> u32 {
+        if self.wide {
+            let (cells, _) = self.bytes.as_chunks::<4>();
+            cells.get(i).map_or(u32::MAX, |c| u32::from_le_bytes(*c))
+        } else {
+            let (cells, _) = self.bytes.as_chunks::<2>();
+            cells
+                .get(i)
+                .map_or(u32::MAX, |c| u16::from_le_bytes(*c).into())
+        }
+    }
+
+    pub(crate) fn add(out: &mut Vec<u8>, wide: bool, numbers: impl Iterator<Item = u32>) {
+        if wide {
+            add(out, numbers.flat_map(u32::to_le_bytes));
+        } else {
+            add(out, numbers.flat_map(|n| (n as u16).to_le_bytes()));
+        }
+    }
+}
+
+/// Numbers of 16 bits with a common scale.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halves<'a> {
+    bytes: &'a [u8],
+    scale: f32,
+}
+
+impl<'a> Halves<'a> {
+    pub(crate) fn take(cut: &mut Cut<'a>, count: usize, scale: f32) -> Option<Self> {
+        let bytes = cut.take(2, count)?;
+        Some(Self { bytes, scale })
+    }
+
+    /// One of them; 0 beyond the last.
+    #[inline]
+    pub(crate) fn get(self, i: usize) -> f32 {
+        let (cells, _) = self.bytes.as_chunks::<2>();
+        cells.get(i).map_or(0.0, |cell| {
+            f16_to_f32(u16::from_le_bytes(*cell)) * self.scale
+        })
+    }
+
+    /// The cells and their scale, which makes room for the largest.
+    pub(crate) fn of(values: &[f32]) -> (f32, Vec<u16>) {
+        let largest = values.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        let mut scale = 1.0f32;
+        while largest / scale > 60_000.0 {
+            scale *= 2.0;
+        }
+        while largest > 0.0 && largest / scale < 1.0 {
+            scale /= 2.0;
+        }
+        let cells = values.iter().map(|x| f32_to_f16(x / scale)).collect();
+        (scale, cells)
+    }
+
+    pub(crate) fn add(out: &mut Vec<u8>, cells: &[u16]) {
+        add(out, cells.iter().flat_map(|c| c.to_le_bytes()));
+    }
+}
+
+/// The best of all, sorted by falling score, equal ones by number.
+pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
+    let mut kept: Vec<(f32, u32)> = Vec::with_capacity(2 * keep);
+    let shorten = |kept: &mut Vec<(f32, u32)>| {
+        sort::by(kept, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        kept.truncate(keep);
+    };
+    let mut least = f32::NEG_INFINITY;
+    for item in all {
+        if item.0 < least {
+            continue;
+        }
+        kept.push(item);
+        if kept.len() == 2 * keep {
+            shorten(&mut kept);
+            least = kept.last().map_or(least, |last| last.0);
+        }
+    }
+    shorten(&mut kept);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_of_many() {
+        let all = |n: u32| (0..n).map(|i| ((i * 7_919 % 1_000) as f32, i));
+        for keep in [0, 1, 5, 100] {
+            let mut expected: Vec<(f32, u32)> = all(500).collect();
+            expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            expected.truncate(keep);
+            assert_eq!(best(all(500), keep), expected);
+        }
+    }
+
+    #[test]
+    fn halves_keep_three_digits_whatever_their_size() {
+        for largest in [1e-6f32, 0.3, 1.0, 77.0, 1e9] {
+            let values = [0.0, largest / 900.0, largest];
+            let (scale, cells) = Halves::of(&values);
+            let mut bytes = Vec::new();
+            Halves::add(&mut bytes, &cells);
+            let mut cut = Cut::new(&bytes, 0);
+            let halves = Halves::take(&mut cut, 3, scale).expect("three");
+            for (i, value) in values.into_iter().enumerate() {
+                assert!((halves.get(i) - value).abs() <= value * 1e-3);
+            }
+            assert!(cut.is_done());
+        }
+    }
+}

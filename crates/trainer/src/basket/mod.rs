@@ -1,0 +1,701 @@
+//! What a customer orders next: a ranking learnt from order history alone, with
+//! a list for everything and one for what is new to the customer.
+//!
+//! What is shipped is tables from product to product, what customers like the
+//! shopper bought, and trees that order the candidates (LambdaMART), some for
+//! the one list and some for the other. They learn from the windows before the
+//! present, each asked of a state that ends where it begins.
+
+mod card;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use serde::{Deserialize, Serialize};
+use shelfedge_commerce::time::{DAY, SECOND, Timestamp};
+use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
+use shelfedge_features::basket::{self, Basket, Reading, Signals, WIDTH};
+use shelfedge_features::fit::{self, TableOptions};
+use shelfedge_features::tables::{self as shop_tables, Meta};
+use shelfedge_features::trails::fit::Sequences;
+use shelfedge_features::{Past, Spec};
+use shelfedge_onnx::{Options, lower};
+use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha256};
+
+use crate::boost::{self, Forest, Lists, Node, shared};
+use crate::bundle::{CARD, MANIFEST, Staging};
+use crate::card::Comparison;
+use crate::error::{Error, Result};
+use crate::examples::History;
+use crate::export::{forest as forest_onnx, internal};
+use crate::import::{Imported, import};
+use crate::protocol::{self, Case, Lists as Ranked, Window, cases, evaluate};
+use crate::ranking;
+use crate::rng::Rng;
+use crate::settings;
+use crate::shop::Shop;
+use crate::watch::Watch;
+
+/// Largest compiled model, in bytes.
+const BUDGET: usize = 5_000_000;
+/// What the file takes for a product beside tables, and for all else.
+const A_PRODUCT: usize = 160;
+const REST: usize = 16_384;
+/// Weights of a product in a table, at most, and at least.
+const MOST_WEIGHTS: usize = 50;
+const FEWEST_WEIGHTS: usize = 8;
+/// Products of customers that are kept at least.
+const FEWEST_PAIRS: usize = 20_000;
+/// Days of a window.
+const WINDOW: i64 = 30;
+/// Days of orders before the first window.
+const WARM_UP: i64 = 45;
+/// Days whose orders make the table of the newest weeks.
+const NEWEST: f32 = 60.0;
+/// Sets by which cosines are drawn to 0.
+const SHRINK: f32 = 10.0;
+const SHRINK_NEWEST: f32 = 5.0;
+/// What is added to the diagonal for EASE.
+const RIDGE: f32 = 300.0;
+/// Products of a customer, the newest, that teach the tables, at most: all pairs
+/// of them are counted.
+const MOST_OF_CUSTOMER: usize = 1_000;
+/// The number that says which list a row is of: the last.
+const WHICH: u32 = WIDTH as u32 - 1;
+
+/// How to learn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Fixes all sampling.
+    pub seed: u64,
+    /// Windows of 30 days that teach, the newest.
+    pub windows: usize,
+    /// Trees of each list.
+    pub trees: usize,
+    /// Leaves of a tree.
+    pub leaves: usize,
+    /// Share of a tree's step that is taken.
+    pub rate: f64,
+    /// Rows of a leaf, at least.
+    pub min_rows: usize,
+    /// Candidates of a query.
+    pub candidates: u32,
+    /// Share of the candidates that weren't bought which a training list keeps.
+    pub keep: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            windows: 5,
+            trees: 300,
+            leaves: 7,
+            rate: 0.06,
+            min_rows: 200,
+            candidates: 200,
+            keep: 0.4,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a settings file; what it doesn't name keeps its default.
+    pub fn load(path: &Path) -> Result<Self> {
+        settings::load(path, |s: &Self, check| {
+            check("windows", (1..=24).contains(&s.windows), "in 1 to 24");
+            check("trees", (1..=10_000).contains(&s.trees), "in 1 to 10000");
+            check("leaves", (2..=1_024).contains(&s.leaves), "in 2 to 1024");
+            check("rate", s.rate > 0.0 && s.rate <= 1.0, "above 0, at most 1");
+            check("min_rows", s.min_rows >= 1, "1 or more");
+            check(
+                "candidates",
+                (1..=1_000).contains(&s.candidates),
+                "in 1 to 1000",
+            );
+            check("keep", s.keep > 0.0 && s.keep <= 1.0, "above 0, at most 1");
+        })
+    }
+}
+
+/// How much there is room for in a compiled model.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    /// Weights of a product in each table.
+    weights: usize,
+    /// Products of customers.
+    pairs: usize,
+}
+
+impl Room {
+    fn of(shop: &Shop, settings: &Settings) -> Self {
+        let products = shop.products.len();
+        let titles: usize = shop
+            .products
+            .iter()
+            .map(|p| p.title.len() + p.code.len())
+            .sum();
+        let trees = 2 * settings.trees * settings.leaves * (8 + 2 * 16);
+        let fixed = REST + trees + titles + products * A_PRODUCT;
+        let left = BUDGET.saturating_sub(fixed);
+        let cell = if products > 65_536 { 5 } else { 3 };
+        let row = basket::TABLES * cell * products.max(1);
+        // The tables may have two thirds of it.
+        let weights = (left / 3 * 2 / row).clamp(FEWEST_WEIGHTS, MOST_WEIGHTS);
+        let pairs = (left.saturating_sub(weights * row) / cell).max(FEWEST_PAIRS);
+        Self { weights, pairs }
+    }
+}
+
+/// The orders before a moment, as features see them.
+fn orders(shop: &Shop, as_of: i64) -> Vec<Order> {
+    shop.before(as_of)
+        .iter()
+        .map(|order| Order {
+            customer: order.customer,
+            age: days(as_of - order.time),
+            lines: order
+                .lines
+                .iter()
+                .map(|line| Line {
+                    product: line.product,
+                    pieces: (line.quantity as f32).ln_1p(),
+                    price: line.unit_price as f32,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn days(milliseconds: i64) -> f32 {
+    (milliseconds as f64 / DAY as f64) as f32
+}
+
+/// What each customer bought in the newest days, each product once, the newest
+/// purchases first.
+fn bought(orders: &[Order], newest: f32) -> Sequences {
+    let mut of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for order in orders.iter().rev().filter(|order| order.age < newest) {
+        let list = of.entry(order.customer).or_default();
+        list.extend(order.lines.iter().map(|line| line.product));
+    }
+    let mut sets = Sequences::default();
+    for mut list in of.into_values() {
+        let mut seen = BTreeSet::new();
+        list.retain(|product| seen.insert(*product));
+        list.truncate(MOST_OF_CUSTOMER);
+        sets.push(&list);
+    }
+    sets
+}
+
+/// A shop's orders before a moment as the section of a compiled model.
+fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<Vec<u8>> {
+    let products = shop.products.len();
+    let orders = orders(shop, as_of);
+    let ever = bought(&orders, f32::INFINITY);
+    let mut together = Sequences::default();
+    for order in &orders {
+        let lines: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
+        together.push(&lines[..lines.len().min(MOST_OF_CUSTOMER)]);
+    }
+    let keep = room.weights;
+    // In the order of `Table`.
+    let tables = [
+        tables::cosines(&ever, products, SHRINK, keep),
+        tables::ease(&ever, products, RIDGE, keep)?,
+        tables::cosines(&bought(&orders, NEWEST), products, SHRINK_NEWEST, keep),
+        tables::cosines(&together, products, SHRINK, keep),
+    ];
+    let mut sold = vec![false; products];
+    for product in &ever.products {
+        sold[*product as usize] = true;
+    }
+    let titles: Vec<Option<&str>> = shop
+        .products
+        .iter()
+        .zip(sold)
+        .map(|(product, sold)| sold.then_some(product.title.as_str()))
+        .collect();
+    Ok(write(&Learnt {
+        reading: Reading {
+            neighbours: 300,
+            places: 60,
+            candidates: settings.candidates,
+        },
+        products,
+        orders: &orders,
+        tables,
+        titles: &titles,
+        most_pairs: room.pairs,
+    }))
+}
+
+/// A customer's orders before a moment.
+fn past(shop: &Shop, history: &[usize], as_of: i64) -> Past {
+    let mut past = Past::default();
+    for order in history.iter().map(|index| &shop.orders[*index]) {
+        let lines = order.lines.iter();
+        past.add(
+            as_of - order.time,
+            lines.map(|l| (l.product, u64::from(l.quantity))).collect(),
+        );
+    }
+    past
+}
+
+/// The two lists that are learnt, in the order of their forests.
+const KINDS: [bool; 2] = [false, true];
+
+/// Encodes the candidates of every customer of a window who bought one of them,
+/// and of the others a sample, each with the same chance.
+fn teach(
+    shop: &Shop,
+    section: &[u8],
+    window: Window,
+    settings: &Settings,
+    lists: &mut [Lists; 2],
+) -> Result<()> {
+    let basket = Basket::open(section, shop.products.len())
+        .map_err(|e| internal("basket", e.to_string()))?;
+    let queries = cases(shop, window);
+    let chunks: Vec<&[Case]> = queries.chunks(32).collect();
+    let mut made: Vec<[Lists; 2]> = vec![Default::default(); chunks.len()];
+    shared(
+        (0u64..).zip(chunks).zip(&mut made).collect(),
+        |((number, chunk), out)| {
+            let (mut signals, mut encoded) = (Signals::default(), Vec::new());
+            let stream = (number << 32) ^ window.from.cast_unsigned();
+            let mut rng = Rng::new(settings.seed, stream);
+            for case in chunk {
+                let past = past(shop, &case.history, window.from);
+                signals.fill(&basket, &past);
+                for (new, out) in KINDS.into_iter().zip(out.iter_mut()) {
+                    let truth = if new { &case.fresh } else { &case.truth };
+                    let mut found = signals.candidates(&basket, new);
+                    // As a ranking has them.
+                    found.sort_unstable();
+                    if !found.iter().any(|p| truth.binary_search(p).is_ok()) {
+                        continue;
+                    }
+                    signals.encode(&basket, &past, new, &found, &mut encoded);
+                    for (product, row) in found.iter().zip(encoded.chunks_exact(WIDTH)) {
+                        let right = truth.binary_search(product).is_ok();
+                        if right || f64::from(rng.unit()) < settings.keep {
+                            out.features.extend_from_slice(row);
+                            out.gains.push(if right { 1.0 } else { 0.0 });
+                        }
+                    }
+                    out.ends.push(out.gains.len());
+                }
+            }
+        },
+    );
+    for (kind, lists) in lists.iter_mut().enumerate() {
+        lists.width = WIDTH;
+        for part in made.iter().map(|parts| &parts[kind]) {
+            let start = lists.gains.len();
+            lists.features.extend_from_slice(&part.features);
+            lists.gains.extend_from_slice(&part.gains);
+            lists.ends.extend(part.ends.iter().map(|end| start + end));
+        }
+    }
+    Ok(())
+}
+
+/// What was learnt, before it is bound to a shop's orders.
+struct Model {
+    forest: Forest,
+    /// Medians over the candidates that taught.
+    reference: Vec<f32>,
+    room: Room,
+    windows: usize,
+    lists: [usize; 2],
+    rows: usize,
+}
+
+/// Learns from the windows before a moment.
+fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) -> Result<Model> {
+    let room = Room::of(shop, settings);
+    let first = shop.orders.first().map_or(as_of, |order| order.time);
+    let windows: Vec<Window> = (1..=settings.windows as i64)
+        .map(|back| Window {
+            from: as_of - back * WINDOW * DAY,
+            to: as_of - (back - 1) * WINDOW * DAY,
+        })
+        .take_while(|window| window.from >= first + WARM_UP * DAY)
+        .collect();
+    let mut lists: [Lists; 2] = Default::default();
+    for (done, window) in (0u64..).zip(&windows) {
+        watch.step("windows", done, windows.len() as u64, "");
+        if watch.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let section = section(shop, window.from, room, settings)?;
+        teach(shop, &section, *window, settings, &mut lists)?;
+    }
+    watch.step("windows", windows.len() as u64, windows.len() as u64, "");
+    if lists.iter().any(|lists| lists.ends.len() < 20) {
+        return Err(too_short(shop, windows.len(), &lists));
+    }
+    let mut forest = Forest {
+        trees: Vec::new(),
+        gain: vec![0.0; WIDTH],
+    };
+    for (new, lists) in KINDS.into_iter().zip(&lists) {
+        let how = boost::Settings {
+            trees: settings.trees,
+            leaves: settings.leaves,
+            rate: settings.rate,
+            min_rows: settings.min_rows.min(lists.rows() / 20).max(1),
+            features: 0.5,
+            lists: 0.7,
+            places: 20,
+            patience: usize::MAX,
+            seed: settings.seed,
+            ..boost::Settings::default()
+        };
+        let stage = if new { "trees (new)" } else { "trees" };
+        let grown = boost::fit(lists, None, &how, |trees, _| {
+            watch.step(stage, trees as u64, settings.trees as u64, "");
+            !watch.cancelled()
+        });
+        if watch.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let trees = grown.trees.into_iter().map(|tree| only_for(new, tree));
+        forest.trees.extend(trees);
+        for (sum, gain) in forest.gain.iter_mut().zip(grown.gain) {
+            *sum += gain;
+        }
+    }
+    Ok(Model {
+        forest,
+        reference: lists[0].medians(),
+        room,
+        windows: windows.len(),
+        lists: lists.each_ref().map(|lists| lists.ends.len()),
+        rows: lists.iter().map(Lists::rows).sum(),
+    })
+}
+
+fn too_short(shop: &Shop, windows: usize, lists: &[Lists; 2]) -> Error {
+    Error::fault(
+        "too_little_history",
+        "orders",
+        format!(
+            "the orders go from {} to {}: {windows} windows of {WINDOW} days teach {} lists, and {} of \
+             products new to the customer",
+            Timestamp(shop.orders.first().map_or(0, |o| o.time)),
+            Timestamp(shop.end()),
+            lists[0].ends.len(),
+            lists[1].ends.len(),
+        ),
+        "give at least three months of orders, and at least 20 customers who come back",
+    )
+}
+
+/// A tree that gives 0 for the other list.
+fn only_for(new: bool, tree: Vec<Node>) -> Vec<Node> {
+    let (left, right) = if new { (1, 2) } else { (2, 1) };
+    let mut out = vec![
+        Node::Branch {
+            feature: WHICH,
+            threshold: 0.5,
+            left,
+            right,
+        },
+        Node::Leaf(0.0),
+    ];
+    out.extend(tree.into_iter().map(|node| match node {
+        Node::Leaf(score) => Node::Leaf(score),
+        Node::Branch {
+            feature,
+            threshold,
+            left,
+            right,
+        } => Node::Branch {
+            feature,
+            threshold,
+            left: left + 2,
+            right: right + 2,
+        },
+    }));
+    out
+}
+
+/// A model bound to a shop's orders: what is shipped.
+struct Compiled {
+    onnx: Vec<u8>,
+    shelf: Vec<u8>,
+    digests: Digests,
+}
+
+/// Binds a model to the orders before a moment.
+fn compile(
+    model: &Model,
+    shop: &Shop,
+    history: &History,
+    as_of: i64,
+    data: [u8; 32],
+    settings: &Settings,
+) -> Result<Compiled> {
+    let shop = &shop.until(as_of);
+    let section = section(shop, as_of, model.room, settings)?;
+    let spec = Spec::empty();
+    let spec_json = spec.to_json();
+    let spec_digest = sha256(spec_json.as_bytes());
+    let metadata = [
+        ("shelfedge.task", "ranking".to_owned()),
+        ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("shelfedge.spec_sha256", hex(&spec_digest)),
+        ("shelfedge.data_sha256", hex(&data)),
+        ("shelfedge.as_of", Timestamp(as_of).to_string()),
+        (
+            "shelfedge.licence",
+            "weights and tables under the licence of the training data; see CARD.md".to_owned(),
+        ),
+        ("shelfedge.spec", spec_json),
+    ];
+    let onnx = forest_onnx("basket", &model.forest, WIDTH, &metadata)?;
+    let digests = Digests {
+        spec: spec_digest,
+        onnx: sha256(&onnx),
+        data,
+    };
+    let known = &history.orders[..shop.orders.len()];
+    let options = TableOptions::default();
+    let slots = BTreeMap::new();
+    let fitted = fit::tables(known, Timestamp(as_of), &history.titles, &slots, options);
+    let ids = fitted.rows.iter().map(|row| &row.id);
+    if !ids.eq(shop.products.iter().map(|product| &product.code)) {
+        return Err(internal("products", "two parts number the products unlike"));
+    }
+    let written = shop_tables::write(&fitted.rows, options.neighbours, &fitted.popular);
+    let reference = model.reference.iter().flat_map(|x| x.to_le_bytes());
+    let meta = Meta {
+        spec: digests.spec,
+        onnx: digests.onnx,
+        data,
+        as_of: Timestamp(as_of),
+        currency: shop.currency,
+    };
+    let shelf = lower(&onnx, &Options::default())
+        .map_err(|e| internal("lowering", e.to_string()))?
+        .compile(&[
+            ("meta", meta.write()),
+            ("spec", spec.write()),
+            ("products", written.products),
+            ("similar", written.similar),
+            ("popular", written.popular),
+            (basket::SECTION, section),
+            ("reference", reference.collect()),
+        ])
+        .map_err(|e| internal("compile", e.to_string()))?;
+    Ok(Compiled {
+        onnx,
+        shelf,
+        digests,
+    })
+}
+
+/// Both lists for the queries of a window, and the share of what was bought that
+/// the candidates hold.
+fn predict(
+    shop: &Shop,
+    history: &History,
+    shelf: &[u8],
+    window: Window,
+    queries: &[Case],
+    watch: &mut dyn Watch,
+) -> Result<(Ranked, f64)> {
+    let mut ask = |new| ranking::predict(shop, history, shelf, window, queries, new, &mut *watch);
+    let (all, new) = (ask(false)?, ask(true)?);
+    let lists = Ranked {
+        all: all.lists.all,
+        new: new.lists.new,
+    };
+    Ok((lists, all.candidates_hold))
+}
+
+/// Ranks both lists for customers as of a window's first moment.
+pub fn lists(
+    shop: &Shop,
+    history: &History,
+    bundle: &Bundle,
+    window: Window,
+    queries: &[Case],
+    watch: &mut dyn Watch,
+) -> Result<Ranked> {
+    predict(shop, history, bundle.shelf(), window, queries, watch).map(|(lists, _)| lists)
+}
+
+/// Measures by what a model that ends a window ago would have said of it.
+fn measure(
+    shop: &Shop,
+    history: &History,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<(Window, Comparison)> {
+    let to = shop.end() + SECOND;
+    let window = Window {
+        from: to - WINDOW * DAY,
+        to,
+    };
+    let model = learn(&shop.until(window.from), window.from, settings, watch)?;
+    let compiled = compile(&model, shop, history, window.from, [0; 32], settings)?;
+    let queries = cases(shop, window);
+    let (lists, candidates_hold) =
+        predict(shop, history, &compiled.shelf, window, &queries, watch)?;
+    let score = |lists: &Ranked| evaluate(&queries, lists, settings.seed);
+    let comparison = Comparison {
+        model: score(&lists),
+        popularity: score(&protocol::popularity(shop, &queries, window)),
+        personal_frequency: score(&protocol::personal_frequency(shop, &queries, window)),
+        candidates_hold,
+    };
+    Ok((window, comparison))
+}
+
+/// What the command prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Where the bundle was written.
+    pub out: String,
+    /// Windows that taught.
+    pub windows: usize,
+    /// Lists that taught: of everything, and of what was new.
+    pub lists: [usize; 2],
+    /// Their rows.
+    pub rows: usize,
+    /// The newest window, by a model that had not seen it, if it was asked for.
+    pub measured: Option<Comparison>,
+    /// Bytes of the compiled model.
+    pub shelf_bytes: usize,
+}
+
+impl Outcome {
+    /// For a person.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["list", "ranking", "NDCG@10", "recall@20", "hit rate@10"]);
+        for (list, name, score) in self.measured.iter().flat_map(Comparison::rows) {
+            let numbers = [&score.ndcg10, &score.recall20, &score.hit10];
+            let mut row = vec![list.to_owned(), name.to_owned()];
+            row.extend(numbers.map(ToString::to_string));
+            table.add_row(row);
+        }
+        let what = format!(
+            "{}: {} windows of {WINDOW} days taught, with {} lists and {} of new products; {} bytes",
+            self.out, self.windows, self.lists[0], self.lists[1], self.shelf_bytes
+        );
+        match &self.measured {
+            None => what,
+            Some(measured) => format!(
+                "{table}\n{} customers in the newest {WINDOW} days, which the measured model had not seen; \
+                 its candidates hold {:.1} % of what they bought\n{what}",
+                measured.model.all.queries,
+                100.0 * measured.candidates_hold
+            ),
+        }
+    }
+}
+
+/// A bundle that isn't written yet.
+#[derive(Debug)]
+pub struct Bundle {
+    parts: [(&'static str, Vec<u8>); 4],
+    outcome: Outcome,
+}
+
+impl Bundle {
+    /// The compiled model.
+    pub fn shelf(&self) -> &[u8] {
+        &self.parts[0].1
+    }
+
+    /// Puts the bundle in the place of what is at `out`.
+    pub fn write(mut self, out: &Path) -> Result<Outcome> {
+        let staging = Staging::begin(out)?;
+        for (name, bytes) in &self.parts {
+            staging.write(name, bytes)?;
+        }
+        staging.commit()?;
+        self.outcome.out = out.display().to_string();
+        Ok(self.outcome)
+    }
+}
+
+/// Learns from a shop and makes the bundle that knows all its orders.
+pub fn build(
+    imported: &Imported,
+    history: &History,
+    measured: bool,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Bundle> {
+    let shop = &imported.shop;
+    let measured = match measured {
+        true => Some(measure(shop, history, settings, watch)?),
+        false => None,
+    };
+    let as_of = shop.end() + SECOND;
+    let model = learn(shop, as_of, settings, watch)?;
+    let compiled = compile(&model, shop, history, as_of, imported.digest, settings)?;
+    let outcome = Outcome {
+        out: String::new(),
+        windows: model.windows,
+        lists: model.lists,
+        rows: model.rows,
+        measured: measured.map(|(_, comparison)| comparison),
+        shelf_bytes: compiled.shelf.len(),
+    };
+    let window = measured.map(|(window, _)| window);
+    let card = card::card(imported, &model, settings, window, &outcome);
+    let manifest = Manifest {
+        task: "ranking".to_owned(),
+        producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
+        created: Timestamp(shop.end()),
+        parts: [
+            ("model.shelf".to_owned(), ManifestPart::of(&compiled.shelf)),
+            ("model.onnx".to_owned(), ManifestPart::of(&compiled.onnx)),
+        ]
+        .into_iter()
+        .collect(),
+        digests: compiled.digests,
+        shelf: compiled.digests,
+    };
+    Ok(Bundle {
+        parts: [
+            ("model.shelf", compiled.shelf),
+            ("model.onnx", compiled.onnx),
+            (CARD, card.into_bytes()),
+            (MANIFEST, manifest.to_json()),
+        ],
+        outcome,
+    })
+}
+
+/// Reads a shop, learns, measures if it is asked to, and writes the bundle.
+pub fn run(
+    shop: &Path,
+    mapping: Option<&Path>,
+    out: &Path,
+    measured: bool,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
+    // An output that can't be written should not cost minutes to find.
+    drop(Staging::begin(out)?);
+    let imported = import(shop, mapping, watch)?;
+    let history = History::of(&imported.shop)?;
+    let bundle = build(&imported, &history, measured, settings, watch)?;
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    bundle.write(out)
+}

@@ -1,0 +1,289 @@
+//! Tables from product to product, learnt from sets of products: a customer's
+//! purchases, or an order.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use shelfedge_features::basket::fit::Sources;
+use shelfedge_features::trails::fit::Sequences;
+
+use crate::boost::shared;
+use crate::error::Result;
+use crate::export::internal;
+
+/// Products that a thread takes at a time.
+const CHUNK: usize = 64;
+/// Products between which EASE finds weights, at most: the inverse of their
+/// matrix takes time with the third power.
+const MOST_WEIGHED: usize = 6_000;
+/// Rows that are eliminated at once.
+const BLOCK: usize = 128;
+
+/// Which sets hold each product.
+fn holders(sets: &Sequences, products: usize) -> Vec<Vec<u32>> {
+    let mut holders = vec![Vec::new(); products];
+    for (number, set) in (0u32..).zip(sets.iter()) {
+        for product in set {
+            holders[*product as usize].push(number);
+        }
+    }
+    holders
+}
+
+/// Counts, for one product after the other, the sets that hold it and each
+/// other one, and gives them to `of` sorted by product.
+fn together<T: Send + Clone>(
+    sets: &Sequences,
+    products: usize,
+    none: T,
+    of: impl Fn(u32, &[(u32, f32)]) -> T + Sync,
+) -> Vec<T> {
+    let holders = holders(sets, products);
+    let mut out = vec![none; products];
+    let starts = (0u32..).step_by(CHUNK);
+    shared(
+        starts.zip(out.chunks_mut(CHUNK)).collect(),
+        |(start, out)| {
+            let mut counts = vec![0.0f32; products];
+            let mut met: Vec<u32> = Vec::new();
+            for (product, out) in (start..).zip(out) {
+                for set in &holders[product as usize] {
+                    for other in sets.get(*set as usize) {
+                        let count = &mut counts[*other as usize];
+                        if *count == 0.0 {
+                            met.push(*other);
+                        }
+                        *count += 1.0;
+                    }
+                }
+                met.sort_unstable();
+                let row: Vec<(u32, f32)> = met
+                    .drain(..)
+                    .map(|other| (other, std::mem::take(&mut counts[other as usize])))
+                    .collect();
+                *out = of(product, &row);
+            }
+        },
+    );
+    out
+}
+
+/// The largest weights, whatever their sign, by product.
+fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
+    weights.retain(|(_, weight)| *weight != 0.0);
+    weights.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+    weights.truncate(keep);
+    weights.sort_unstable_by_key(|(product, _)| *product);
+    weights
+}
+
+/// Cosines of the sets that hold two products, drawn to 0 by `shrink`; the
+/// `keep` largest for each product.
+pub(super) fn cosines(sets: &Sequences, products: usize, shrink: f32, keep: usize) -> Sources {
+    let mut held = vec![0.0f32; products];
+    for product in &sets.products {
+        held[*product as usize] += 1.0;
+    }
+    together(sets, products, Vec::new(), |product, row| {
+        let own = held[product as usize];
+        let weights = row
+            .iter()
+            .filter(|(other, _)| *other != product)
+            .map(|(other, both)| {
+                let norm = (own * held[*other as usize]).sqrt();
+                (*other, both / (norm + shrink))
+            });
+        strongest(weights.collect(), keep)
+    })
+}
+
+/// The weights with which a set's products tell each other best, in closed form
+/// (EASE; Steck 2019): minus the inverse of the products' common counts with
+/// `ridge` added to the diagonal, each column over its diagonal. Only among the
+/// most common products where there are many.
+pub(super) fn ease(sets: &Sequences, products: usize, ridge: f32, keep: usize) -> Result<Sources> {
+    let mut held = vec![0u32; products];
+    for product in &sets.products {
+        held[*product as usize] += 1;
+    }
+    let mut chosen: Vec<u32> = (0..products as u32)
+        .filter(|product| held[*product as usize] > 0)
+        .collect();
+    chosen.sort_by_key(|product| (std::cmp::Reverse(held[*product as usize]), *product));
+    chosen.truncate(MOST_WEIGHED);
+    chosen.sort_unstable();
+    let size = chosen.len();
+    let mut sources = vec![Vec::new(); products];
+    if size < 2 {
+        return Ok(sources);
+    }
+    let mut place = vec![usize::MAX; products];
+    for (i, product) in chosen.iter().enumerate() {
+        place[*product as usize] = i;
+    }
+    let rows = together(sets, products, Vec::new(), |product, row| {
+        if place[product as usize] == usize::MAX {
+            return Vec::new();
+        }
+        let mut dense = vec![0.0f32; size];
+        for (other, both) in row {
+            if let Some(cell) = dense.get_mut(place[*other as usize]) {
+                *cell = *both;
+            }
+        }
+        dense
+    });
+    let mut matrix = Vec::with_capacity(size * size);
+    for (i, product) in chosen.iter().enumerate() {
+        matrix.extend_from_slice(&rows[*product as usize]);
+        matrix[i * size + i] += ridge;
+    }
+    drop(rows);
+    let inverse = inverse(matrix, size)?;
+    let mut columns = vec![Vec::new(); size];
+    let numbered = columns.iter_mut().enumerate().collect::<Vec<_>>();
+    shared(numbered, |(to, out)| {
+        // Symmetric: a row is a column, and lies together in memory.
+        let row = &inverse[to * size..(to + 1) * size];
+        let weights = row.iter().zip(&chosen).enumerate();
+        let weights = weights
+            .filter(|(from, _)| *from != to)
+            .map(|(_, (cell, product))| (*product, -cell / row[to]));
+        *out = strongest(weights.collect(), keep);
+    });
+    for (product, column) in chosen.iter().zip(columns) {
+        sources[*product as usize] = column;
+    }
+    Ok(sources)
+}
+
+/// The inverse of a symmetric positive definite matrix, row by row, by Gauss and
+/// Jordan's elimination in blocks: one product of matrices a block.
+fn inverse(matrix: Vec<f32>, size: usize) -> Result<Vec<f32>> {
+    let device = Device::flex();
+    let tensor = |values: Vec<f32>, rows: usize, columns: usize| {
+        Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
+    };
+    let values = |tensor: Tensor<2>| {
+        tensor
+            .into_data()
+            .try_to_vec::<f32>()
+            .map_err(|e| internal("ease", format!("{e:?}")))
+    };
+    let mut whole = tensor(matrix, size, size);
+    for start in (0..size).step_by(BLOCK) {
+        let end = (start + BLOCK).min(size);
+        let width = end - start;
+        let rows = whole.clone().slice([start..end, 0..size]);
+        let columns = whole.clone().slice([0..size, start..end]);
+        let pivot = values(rows.clone().slice([0..width, start..end]))?;
+        let pivot = tensor(small_inverse(&pivot, width)?, width, width);
+        let rows = pivot.clone().matmul(rows);
+        whole = whole - columns.clone().matmul(rows.clone());
+        whole = whole.slice_assign([start..end, 0..size], rows);
+        let columns = columns.matmul(pivot.clone()).neg();
+        whole = whole.slice_assign([0..size, start..end], columns);
+        whole = whole.slice_assign([start..end, start..end], pivot);
+    }
+    values(whole)
+}
+
+/// The inverse of a small one; no exchange of rows is needed.
+fn small_inverse(matrix: &[f32], size: usize) -> Result<Vec<f32>> {
+    let mut a: Vec<f64> = matrix.iter().map(|x| f64::from(*x)).collect();
+    for k in 0..size {
+        let pivot = a[k * size + k];
+        if pivot.is_nan() || pivot <= 0.0 {
+            return Err(internal("ease", "the matrix of common counts is singular"));
+        }
+        a[k * size + k] = 1.0;
+        for j in 0..size {
+            a[k * size + j] /= pivot;
+        }
+        let row = a[k * size..(k + 1) * size].to_vec();
+        for i in (0..size).filter(|i| *i != k) {
+            let factor = std::mem::take(&mut a[i * size + k]);
+            for (cell, x) in a[i * size..(i + 1) * size].iter_mut().zip(&row) {
+                *cell -= factor * x;
+            }
+        }
+    }
+    Ok(a.into_iter().map(|x| x as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    #[test]
+    fn an_inverse_times_its_matrix_is_one() {
+        for size in [1, 2, BLOCK, BLOCK + 1, 300] {
+            let mut rng = Rng::new(3, size as u64);
+            let b: Vec<f32> = (0..size * size).map(|_| rng.unit() - 0.5).collect();
+            let mut matrix = vec![0.0f32; size * size];
+            for i in 0..size {
+                for j in 0..size {
+                    let dot: f32 = (0..size).map(|k| b[i * size + k] * b[j * size + k]).sum();
+                    matrix[i * size + j] = dot + if i == j { 5.0 } else { 0.0 };
+                }
+            }
+            let inverse = inverse(matrix.clone(), size).expect("an inverse");
+            for i in 0..size {
+                for j in 0..size {
+                    let cell: f32 = (0..size)
+                        .map(|k| inverse[i * size + k] * matrix[k * size + j])
+                        .sum();
+                    let expected = if i == j { 1.0 } else { 0.0 };
+                    assert!((cell - expected).abs() < 1e-3, "{size} {i} {j} {cell}");
+                }
+            }
+        }
+        assert!(inverse(vec![0.0; 4], 2).is_err());
+    }
+
+    fn sets() -> Sequences {
+        let mut sets = Sequences::default();
+        for set in [&[0, 1, 2][..], &[0, 1], &[1, 2], &[3], &[1, 3]] {
+            sets.push(set);
+        }
+        sets
+    }
+
+    /// The numbers come from another implementation, in Python.
+    #[test]
+    fn cosines_and_weights_of_a_few_sets() {
+        let near = |found: &Sources, expected: &[&[(u32, f32)]]| {
+            for (found, expected) in found.iter().zip(expected) {
+                assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
+                for (found, expected) in found.iter().zip(*expected) {
+                    assert_eq!(found.0, expected.0);
+                    assert!(
+                        (found.1 - expected.1).abs() < 1e-4,
+                        "{found:?} {expected:?}"
+                    );
+                }
+            }
+        };
+        let cosines = cosines(&sets(), 5, 1.0, 2);
+        near(
+            &cosines,
+            &[
+                &[(1, 0.522_408), (2, 0.333_333)],
+                &[(0, 0.522_408), (2, 0.522_408)],
+                &[(0, 0.333_333), (1, 0.522_408)],
+                &[(1, 0.261_204)],
+                &[],
+            ],
+        );
+        let weights = ease(&sets(), 5, 2.0, 2).expect("weights");
+        near(
+            &weights,
+            &[
+                &[(1, 0.315_789), (2, 0.092_105)],
+                &[(0, 0.4), (2, 0.4)],
+                &[(0, 0.092_105), (1, 0.315_789)],
+                &[(0, -0.090_909), (1, 0.227_273)],
+                &[],
+            ],
+        );
+    }
+}
