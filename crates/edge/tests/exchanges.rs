@@ -489,6 +489,27 @@ fn stored_events_count_like_sent_ones() {
 }
 
 #[test]
+fn new_only_leaves_out_what_a_stored_profile_bought() {
+    let Some(mut shop) = Shop::with_model() else {
+        return;
+    };
+    let bought = event("s1", "e1", "2011-12-01T10:00:00Z", "purchase", "85123A");
+    assert_eq!(shop.post("/v1/events", &format!("[{bought}]")).status, 202);
+    let mut holds = |more: &str| {
+        let response = shop.post(
+            "/v1/rank",
+            &format!(r#"{{"shopper":"s1","candidates":["85123A","71053"]{more}}}"#),
+        );
+        let items = json(&response)["items"].clone();
+        let items = items.as_array().expect("items").clone();
+        items.iter().any(|item| item["item_id"] == "85123A")
+    };
+    assert!(holds(""));
+    assert!(holds(r#","new_only":false"#));
+    assert!(!holds(r#","new_only":true"#));
+}
+
+#[test]
 fn a_stored_value_that_is_no_profile_is_ignored() {
     let Some(mut shop) = Shop::with_model() else {
         return;

@@ -28,7 +28,15 @@ pub(crate) fn run(
     // Lanes beyond the rows hold zeros.
     out.fill(0.0);
     if targets == 1 && matches!(forest.aggregate, Aggregate::Sum | Aggregate::Average) {
-        return add_up(forest, weights, nodes, leaves, x, &mut out[..count]);
+        return add_up(
+            forest,
+            weights,
+            nodes,
+            leaves,
+            x,
+            &mut out[..count],
+            scratch,
+        );
     }
     // Scores, then for Min and Max whether a target has been reached.
     scratch.resize((2 * targets).max(scratch.len()), 0.0);
@@ -65,6 +73,11 @@ pub(crate) fn run(
     Some(())
 }
 
+/// Rows whose way through a small tree is found at once.
+const SWATH: usize = 16;
+/// Nodes of a small tree, at most.
+const SMALL: usize = 127;
+
 /// The frequent case of one target, tree by tree instead of row by row: a tree
 /// that is at hand for all rows is read once. A row's sum has the same order.
 fn add_up(
@@ -74,9 +87,19 @@ fn add_up(
     leaves: &[[u8; 8]],
     x: View<'_>,
     out: &mut [f32],
+    scratch: &mut Vec<f32>,
 ) -> Option<()> {
+    scratch.resize((SMALL * SWATH).max(scratch.len()), 0.0);
     for tree in 0..forest.trees as usize {
         let root = u32_at(weights, forest.roots + tree * 4)?;
+        let end = match tree + 1 < forest.trees as usize {
+            true => u32_at(weights, forest.roots + tree * 4 + 4)?,
+            false => forest.node_count,
+        };
+        let own = nodes.get(root as usize..end as usize).unwrap_or(&[]);
+        if sweep(own, root, leaves, x, out, scratch).is_some() {
+            continue;
+        }
         for (lane, score) in out.iter_mut().enumerate() {
             for leaf in reach(leaves, descend(nodes, root, x, lane)?)? {
                 let (target, weight) = weighs(leaf);
@@ -95,6 +118,73 @@ fn add_up(
         post(forest.post, core::slice::from_mut(score));
     }
     Some(())
+}
+
+/// Adds a small tree's scores to many rows at once, without following any: every
+/// node's score is that of one child or the other, from the last node to the
+/// root. `None` before anything is added, where the tree is not small and plain.
+fn sweep(
+    nodes: &[[u8; 16]],
+    root: u32,
+    leaves: &[[u8; 8]],
+    x: View<'_>,
+    out: &mut [f32],
+    scratch: &mut [f32],
+) -> Option<()> {
+    if nodes.is_empty() || nodes.len() > SMALL || x.lanes < SWATH {
+        return None;
+    }
+    let (scores, _) = scratch.as_chunks_mut::<SWATH>();
+    let scores = scores.get_mut(..nodes.len())?;
+    let mut done = 0;
+    while done < out.len() {
+        // The last rows are looked at together with some that are done.
+        let start = done.min(x.lanes - SWATH);
+        for (i, node) in nodes.iter().enumerate().rev() {
+            let [head, threshold, first, second] = words(node);
+            let (before, after) = scores.split_at_mut(i + 1);
+            let score = before.last_mut()?;
+            if head & LEAF_BIT != 0 {
+                let [leaf] = reach(leaves, (first, second))? else {
+                    return None;
+                };
+                let (target, weight) = weighs(leaf);
+                (target == 0).then_some(())?;
+                *score = [weight; SWATH];
+                continue;
+            }
+            // A missing value is not less and not equal, so it goes where the
+            // comparison alone sends it.
+            if head & MISSING_BIT != 0 || TEST.get((head >> TEST_SHIFT & 7) as usize)? != &Test::Leq
+            {
+                return None;
+            }
+            let feature = (head & ((1 << TEST_SHIFT) - 1)) as usize;
+            let values = x.data.get(feature * x.lanes + start..)?;
+            let values = values.first_chunk::<SWATH>()?;
+            let child =
+                |number: u32| after.get((number.checked_sub(root)? as usize).checked_sub(i + 1)?);
+            let (yes, no) = (child(first)?, child(second)?);
+            let threshold = f32::from_bits(threshold);
+            for lane in 0..SWATH {
+                // By masks: a choice becomes a jump, or loads by address.
+                let mask = 0u32.wrapping_sub(u32::from(values[lane] <= threshold));
+                let bits = yes[lane].to_bits() & mask | no[lane].to_bits() & !mask;
+                score[lane] = f32::from_bits(bits);
+            }
+        }
+        let found = &scores.first()?[done - start..];
+        for (sum, score) in out[done..].iter_mut().zip(found) {
+            *sum += score;
+        }
+        done = start + SWATH;
+    }
+    Some(())
+}
+
+fn words(node: &[u8; 16]) -> [u32; 4] {
+    let word = |i: usize| u32::from_le_bytes([node[i], node[i + 1], node[i + 2], node[i + 3]]);
+    [word(0), word(4), word(8), word(12)]
 }
 
 /// A leaf's weights.
@@ -116,16 +206,15 @@ fn descend(nodes: &[[u8; 16]], root: u32, x: View<'_>, lane: usize) -> Option<(u
     let mut at = root;
     loop {
         let node = nodes.get(at as usize)?;
-        let word = |i: usize| u32::from_le_bytes([node[i], node[i + 1], node[i + 2], node[i + 3]]);
-        let head = word(0);
+        let [head, threshold, first, second] = words(node);
         if head & LEAF_BIT != 0 {
-            return Some((word(8), word(12)));
+            return Some((first, second));
         }
         let feature = (head & ((1 << TEST_SHIFT) - 1)) as usize;
         let value = *x
             .data
             .get(feature * x.lanes + if x.lanes == 1 { 0 } else { lane })?;
-        let threshold = f32::from_bits(word(4));
+        let threshold = f32::from_bits(threshold);
         let test = if value.is_nan() {
             head & MISSING_BIT != 0
         } else {
@@ -139,7 +228,7 @@ fn descend(nodes: &[[u8; 16]], root: u32, x: View<'_>, lane: usize) -> Option<(u
                 Test::Neq => value != threshold,
             }
         };
-        let next = if test { word(8) } else { word(12) };
+        let next = if test { first } else { second };
         // Children come after their parent, so the walk ends.
         if next <= at {
             return None;

@@ -406,6 +406,93 @@ fn trees_of_all_comparisons_with_missing_values() {
     }
 }
 
+/// Rows that go through trees together get what each gets alone.
+#[test]
+fn trees_give_a_row_the_same_in_any_company() {
+    let mut rng = Rng(11);
+    for (leaves, strange) in [
+        (1, false),
+        (2, false),
+        (7, false),
+        (7, true),
+        (64, false),
+        (90, false),
+    ] {
+        let mut forest = Forest {
+            features: 5,
+            targets: 1,
+            base: vec![0.125],
+            aggregate: Aggregate::Sum,
+            post: PostTransform::None,
+            trees: Vec::new(),
+            leaf_weights: Vec::new(),
+        };
+        for tree in 0..9 {
+            // Splits one leaf after the other.
+            let mut nodes = vec![None];
+            while nodes.iter().filter(|node| node.is_none()).count() < leaves {
+                let open: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].is_none()).collect();
+                let at = open[rng.below(open.len() as u32) as usize];
+                let child = nodes.len() as u32;
+                nodes[at] = Some(Node::Branch {
+                    feature: rng.below(5),
+                    test: if strange && tree % 3 == 1 {
+                        Test::Gt
+                    } else {
+                        Test::Leq
+                    },
+                    threshold: rng.below(5) as f32 - 2.0,
+                    if_true: child + tree % 2,
+                    if_false: child + 1 - tree % 2,
+                    missing_is_true: strange && tree % 3 == 2,
+                });
+                nodes.extend([None, None]);
+            }
+            let nodes = nodes.into_iter().map(|node| {
+                node.unwrap_or_else(|| {
+                    let first = forest.leaf_weights.len() as u32;
+                    let count = if strange && tree == 4 { 2 } else { 1 };
+                    for weight in rng.vec(count) {
+                        forest.leaf_weights.push((0, weight));
+                    }
+                    Node::Leaf {
+                        first,
+                        count: count as u32,
+                    }
+                })
+            });
+            let nodes = nodes.collect();
+            forest.trees.push(nodes);
+        }
+        let mut p = Program::default();
+        let x = p.input("x", Kind::F32, Rows::PerRow, 1, 5);
+        let forest = p.forest(forest);
+        let y = p.push(Op::Trees { x, forest }).unwrap();
+        p.output("y", y);
+        let rows = 150;
+        let x: Vec<f32> = (0..rows * 5)
+            .map(|_| match rng.below(12) {
+                0 => f32::NAN,
+                1 => f32::INFINITY,
+                n => n as f32 / 2.0 - 3.0,
+            })
+            .collect();
+        let alone: Vec<f32> = x
+            .chunks(5)
+            .flat_map(|row| run(&p, 1, &[Input::F32(row)]))
+            .collect();
+        for count in [1, 15, 16, 17, 18, 35, 64, 65, 150] {
+            let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let together = run(&p, count, &[Input::F32(&x[..count * 5])]);
+            assert_eq!(
+                bits(&together),
+                bits(&alone[..count]),
+                "{leaves} leaves, {count} rows"
+            );
+        }
+    }
+}
+
 /// A program with most operations, for the tests on whole files.
 fn wide(rng: &mut Rng) -> Program {
     let mut p = Program::default();

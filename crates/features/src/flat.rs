@@ -1,7 +1,9 @@
 //! Flat, little-endian tables inside a section of a compiled model: cut out to be
 //! read in place, and written.
 
-use shelfedge_commerce::sort;
+use core::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16};
 
 /// Cuts a section into tables, each of which begins at a multiple of four bytes.
@@ -121,24 +123,40 @@ impl<'a> Halves<'a> {
 
 /// The best of all, sorted by falling score, equal ones by number.
 pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
-    let mut kept: Vec<(f32, u32)> = Vec::with_capacity(2 * keep);
-    let shorten = |kept: &mut Vec<(f32, u32)>| {
-        sort::by(kept, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        kept.truncate(keep);
-    };
-    let mut least = f32::NEG_INFINITY;
-    for item in all {
-        if item.0 < least {
-            continue;
-        }
-        kept.push(item);
-        if kept.len() == 2 * keep {
-            shorten(&mut kept);
-            least = kept.last().map_or(least, |last| last.0);
+    let mut kept: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(keep);
+    for (score, number) in all {
+        let key = Reverse(key(score, number));
+        if kept.len() < keep {
+            kept.push(key);
+        } else if let Some(mut least) = kept.peek_mut()
+            && key < *least
+        {
+            *least = key;
         }
     }
-    shorten(&mut kept);
-    kept
+    let sorted = kept.into_sorted_vec().into_iter();
+    sorted
+        .map(|Reverse(key)| (score(key), !key as u32))
+        .collect()
+}
+
+/// Grows with the score, in the order of `f32::total_cmp`, and falls with the
+/// number.
+fn key(score: f32, number: u32) -> u64 {
+    let bits = score.to_bits();
+    let ordered = match bits >> 31 {
+        0 => bits | 1 << 31,
+        _ => !bits,
+    };
+    u64::from(ordered) << 32 | u64::from(!number)
+}
+
+fn score(key: u64) -> f32 {
+    let ordered = (key >> 32) as u32;
+    f32::from_bits(match ordered >> 31 {
+        1 => ordered & !(1 << 31),
+        _ => !ordered,
+    })
 }
 
 #[cfg(test)]
@@ -147,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_best_of_many() {
-        let all = |n: u32| (0..n).map(|i| ((i * 7_919 % 1_000) as f32, i));
+        let all = |n: u32| (0..n).map(|i| ((i * 7_919 % 1_000) as f32 - 300.0, i));
         for keep in [0, 1, 5, 100] {
             let mut expected: Vec<(f32, u32)> = all(500).collect();
             expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -219,6 +219,33 @@ fn a_shopper_nobody_knows_gets_the_popular_list() {
 }
 
 #[test]
+fn new_only_leaves_out_what_was_bought_and_fills_its_place() {
+    let ranker = Ranker::open(model(1.0)).unwrap();
+    let mut workspace = Workspace::default();
+    let bought = ["p05", "p20"];
+    let events = [
+        event(EventKind::Purchase, "2011-11-05T00:00:00Z", &bought),
+        event(EventKind::ViewItem, "2011-11-10T11:59:00Z", &["p20"]),
+    ];
+    let new = Query {
+        new_only: true,
+        ..query(&events, None, 10)
+    };
+    let ranked = ranker.rank(&new, &mut workspace).unwrap();
+    assert_eq!(ranked.items.len(), 10);
+    let known = bought.map(|id| ranker.find(id).unwrap());
+    assert!(ranked.items.iter().all(|i| !known.contains(&i.product)));
+    let given = [id("p05"), id("p01")];
+    let new = Query {
+        candidates: Some(&given),
+        ..new
+    };
+    let ranked = ranker.rank(&new, &mut workspace).unwrap();
+    assert_eq!(ranked.items.len(), 1);
+    assert_eq!(Some(ranked.items[0].product), ranker.find("p01"));
+}
+
+#[test]
 fn given_candidates_count_once_and_unknown_ones_are_named() {
     let ranker = Ranker::open(model(1.0)).unwrap();
     let given = [

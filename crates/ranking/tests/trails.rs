@@ -1,21 +1,14 @@
 //! Requests against a small compiled model with a log of sequences.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use shelfedge_commerce::{Currency, Event, EventItem, EventKind, ProductId, Timestamp};
-use shelfedge_engine::program::{
-    Aggregate, Forest, Kind, Node, Op, PostTransform, Program, Rows, Test,
-};
-use shelfedge_features::tables::{self, ProductRow};
+mod common;
+
+use common::{PRODUCTS, event, id};
+use shelfedge_commerce::{Event, EventKind, ProductId, Timestamp};
+use shelfedge_features::Group;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
 use shelfedge_features::trails::{Part, Reading, SECTION, Sum, Trails};
-use shelfedge_features::{Group, Meta, Spec, Stats};
 use shelfedge_ranking::{Context, OpenError, Query, Ranked, Ranker, Sources, Workspace};
-
-const PRODUCTS: u32 = 12;
-
-fn id(product: u32) -> ProductId {
-    ProductId::new(format!("p{product:02}")).unwrap()
-}
 
 /// A ring: after each product comes the next, `step` further.
 fn log(step: u32) -> Sequences {
@@ -58,98 +51,16 @@ fn model(step: u32, repeats: bool) -> Vec<u8> {
     let trails = Trails::open(&section, PRODUCTS as usize).unwrap();
     let (width, groups) = (trails.width() as u32, trails.groups());
     let age = groups.iter().position(|g| *g == Group::Age).unwrap() as u32;
-    let mut forest = Forest {
-        features: width,
-        targets: 1,
-        base: Vec::new(),
-        aggregate: Aggregate::Sum,
-        post: PostTransform::None,
-        trees: Vec::new(),
-        leaf_weights: Vec::new(),
-    };
-    for (feature, threshold, low, high) in [
+    let stumps = [
         (Sum::Next as u32, 0.5, 0.0, 4.0),
         (Sum::After as u32, 0.25, 0.0, 2.0),
         (age, 0.5, 0.25, 0.0),
-    ] {
-        let first = forest.leaf_weights.len() as u32;
-        forest.leaf_weights.extend([(0, low), (0, high)]);
-        forest.trees.push(vec![
-            Node::Branch {
-                feature,
-                test: Test::Leq,
-                threshold,
-                if_true: 1,
-                if_false: 2,
-                missing_is_true: false,
-            },
-            Node::Leaf { first, count: 1 },
-            Node::Leaf {
-                first: first + 1,
-                count: 1,
-            },
-        ]);
-    }
-    let mut program = Program::default();
-    let x = program.input("trail", Kind::F32, Rows::PerRow, 1, width);
-    let forest = program.forest(forest);
-    let score = program.push(Op::Trees { x, forest }).unwrap();
-    program.output("score", score);
-    let spec = Spec {
-        context: Vec::new(),
-        candidate: Vec::new(),
-        wide: Vec::new(),
-        wide_buckets: 0,
-        title_tokens: 0,
-        title_buckets: 0,
-        session_products: 0,
-        product_slots: 0,
-    };
-    let rows: Vec<ProductRow> = (0..PRODUCTS)
-        .map(|product| ProductRow {
-            id: id(product).as_str().to_owned(),
-            title: String::new(),
-            stats: Stats::default(),
-            similar: Vec::new(),
-        })
-        .collect();
-    let written = tables::write(&rows, 0, &(0..PRODUCTS).rev().collect::<Vec<_>>());
-    let meta = Meta {
-        spec: [1; 32],
-        onnx: [2; 32],
-        data: [step as u8; 32],
-        as_of: Timestamp(0),
-        currency: Currency::parse("EUR").unwrap(),
-    };
-    let reference: Vec<u8> = (0..width).flat_map(|_| 0.1f32.to_le_bytes()).collect();
-    program
-        .compile(&[
-            ("meta", meta.write()),
-            ("spec", spec.write()),
-            ("products", written.products),
-            ("similar", written.similar),
-            ("popular", written.popular),
-            (SECTION, section),
-            ("reference", reference),
-        ])
-        .unwrap()
+    ];
+    common::model("trail", width, &stumps, (SECTION, section), step as u8)
 }
 
 fn look(minute: i64, product: u32) -> Event {
-    Event {
-        id: None,
-        time: Timestamp(minute * 60_000),
-        kind: EventKind::ViewItem,
-        transaction: None,
-        currency: None,
-        list: None,
-        items: vec![EventItem {
-            product: id(product),
-            quantity: 1,
-            price: None,
-            index: None,
-        }],
-    }
+    event(EventKind::ViewItem, minute, &[product])
 }
 
 fn rank(

@@ -80,7 +80,7 @@ enum Command {
     /// Learn what customers order next from orders alone, and write a bundle
     ///
     /// The best lists for shops whose customers come back: one of everything, one of what is new to the
-    /// customer. Five windows of 30 days teach; at least three months of orders are needed. The newest 30
+    /// customer. Up to eight windows of 30 days teach; at least three months of orders are needed. The newest 30
     /// days are held back first to measure what such a model is worth, beside two baselines; then a model
     /// that knows them too is written. It looks at no session: `ranking` makes a model for that.
     #[command(verbatim_doc_comment)]

@@ -19,7 +19,7 @@ use shelfedge_trainer::bench::NEXT_BASKET;
 use shelfedge_trainer::rng::Rng;
 
 /// Settings that learn little, quickly.
-const QUICK: &str = "epochs = 1\ntuning = 1\n";
+const QUICK: &str = "trees = 20\nmin_rows = 20\n";
 const ITEMS: i32 = 60;
 const CUSTOMERS: usize = 30;
 
@@ -175,7 +175,7 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
         assert!(line["peak_bytes"].as_u64().unwrap() > 1 << 20, "{line}");
     }
     let stderr = String::from_utf8(output.stderr).unwrap();
-    for stage in ["reading", "examples", "learning", "scoring"] {
+    for stage in ["reading", "windows", "trees", "scoring"] {
         assert!(
             stderr.contains(&format!("{stage} 100 %")),
             "progress of {stage}:\n{stderr}"
@@ -193,7 +193,7 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
         folder.path(),
         QUICK,
         &[
-            "ranking",
+            "basket",
             "--no-test",
             "--shop",
             text(&shop),
@@ -211,13 +211,7 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
     };
     assert_eq!(
         parts("learnt"),
-        [
-            "CARD.md",
-            "golden.json",
-            "manifest.json",
-            "model.onnx",
-            "model.shelf"
-        ]
+        ["CARD.md", "manifest.json", "model.onnx", "model.shelf"]
     );
     assert_eq!(parts("benched"), parts("learnt"));
     for part in parts("learnt") {
@@ -278,4 +272,72 @@ fn a_folder_without_a_test_predicts_valid_without_reading_it() {
     fs::remove_file(data.join("items.parquet")).unwrap();
     let untitled = bench("untitled.parquet", &[]);
     assert!(untitled != valid, "titles are learnt from");
+}
+
+#[test]
+fn what_customers_like_is_found_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let data = path("data");
+    fs::create_dir(&data).unwrap();
+    prepare(&data);
+    fs::write(data.join("mapping.toml"), NEXT_BASKET).unwrap();
+    let learn = |out: &str| {
+        let out = path(out);
+        let arguments = [
+            "basket",
+            "--json",
+            "--shop",
+            text(&data),
+            "--out",
+            text(&out),
+        ];
+        common::run(folder.path(), QUICK, &arguments).stdout
+    };
+    let outcome: serde_json::Value = serde_json::from_slice(&learn("learnt")).unwrap();
+    let ndcg = |ranking: &str, list: &str| {
+        let value = &outcome["measured"][ranking][list]["ndcg10"]["value"];
+        value.as_f64().unwrap_or_else(|| panic!("{outcome}"))
+    };
+    for list in ["all", "new"] {
+        let (model, popular) = (ndcg("model", list), ndcg("popularity", list));
+        assert!(model > 1.2 * popular, "{list}: {model} {popular}");
+    }
+    let card = fs::read_to_string(path("learnt").join("CARD.md")).unwrap();
+    assert!(
+        card.contains("| new to the customer | this model |"),
+        "{card}"
+    );
+    assert!(card.contains("what each customer bought"), "{card}");
+    // The same again, byte for byte.
+    learn("again");
+    let shelf = |name: &str| fs::read(path(name).join("model.shelf")).unwrap();
+    assert!(shelf("learnt") == shelf("again"));
+}
+
+#[test]
+fn too_little_history_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let lines = "order,product,quantity,time,unit_price,customer\n\
+                 1,a,1,2020-01-01 10:00:00,1.00,x\n2,b,1,2020-01-20 10:00:00,1.00,x\n";
+    fs::write(data.join("lines.csv"), lines).unwrap();
+    fs::write(
+        data.join("mapping.toml"),
+        "format = 1\ncurrency = \"GBP\"\n[columns]\norder = \"order\"\nproduct = \"product\"\n\
+         quantity = \"quantity\"\ntime = \"time\"\nunit_price = \"unit_price\"\ncustomer = \"customer\"\n\
+         [time]\nformat = \"%Y-%m-%d %H:%M:%S\"\n",
+    )
+    .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
+        .args(["basket", "--shop", text(&data), "--out"])
+        .arg(folder.path().join("out"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("too_little_history"), "{stderr}");
+    assert!(stderr.contains("three months"), "{stderr}");
+    assert!(!folder.path().join("out").exists());
 }

@@ -76,6 +76,26 @@ test("a model given by its bytes, its addresses, and a module compiled before", 
   assert.equal(JSON.parse(answers[0]).items.length, 5);
 });
 
+test("newOnly leaves out what was bought", () => {
+  const lists = run(
+    `import { load } from "shelfedge";
+     const shop = await load({ model: process.argv[2] });
+     const now = "2011-12-10T10:00:00Z";
+     const candidates = (await shop.products()).slice(0, 2).map((product) => product.item_id);
+     await shop.observe({ name: "purchase", time: "2011-12-01T10:00:00Z", params: { items: [{ item_id: candidates[0] }] } });
+     const lists = [candidates];
+     for (const newOnly of [false, true]) {
+       const { items } = await shop.rank({ now, newOnly, candidates });
+       lists.push(items.map((item) => item.item_id));
+     }
+     console.log(JSON.stringify(lists));`,
+    bundle,
+  );
+  const [[bought, other], all, fresh] = lists;
+  assert.deepEqual(all.sort(), [bought, other].sort());
+  assert.deepEqual(fresh, [other]);
+});
+
 test("products and inputs describe the model", () => {
   const { products, inputs, model } = run(
     `import { load } from "shelfedge";

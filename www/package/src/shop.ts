@@ -72,6 +72,8 @@ export interface RankOptions {
   readonly candidates?: readonly string[] | Uint32Array;
   /** How many to return: 1 to 200, 12 when missing. */
   readonly limit?: number;
+  /** Leave out what the shopper bought before. */
+  readonly newOnly?: boolean;
   /** Add to each item why it is there. */
   readonly explain?: boolean;
   /** Name of the list that is filled; it comes back in the response and joins impressions with clicks. */
@@ -282,7 +284,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, limit, explain, listId, sessionId, context, now, seed } = fields(options);
+      const { candidates, limit, newOnly, explain, listId, sessionId, context, now, seed } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -300,6 +302,7 @@ export class Shop {
         list_id: listId,
         limit,
         explain,
+        new_only: newOnly,
         seed,
         context: { utc_offset_minutes: offset(moment), ...context },
         candidates: indices ? undefined : candidates,

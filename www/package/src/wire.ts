@@ -65,6 +65,8 @@ export interface RankRequest {
   limit?: number | null;
   /** Where the list will be shown. */
   list_id?: string | null;
+  /** Whether to leave out what the shopper bought before. */
+  new_only?: boolean | null;
   /** The time to rank at; the service's clock when missing. The same request with the same now has the same answer, byte for byte. */
   now?: string | null;
   /** What decides where chance does. */

@@ -11,6 +11,8 @@
 
 mod encode;
 pub mod fit;
+#[cfg(test)]
+mod tests;
 
 pub use encode::{WIDTH, groups};
 use shelfedge_engine::file::u32_at;

@@ -50,6 +50,8 @@ const FEWEST_WEIGHTS: usize = 8;
 const FEWEST_PAIRS: usize = 20_000;
 /// Days of a window.
 const WINDOW: i64 = 30;
+/// Windows whose tables are made at once.
+const AT_ONCE: usize = 2;
 /// Days of orders before the first window.
 const WARM_UP: i64 = 45;
 /// Days whose orders make the table of the newest weeks.
@@ -65,8 +67,26 @@ const MOST_OF_CUSTOMER: usize = 1_000;
 /// The number that says which list a row is of: the last.
 const WHICH: u32 = WIDTH as u32 - 1;
 
+/// What a model can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ingredient {
+    /// Cosines of customers.
+    Similar,
+    /// EASE.
+    Ease,
+    /// Cosines of the newest customers.
+    Recent,
+    /// Cosines of orders.
+    SameOrder,
+    /// The customers most alike.
+    Neighbours,
+    /// Titles.
+    Titles,
+}
+
 /// How to learn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Fixes all sampling.
@@ -85,19 +105,22 @@ pub struct Settings {
     pub candidates: u32,
     /// Share of the candidates that weren't bought which a training list keeps.
     pub keep: f64,
+    /// What is left out, to see what it is worth.
+    pub without: Vec<Ingredient>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 1,
-            windows: 5,
+            windows: 8,
             trees: 300,
             leaves: 7,
             rate: 0.06,
             min_rows: 200,
             candidates: 200,
             keep: 0.4,
+            without: Vec::new(),
         }
     }
 }
@@ -202,13 +225,22 @@ fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<V
         let lines: Vec<u32> = order.lines.iter().map(|line| line.product).collect();
         together.push(&lines[..lines.len().min(MOST_OF_CUSTOMER)]);
     }
-    let keep = room.weights;
+    // No weight is kept of what is left out.
+    let with = |ingredient| !settings.without.contains(&ingredient);
+    let keep = |ingredient| match with(ingredient) {
+        true => room.weights,
+        false => 0,
+    };
+    let cosines = |sets: &Sequences, shrink, ingredient| {
+        tables::cosines(sets, products, shrink, keep(ingredient))
+    };
+    let newest = bought(&orders, NEWEST);
     // In the order of `Table`.
     let tables = [
-        tables::cosines(&ever, products, SHRINK, keep),
-        tables::ease(&ever, products, RIDGE, keep)?,
-        tables::cosines(&bought(&orders, NEWEST), products, SHRINK_NEWEST, keep),
-        tables::cosines(&together, products, SHRINK, keep),
+        cosines(&ever, SHRINK, Ingredient::Similar),
+        tables::ease(&ever, products, RIDGE, keep(Ingredient::Ease))?,
+        cosines(&newest, SHRINK_NEWEST, Ingredient::Recent),
+        cosines(&together, SHRINK, Ingredient::SameOrder),
     ];
     let mut sold = vec![false; products];
     for product in &ever.products {
@@ -218,11 +250,14 @@ fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<V
         .products
         .iter()
         .zip(sold)
-        .map(|(product, sold)| sold.then_some(product.title.as_str()))
+        .map(|(product, sold)| (sold && with(Ingredient::Titles)).then_some(product.title.as_str()))
         .collect();
     Ok(write(&Learnt {
         reading: Reading {
-            neighbours: 300,
+            neighbours: match with(Ingredient::Neighbours) {
+                true => 300,
+                false => 0,
+            },
             places: 60,
             candidates: settings.candidates,
         },
@@ -329,13 +364,21 @@ fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) ->
         .take_while(|window| window.from >= first + WARM_UP * DAY)
         .collect();
     let mut lists: [Lists; 2] = Default::default();
-    for (done, window) in (0u64..).zip(&windows) {
+    let mut done = 0;
+    for some in windows.chunks(AT_ONCE) {
         watch.step("windows", done, windows.len() as u64, "");
         if watch.cancelled() {
             return Err(Error::Cancelled);
         }
-        let section = section(shop, window.from, room, settings)?;
-        teach(shop, &section, *window, settings, &mut lists)?;
+        let mut sections: Vec<Result<Vec<u8>>> = some.iter().map(|_| Ok(Vec::new())).collect();
+        shared(
+            some.iter().zip(&mut sections).collect(),
+            |(window, section_of)| *section_of = section(shop, window.from, room, settings),
+        );
+        for (window, section) in some.iter().zip(sections) {
+            teach(shop, &section?, *window, settings, &mut lists)?;
+            done += 1;
+        }
     }
     watch.step("windows", windows.len() as u64, windows.len() as u64, "");
     if lists.iter().any(|lists| lists.ends.len() < 20) {

@@ -15,7 +15,7 @@ const CHUNK: usize = 64;
 /// matrix takes time with the third power.
 const MOST_WEIGHED: usize = 6_000;
 /// Rows that are eliminated at once.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
 
 /// Which sets hold each product.
 fn holders(sets: &Sequences, products: usize) -> Vec<Vec<u32>> {

@@ -357,6 +357,7 @@ fn the_same_request_has_the_same_exposure_however_it_is_spelled() {
         ("2.55", "2.56"),
         ("\"seed\": 7", "\"seed\": 8"),
         ("mobile", "tablet"),
+        ("\"seed\"", "\"new_only\": true, \"seed\""),
         ("\"71053\", \"20725\"", "\"20725\", \"71053\""),
     ] {
         assert!(REQUEST.contains(from), "{from}");
@@ -378,6 +379,12 @@ fn a_request_is_written_and_read_back() {
         answer(std::str::from_utf8(&written).expect("UTF-8")),
         answer(REQUEST)
     );
+    let new_only = rank::Request {
+        new_only: true,
+        ..request
+    };
+    let written = rank::write_request(&new_only);
+    assert_eq!(rank::parse(&written, &Limits::default()), Ok(new_only));
     let smallest = rank::Request::default();
     let written = rank::write_request(&smallest);
     assert_eq!(rank::parse(&written, &Limits::default()), Ok(smallest));

@@ -1,0 +1,10 @@
+//! Any bytes as a log of orders, and a query of it.
+#![no_main]
+
+#[path = "../src/body.rs"]
+#[allow(dead_code, reason = "the other log's body")]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    body::basket(bytes);
+});

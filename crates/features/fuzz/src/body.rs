@@ -1,0 +1,62 @@
+//! What the fuzz targets run: a log of any bytes, and a query of it. A test of
+//! the crate includes this file and runs it on mutated logs.
+
+use shelfedge_commerce::time::DAY;
+use shelfedge_features::Past;
+use shelfedge_features::basket::{self, Basket, Signals};
+use shelfedge_features::trails::{Index, Sums, Trails};
+
+/// Bytes that say what is asked before the log's own.
+pub(crate) const HEAD: usize = 9;
+
+/// The number of products, a query of a few of them (and some beyond), and the
+/// log's bytes.
+fn split(bytes: &[u8]) -> Option<(usize, &[u8], &[u8])> {
+    let (head, log) = bytes.split_at_checked(HEAD)?;
+    Some((usize::from(head[0]), &head[1..], log))
+}
+
+/// Any bytes as a log of sequences. Whether they are one.
+pub(crate) fn trails(bytes: &[u8]) -> bool {
+    let Some((products, query, log)) = split(bytes) else {
+        return false;
+    };
+    let Ok(trails) = Trails::open(log, products) else {
+        return false;
+    };
+    let query: Vec<u32> = query.iter().map(|product| u32::from(*product)).collect();
+    let index = Index::new(&trails);
+    let [scanned, indexed] = [None, Some(&index)].map(|index| {
+        let (mut sums, mut out) = (Sums::default(), Vec::new());
+        sums.fill(&trails, index, &query);
+        let found = sums.candidates(&trails, &query);
+        sums.encode(&trails, &query, &found, &mut out);
+        assert_eq!(out.len(), found.len() * trails.width());
+        found
+    });
+    assert_eq!(scanned, indexed);
+    true
+}
+
+/// Any bytes as a log of orders. Whether they are one.
+pub(crate) fn basket(bytes: &[u8]) -> bool {
+    let Some((products, query, log)) = split(bytes) else {
+        return false;
+    };
+    let Ok(log) = Basket::open(log, products) else {
+        return false;
+    };
+    let mut past = Past::default();
+    for (age, lines) in [(40, &query[..4]), (3, &query[4..])] {
+        let lines = lines.iter().map(|product| (u32::from(*product), 1));
+        past.add(age * DAY, lines.collect());
+    }
+    let (mut signals, mut out) = (Signals::default(), Vec::new());
+    signals.fill(&log, &past);
+    for new in [false, true] {
+        let found = signals.candidates(&log, new);
+        signals.encode(&log, &past, new, &found, &mut out);
+        assert_eq!(out.len(), found.len() * basket::WIDTH);
+    }
+    true
+}

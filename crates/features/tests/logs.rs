@@ -1,0 +1,124 @@
+//! Logs with bytes that were changed: what the fuzz targets run, a fixed number
+//! of times.
+
+#[path = "../fuzz/src/body.rs"]
+mod body;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use shelfedge_features::basket::fit::{Learnt as Orders, Line, Order, write as orders};
+use shelfedge_features::basket::{self, TABLES};
+use shelfedge_features::trails::fit::{Learnt, Sequences, write as sequences};
+use shelfedge_features::trails::{self, Part, Sum};
+
+const PRODUCTS: u8 = 6;
+const QUERY: [u8; 8] = [1, 2, 3, 9, 2, 0, 5, 4];
+
+fn with_head(section: Vec<u8>) -> Vec<u8> {
+    let mut bytes = vec![PRODUCTS];
+    bytes.extend(QUERY);
+    assert_eq!(bytes.len(), body::HEAD);
+    bytes.extend(section);
+    bytes
+}
+
+fn log_of_sequences() -> Vec<u8> {
+    let mut log = Sequences::default();
+    for sequence in [&[1, 2, 3][..], &[2, 3, 1, 4], &[4, 2], &[3, 5]] {
+        log.push(sequence);
+    }
+    let reading = trails::Reading {
+        clock: true,
+        repeats: true,
+        session: false,
+        decay: 0.6,
+        half_lives: [0.6, 0.15],
+        most: 100,
+        candidates: 5,
+        parts: vec![Part {
+            sum: Sum::Votes,
+            weight: 1.0,
+            quarters: 1,
+        }],
+        near: 3,
+        near_weight: 0.5,
+        near_decay: 0.6,
+    };
+    let learnt = Learnt {
+        dims: 4,
+        embedding: vec![0.5; 24],
+        order: vec![0.25; 6],
+    };
+    with_head(sequences(&reading, &log, PRODUCTS.into(), &learnt))
+}
+
+fn log_of_orders() -> Vec<u8> {
+    let list: Vec<Order> = (0..8u32)
+        .map(|number| Order {
+            customer: number % 4,
+            age: 90.0 - 11.0 * number as f32,
+            lines: [number % 6, (number * 5 + 1) % 6]
+                .map(|product| Line {
+                    product,
+                    pieces: 1.0,
+                    price: 199.0,
+                })
+                .to_vec(),
+        })
+        .collect();
+    let table: basket::fit::Sources = (0..6u32)
+        .map(|to| vec![((to + 1) % 6, 0.5), ((to + 2) % 6, -0.1)])
+        .collect();
+    with_head(orders(&Orders {
+        reading: basket::Reading {
+            neighbours: 9,
+            places: 3,
+            candidates: 5,
+        },
+        products: PRODUCTS.into(),
+        orders: &list,
+        tables: [(); TABLES].map(|()| table.clone()),
+        titles: &[Some("blue cup"), Some("red cup"), None, None, None, None],
+        most_pairs: 100,
+    }))
+}
+
+#[test]
+fn unchanged_they_open() {
+    assert!(body::trails(&log_of_sequences()));
+    assert!(body::basket(&log_of_orders()));
+}
+
+/// The fuzz targets begin with them; `UPDATE_EXPECT=1` writes them again.
+#[test]
+fn the_committed_seeds_are_these_logs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    for (name, bytes) in [("trails", log_of_sequences()), ("basket", log_of_orders())] {
+        let file = folder.join(name);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&file, &bytes).expect("a file");
+        }
+        assert!(std::fs::read(file).expect("a seed") == bytes, "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_changed_is_an_error_or_harmless(
+        changes in prop::collection::vec((0usize..8_192, any::<u8>()), 1..6),
+        cut in 0usize..64,
+    ) {
+        let change = |mut bytes: Vec<u8>| {
+            for (at, byte) in &changes {
+                let at = at % bytes.len();
+                bytes[at] = *byte;
+            }
+            let kept = bytes.len() - if cut < 8 { cut } else { 0 };
+            bytes.truncate(kept);
+            bytes
+        };
+        body::trails(&change(log_of_sequences()));
+        body::basket(&change(log_of_orders()));
+    }
+}
