@@ -31,8 +31,6 @@ pub use recall::{Candidate, RECALL, Sources};
 pub const MAX_CANDIDATES: usize = 2_000;
 /// Events of a request, at most.
 pub const MAX_EVENTS: usize = 5_000;
-/// Whether models with a log, of sequences or of orders, can be opened.
-const HAS_LOGS: bool = cfg!(feature = "logs");
 /// Length of a list, at most.
 pub const MAX_LIMIT: usize = 200;
 
@@ -274,15 +272,42 @@ enum Feed {
     Logged,
 }
 
+/// Who has one may open models with a log, of sequences or of orders. Without the
+/// feature nobody can, so that the compiler leaves out all that is done with logs.
+#[cfg(feature = "logs")]
+type Permit = ();
+#[cfg(not(feature = "logs"))]
+type Permit = core::convert::Infallible;
+
+#[cfg(feature = "logs")]
+const PERMIT: Option<Permit> = Some(());
+#[cfg(not(feature = "logs"))]
+const PERMIT: Option<Permit> = None;
+
+/// A log, opened with permission.
+#[derive(Clone, Debug)]
+struct Log<T>(
+    Box<T>,
+    #[expect(dead_code, reason = "it is the proof")] Permit,
+);
+
+impl<T> core::ops::Deref for Log<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// What a model looks at.
 #[derive(Clone, Debug)]
 enum Kind<'a> {
     /// The shop's tables.
     Tables,
     /// A log of sequences.
-    Trails(Box<Trails<'a>>),
+    Trails(Log<Trails<'a>>),
     /// A log of orders.
-    Basket(Box<Basket<'a>>),
+    Basket(Log<Basket<'a>>),
 }
 
 impl<'a> Kind<'a> {
@@ -299,18 +324,14 @@ impl<'a> Kind<'a> {
         section: impl Fn(&str) -> Option<&'a [u8]>,
         products: usize,
     ) -> Result<Self, TableError> {
-        if !HAS_LOGS {
+        let Some(permit) = PERMIT else {
             return Ok(Self::Tables);
-        }
-        match (section(trails::SECTION), section(basket::SECTION)) {
-            (Some(log), _) => {
-                Trails::open(log, products).map(|trails| Self::Trails(Box::new(trails)))
-            }
-            (None, Some(log)) => {
-                Basket::open(log, products).map(|basket| Self::Basket(Box::new(basket)))
-            }
-            (None, None) => Ok(Self::Tables),
-        }
+        };
+        Ok(match (section(trails::SECTION), section(basket::SECTION)) {
+            (Some(log), _) => Self::Trails(Log(Box::new(Trails::open(log, products)?), permit)),
+            (None, Some(log)) => Self::Basket(Log(Box::new(Basket::open(log, products)?), permit)),
+            (None, None) => Self::Tables,
+        })
     }
 
     fn width(&self) -> usize {
@@ -442,7 +463,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     #[must_use]
     pub fn trails(&self) -> Option<Trails<'_>> {
         match self.kind() {
-            Kind::Trails(trails) => Some(*trails),
+            Kind::Trails(trails) => Some(*trails.0),
             _ => None,
         }
     }
@@ -451,7 +472,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     #[must_use]
     pub fn basket(&self) -> Option<Basket<'_>> {
         match self.kind() {
-            Kind::Basket(basket) => Some(*basket),
+            Kind::Basket(basket) => Some(*basket.0),
             _ => None,
         }
     }
