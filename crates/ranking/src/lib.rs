@@ -286,10 +286,7 @@ const PERMIT: Option<Permit> = None;
 
 /// A log, opened with permission.
 #[derive(Clone, Debug)]
-struct Log<T>(
-    Box<T>,
-    #[expect(dead_code, reason = "it is the proof")] Permit,
-);
+struct Log<T>(Box<T>, Permit);
 
 impl<T> core::ops::Deref for Log<T> {
     type Target = T;

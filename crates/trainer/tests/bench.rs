@@ -115,8 +115,9 @@ fn prepare(folder: &Path) {
             ],
         );
     }
-    let titles =
-        (0..ITEMS).map(|i| (i % 7 != 3).then(|| format!("Cup number {i} of shelf {}", i / 10)));
+    let shelves = ["red", "blue", "green", "brown", "white", "black"];
+    let titles = (0..ITEMS)
+        .map(|i| (i % 7 != 3).then(|| format!("A {} cup, number {i}", shelves[i as usize / 10])));
     write(
         &folder.join("items.parquet"),
         vec![
