@@ -2,6 +2,7 @@
 //! read in place, and written.
 
 use core::cmp::Reverse;
+use core::ops::Range;
 use std::collections::BinaryHeap;
 
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16};
@@ -68,6 +69,23 @@ impl<'a> Numbers<'a> {
             cells
                 .get(i)
                 .map_or(u32::MAX, |c| u16::from_le_bytes(*c).into())
+        }
+    }
+
+    /// Calls with each of a range and the byte that stands beside it.
+    #[inline]
+    pub(crate) fn each(self, range: Range<usize>, beside: &[u8], mut of: impl FnMut(u32, u8)) {
+        let beside = beside.get(range.clone()).unwrap_or(&[]);
+        if self.wide {
+            let (cells, _) = self.bytes.as_chunks::<4>();
+            for (cell, byte) in cells.get(range).unwrap_or(&[]).iter().zip(beside) {
+                of(u32::from_le_bytes(*cell), *byte);
+            }
+        } else {
+            let (cells, _) = self.bytes.as_chunks::<2>();
+            for (cell, byte) in cells.get(range).unwrap_or(&[]).iter().zip(beside) {
+                of(u16::from_le_bytes(*cell).into(), *byte);
+            }
         }
     }
 

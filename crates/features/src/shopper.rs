@@ -318,6 +318,8 @@ pub struct PastOrder {
 pub struct Past {
     /// Oldest first.
     pub orders: Vec<PastOrder>,
+    /// Days from the tables' date to the moment.
+    pub stale: f32,
 }
 
 impl Past {
@@ -328,7 +330,10 @@ impl Past {
         let Ordered {
             order, repeated, ..
         } = Ordered::new(events, now);
-        let mut past = Self::default();
+        let mut past = Self {
+            stale: days(now.since(tables.meta().as_of)).max(0.0),
+            ..Self::default()
+        };
         let purchases = order
             .iter()
             .zip(repeated)
@@ -356,7 +361,7 @@ impl Past {
         });
         if !lines.is_empty() {
             self.orders.push(PastOrder {
-                age: (age as f64 / time::DAY as f64) as f32,
+                age: days(age),
                 lines: lines
                     .into_iter()
                     .map(|(product, pieces)| PastLine {
@@ -367,6 +372,11 @@ impl Past {
             });
         }
     }
+}
+
+/// Milliseconds as days.
+fn days(milliseconds: i64) -> f32 {
+    (milliseconds as f64 / time::DAY as f64) as f32
 }
 
 /// Whether an event tells what a shopper is interested in now.

@@ -80,7 +80,7 @@ fn log_of_orders() -> Vec<u8> {
         orders: &list,
         tables: [(); TABLES].map(|()| table.clone()),
         titles: &[Some("blue cup"), Some("red cup"), None, None, None, None],
-        most_pairs: 100,
+        customers_bytes: 1_000,
     }))
 }
 

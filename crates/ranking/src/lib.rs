@@ -362,6 +362,14 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         let tables = Tables::open(|name| model.section(name))?;
         // A model with a log sees nothing else.
         let kind = Kind::open(|name| model.section(name), tables.len())?;
+        if let Kind::Basket(basket) = &kind
+            && !basket.is_sound()
+        {
+            return Err(OpenError::Table(TableError {
+                section: basket::SECTION,
+                missing: false,
+            }));
+        }
         let expected = |name: &str| match kind.port() {
             Some(port) => name == port,
             None => name != "trail" && name != "basket",
@@ -554,6 +562,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         }
         let shopper = Shopper::fold(&tables, query.events, query.now);
         let kind = self.kind();
+        let is_new = |product| !query.new_only || shopper.of(product).is_none();
         let mut candidates = match &kind {
             Kind::Tables => {
                 workspace.affinity.fill(&tables, &shopper);
@@ -569,22 +578,25 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 let index = workspace.index.as_ref();
                 workspace.sums.fill(trails, index, steps);
                 let found = workspace.sums.candidates(trails, steps);
+                let barred = trails.barred(steps);
                 given.unwrap_or_else(|| {
-                    recall::followers(&tables, &shopper, &found, &trails.barred(steps), limit)
+                    let allowed =
+                        |product| barred.binary_search(&product).is_err() && is_new(product);
+                    recall::followers(&tables, &shopper, &found, |_| true, allowed, limit)
                 })
             }
             Kind::Basket(basket) => {
                 workspace.past = Past::of(&tables, query.events, query.now);
                 workspace.signals.fill(basket, &workspace.past);
-                let found = workspace.signals.candidates(basket, query.new_only);
+                let signals = &mut workspace.signals;
+                let found = signals.candidates(basket, query.new_only);
+                let similar = |product| signals.speak_for(product);
                 given.unwrap_or_else(|| {
-                    recall::followers(&tables, &shopper, &found, &[], query.limit)
+                    recall::followers(&tables, &shopper, &found, similar, is_new, query.limit)
                 })
             }
         };
-        if query.new_only {
-            candidates.retain(|candidate| shopper.of(candidate.product).is_none());
-        }
+        candidates.retain(|candidate| is_new(candidate.product));
         workspace.products.clear();
         workspace
             .products
@@ -736,6 +748,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                             .map_or(Detail::None, Detail::GoesWith),
                         _ => Detail::None,
                     },
+                    0,
                     items,
                     workspace,
                 );
@@ -743,8 +756,12 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             Kind::Basket(_) => {
                 return self.attribute(
                     &basket::groups(),
-                    |group| explain::applies(shopper, group),
+                    |group| {
+                        explain::applies(shopper, group)
+                            && !(query.new_only && group == Group::BoughtBefore)
+                    },
                     |product, group| explain::detail(&tables, shopper, product, group),
+                    usize::from(query.new_only),
                     items,
                     workspace,
                 );
@@ -779,24 +796,26 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         Ok(())
     }
 
-    /// Explains by Shapley values of the groups of numbers that apply.
+    /// Explains by Shapley values of the groups of numbers that apply, against one
+    /// of the model's reference rows.
     fn attribute(
         &self,
         groups: &[Group],
         applies: impl Fn(Group) -> bool,
         detail: impl Fn(u32, Group) -> Detail,
+        reference: usize,
         items: &mut [RankedItem],
         workspace: &mut Workspace,
     ) -> Result<(), RankError> {
         let width = groups.len();
-        let (reference, _) = self
+        let (cells, _) = self
             .model
             .section(explain::REFERENCE)
             .unwrap_or(&[])
             .as_chunks::<4>();
-        if reference.len() != width {
+        let Some(reference) = cells.chunks_exact(width).nth(reference) else {
             return Ok(());
-        }
+        };
         let players: Vec<Group> = Group::EXPLAINING
             .into_iter()
             .filter(|group| groups.contains(group) && applies(*group))

@@ -128,30 +128,37 @@ pub fn recall(
     merge(found)
 }
 
-/// The candidates that a log gave, best first, as [`recall`] would give them;
-/// where they are fewer than the list's places, popular products join that are
-/// not barred (sorted).
+/// The candidates that a log gave, best first, as [`recall`] would give them:
+/// `similar` tells those that more than their popularity speaks for. Where they
+/// are fewer than the list's places, popular products join that are `allowed`.
 pub(crate) fn followers(
     tables: &Tables<'_>,
     shopper: &Shopper,
     found: &[u32],
-    barred: &[u32],
+    similar: impl Fn(u32) -> bool,
+    allowed: impl Fn(u32) -> bool,
     places: usize,
 ) -> Vec<Candidate> {
     let mut list: Vec<Candidate> = found
         .iter()
-        .map(|&product| Candidate {
-            product,
-            sources: match shopper.of(product) {
-                Some(_) => Sources::SIMILAR.with(Sources::BOUGHT_AGAIN),
-                None => Sources::SIMILAR,
-            },
+        .map(|&product| {
+            let source = match similar(product) {
+                true => Sources::SIMILAR,
+                false => Sources::POPULAR,
+            };
+            Candidate {
+                product,
+                sources: match shopper.of(product) {
+                    Some(_) => source.with(Sources::BOUGHT_AGAIN),
+                    None => source,
+                },
+            }
         })
         .collect();
     let missing = places.saturating_sub(found.len());
     let more = tables
         .popular()
-        .filter(|product| !found.contains(product) && barred.binary_search(product).is_err());
+        .filter(|product| !found.contains(product) && allowed(*product));
     list.extend(more.take(missing).map(|product| Candidate {
         product,
         sources: Sources::POPULAR,

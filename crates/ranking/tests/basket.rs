@@ -7,7 +7,7 @@ use common::{PRODUCTS, REFERENCE, Stump, event, id};
 use shelfedge_commerce::{Event, EventKind, ProductId, Timestamp};
 use shelfedge_features::Group;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, Sources as Leads, write};
-use shelfedge_features::basket::{Reading, SECTION, Signal, TABLES, WIDTH};
+use shelfedge_features::basket::{COLUMNS, Reading, SECTION, Signal, TABLES, WIDTH};
 use shelfedge_ranking::{
     Context, MAX_EVENTS, OpenError, Query, Ranked, Ranker, Sources, Workspace,
 };
@@ -53,7 +53,7 @@ fn model() -> Vec<u8> {
         orders: &orders,
         tables: [(); TABLES].map(|()| ring.clone()),
         titles: &[Some("a cup of tea"); PRODUCTS as usize],
-        most_pairs: 1_000,
+        customers_bytes: 10_000,
     });
     common::model("basket", WIDTH as u32, &STUMPS, (SECTION, section), 1)
 }
@@ -100,7 +100,40 @@ fn what_was_bought_and_what_goes_with_it_come_first() {
     });
     assert_eq!(products(&new)[..2], [6, 9]);
     assert!(!products(&new).contains(&5) && !products(&new).contains(&8));
-    assert_eq!(new.items.len(), 4, "what is popular fills the list");
+    assert_eq!(new.items.len(), 4);
+}
+
+#[test]
+fn what_is_popular_and_new_fills_a_list() {
+    // The first of the popular list, and what everything leads to.
+    let events = [buy(2, &[11, 10, 9, 8])];
+    let asked = |new_only, limit| {
+        rank(&Query {
+            new_only,
+            limit,
+            ..query(&events, None)
+        })
+    };
+    let new = asked(true, 8);
+    let mut found = products(&new);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        "six candidates, and two more"
+    );
+    assert_eq!(asked(true, 12).items.len(), 8, "there are no more");
+    assert_eq!(asked(false, 12).items.len(), 12);
+    for item in &new.items {
+        assert!(item.sources == Sources::SIMILAR || item.sources == Sources::POPULAR);
+    }
+    let nobody = rank(&query(&[], None));
+    assert!(
+        nobody
+            .items
+            .iter()
+            .all(|item| item.sources == Sources::POPULAR)
+    );
 }
 
 #[test]
@@ -162,11 +195,14 @@ fn reasons_add_up_to_the_distance_from_the_reference() {
         });
         // The reference row is above every threshold but that of the list, which
         // is the request's own.
+        let own = Signal::Own as u32;
         let reference: f32 = STUMPS
             .iter()
             .map(|(feature, threshold, low, high)| match *feature {
                 WHICH if new_only => *high,
                 WHICH => *low,
+                // What is new was never bought; that is no reason.
+                feature if feature == own && new_only => *low,
                 _ if REFERENCE > *threshold => *high,
                 _ => *low,
             })
@@ -175,11 +211,8 @@ fn reasons_add_up_to_the_distance_from_the_reference() {
             let sum: f32 = item.reasons.iter().map(|reason| reason.contribution).sum();
             assert!((item.score - reference - sum).abs() < 1e-5, "{item:?}");
             let groups = item.reasons.iter().map(|reason| reason.group);
-            assert!(
-                groups
-                    .into_iter()
-                    .all(|g| matches!(g, Group::BoughtBefore | Group::History))
-            );
+            let known = |g: Group| g == Group::History || (g == Group::BoughtBefore && !new_only);
+            assert!(groups.into_iter().all(known));
         }
     }
 }
@@ -198,12 +231,18 @@ fn a_damaged_log_is_refused_by_its_name() {
         matches!(error, OpenError::Port { ref name } if name == "basket"),
         "{error}"
     );
-    let offset = u64::from_le_bytes(whole[at + 24..at + 32].try_into().unwrap());
-    let mut damaged = whole;
-    damaged[offset as usize] = 9;
-    let error = Ranker::open(damaged).unwrap_err();
-    assert!(
-        matches!(error, OpenError::Table(bad) if bad.section == SECTION && !bad.missing),
-        "{error}"
-    );
+    let offset = u64::from_le_bytes(whole[at + 24..at + 32].try_into().unwrap()) as usize;
+    // Its version; and where the first product's weights end, behind the columns
+    // and the scales.
+    let words = 12 + TABLES + COLUMNS;
+    let ends = words * 4 + COLUMNS * 2 * PRODUCTS as usize + 2 * PRODUCTS as usize;
+    for at in [0, ends] {
+        let mut damaged = whole.clone();
+        damaged[offset + at] = 9;
+        let error = Ranker::open(damaged).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Table(bad) if bad.section == SECTION && !bad.missing),
+            "{error}"
+        );
+    }
 }

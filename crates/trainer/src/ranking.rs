@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use shelfedge_commerce::time::{SECOND, Timestamp};
 use shelfedge_features::Spec;
-use shelfedge_ranking::{Context, Query as RankQuery, Ranker, Workspace};
+use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
 use shelfedge_wire::manifest::{Digests, Manifest, Part, hex, sha256};
 
 use crate::bundle::{CARD, MANIFEST, Staging};
@@ -175,9 +175,10 @@ pub fn predict(
                 failed = Some(Error::Cancelled);
             }
         }
+        let events = history.before(case.customer, window.from);
         let query = RankQuery {
             now: Timestamp(window.from),
-            events: history.before(case.customer, window.from),
+            events: &events[events.len().saturating_sub(MAX_EVENTS)..],
             candidates: None,
             limit: shelfedge_ranking::MAX_LIMIT,
             new_only,

@@ -12,8 +12,10 @@ use crate::spec::Group;
 const OF_LARGEST: [Signal; 3] = [Signal::Similar, Signal::Weights, Signal::Neighbours];
 /// Likeness of two titles that are of one kind.
 const ALIKE: f32 = 0.5;
-/// Days since the newest order of what was never bought, and so its interval.
+/// Days since the newest order of what was never bought, and so its interval;
+/// longer ones count as [`LONGEST`].
 const NEVER: f32 = 999.0;
+const LONGEST: f32 = 998.0;
 /// Orders since.
 const NEVER_ORDERS: f32 = 99.0;
 /// Prices of one customer differ by this much at least, as a variance of ln.
@@ -37,7 +39,7 @@ const GROUPS: [(Group, usize); 13] = [
 ];
 const TITLES: usize = 3;
 const OF_SHOPPER: usize = 11;
-const OF_OWN: usize = 15;
+const OF_OWN: usize = 21;
 
 /// How many numbers a candidate has.
 pub const WIDTH: usize = {
@@ -229,7 +231,7 @@ impl Signals {
                 out.push(values[*signal as usize] / largest);
             }
             out.extend(titles.compare(basket, product));
-            of_product(basket, product, &habits, out);
+            of_product(basket, product, &habits, past.stale, out);
             out.extend([
                 habits.orders,
                 habits.products,
@@ -252,7 +254,8 @@ impl Signals {
     }
 }
 
-fn of_product(basket: &Basket<'_>, product: u32, habits: &Habits, out: &mut Vec<f32>) {
+/// `stale` are the days since the log's end.
+fn of_product(basket: &Basket<'_>, product: u32, habits: &Habits, stale: f32, out: &mut Vec<f32>) {
     let column = |column| basket.column(column, product);
     let buyers = [
         Column::Buyers7,
@@ -278,8 +281,8 @@ fn of_product(basket: &Basket<'_>, product: u32, habits: &Habits, out: &mut Vec<
         first_buyers,
         first_buyers / (of_30 + 1.0),
     ]);
-    let first = column(Column::First);
-    out.extend([column(Column::Last), first, first - habits.last]);
+    let (first, last) = (column(Column::First) + stale, column(Column::Last) + stale);
+    out.extend([last, first, first - habits.last]);
     out.extend(
         [
             Column::Orders,
@@ -303,8 +306,11 @@ fn of_product(basket: &Basket<'_>, product: u32, habits: &Habits, out: &mut Vec<
 fn of_own(own: Option<&Own>, habits: &Habits, interval: f32) -> [f32; OF_OWN] {
     let (last, own_interval) = match own {
         None => (NEVER, NEVER),
-        Some(own) if own.orders > 1.0 => (own.last, (own.first - own.last) / (own.orders - 1.0)),
-        Some(own) => (own.last, NEVER),
+        Some(own) if own.orders > 1.0 => {
+            let interval = (own.first - own.last) / (own.orders - 1.0);
+            (own.last.min(LONGEST), interval.min(LONGEST))
+        }
+        Some(own) => (own.last.min(LONGEST), NEVER),
     };
     let usual = if own_interval < NEVER {
         own_interval
@@ -315,7 +321,12 @@ fn of_own(own: Option<&Own>, habits: &Habits, interval: f32) -> [f32; OF_OWN] {
         orders,
         first,
         since,
+        since_first,
+        of_four,
+        of_90_days,
         pieces,
+        newest_pieces,
+        newest_interval,
         faded,
         ..
     } = own.copied().unwrap_or(Own {
@@ -338,5 +349,15 @@ fn of_own(own: Option<&Own>, habits: &Habits, interval: f32) -> [f32; OF_OWN] {
         pieces / orders.max(1.0),
         orders / first.max(7.0),
         faded[1] / habits.lately.max(1e-9),
+        since_first,
+        orders / (since_first + 1.0),
+        of_four,
+        of_90_days / habits.orders_90.max(1.0),
+        newest_pieces - pieces / orders.max(1.0),
+        if orders > 1.0 {
+            newest_interval.min(LONGEST)
+        } else {
+            NEVER
+        },
     ]
 }

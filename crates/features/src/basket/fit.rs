@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16, ln};
 
 use super::{
-    COLUMNS, Column, HALF_LIVES, LARGEST, NOW, Reading, STEPS, TABLES, VERSION, WIDE, fade,
+    COLUMNS, Column, HALF_LIVES, LARGEST, MOST_TERMS, NOW, Reading, STEPS, TABLES, VERSION, WIDE,
+    fade,
 };
 use crate::flat::{self, Halves, Numbers};
 use crate::text::tokens;
@@ -25,8 +26,8 @@ const SHRINK_INTERVAL: f32 = 5.0;
 const USUAL_INTERVAL: f32 = 30.0;
 /// Products of a customer, at most.
 const MOST_OF_CUSTOMER: usize = 2_000;
-/// Terms of a title, at most.
-const MOST_TERMS: usize = 16;
+/// Bytes of a customer beside those of the products.
+const OF_CUSTOMER: usize = 6;
 
 /// A line of an order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,37 +67,57 @@ pub struct Learnt<'a> {
     pub tables: [Sources; TABLES],
     /// A title for each product; none for what isn't sold yet.
     pub titles: &'a [Option<&'a str>],
-    /// Customers' products in all, at most: the newest customers stay.
-    pub most_pairs: usize,
+    /// Bytes of all customers, at most: the newest customers stay.
+    pub customers_bytes: usize,
 }
 
 /// What a customer did with a product.
-struct Pair {
+struct Pair<'a> {
     customer: u32,
     product: u32,
     /// Days since each order with it, the oldest first.
+    ages: &'a [f32],
+}
+
+/// What every customer did, by customer, then by product.
+struct Pairs {
+    /// Customer, product, and where its ages end.
+    keys: Vec<(u32, u32, usize)>,
     ages: Vec<f32>,
 }
 
-/// By customer, then by product.
-fn pairs(orders: &[Order]) -> Vec<Pair> {
-    let mut all: Vec<(u32, u32, f32)> = Vec::new();
-    for order in orders {
-        let lines = order.lines.iter();
-        all.extend(lines.map(|line| (order.customer, line.product, order.age)));
+impl Pairs {
+    fn of(orders: &[Order]) -> Self {
+        let mut all: Vec<(u32, u32, f32)> = Vec::new();
+        for order in orders {
+            let lines = order.lines.iter();
+            all.extend(lines.map(|line| (order.customer, line.product, order.age)));
+        }
+        // Stable, so that what is oldest stays first.
+        all.sort_by_key(|(customer, product, _)| (*customer, *product));
+        let mut pairs = Self {
+            keys: Vec::new(),
+            ages: Vec::with_capacity(all.len()),
+        };
+        for same in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            pairs.ages.extend(same.iter().map(|(_, _, age)| *age));
+            pairs.keys.push((same[0].0, same[0].1, pairs.ages.len()));
+        }
+        pairs
     }
-    // Stable, so that what is oldest stays first.
-    all.sort_by_key(|(customer, product, _)| (*customer, *product));
-    all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-        .map(|same| Pair {
-            customer: same[0].0,
-            product: same[0].1,
-            ages: same.iter().map(|(_, _, age)| *age).collect(),
+
+    fn iter(&self) -> impl Iterator<Item = Pair<'_>> {
+        let starts = core::iter::once(0).chain(self.keys.iter().map(|(_, _, end)| *end));
+        let pairs = self.keys.iter().zip(starts);
+        pairs.map(|((customer, product, end), start)| Pair {
+            customer: *customer,
+            product: *product,
+            ages: &self.ages[start..*end],
         })
-        .collect()
+    }
 }
 
-impl Pair {
+impl Pair<'_> {
     fn first(&self) -> f32 {
         self.ages.first().copied().unwrap_or(0.0)
     }
@@ -110,14 +131,14 @@ impl Pair {
     }
 }
 
-fn columns(products: usize, orders: &[Order], pairs: &[Pair]) -> [Vec<f32>; COLUMNS] {
+fn columns(products: usize, orders: &[Order], pairs: &Pairs) -> [Vec<f32>; COLUMNS] {
     let mut columns: [Vec<f32>; COLUMNS] = core::array::from_fn(|_| vec![0.0; products]);
     let span = orders.iter().map(|order| order.age).fold(0.0, f32::max);
     columns[Column::Last as usize].fill(span);
     columns[Column::Promotion as usize].fill(1.0);
     let (mut regulars, mut returned) = (vec![0.0f32; products], vec![0.0f32; products]);
     let (mut gaps, mut intervals) = (vec![0.0f32; products], vec![0.0f32; products]);
-    for pair in pairs {
+    for pair in pairs.iter() {
         let p = pair.product as usize;
         let (first, last) = (pair.first(), pair.last());
         let mut count = |column: Column, yes: bool| {
@@ -198,50 +219,57 @@ struct Customer {
     products: Vec<(u32, u8)>,
 }
 
-/// What each customer bought; the newest customers, as many as there is room for.
-fn customers(pairs: &[Pair], most_pairs: usize) -> Vec<Customer> {
-    let mut customers: Vec<Customer> = pairs
-        .chunk_by(|a, b| a.customer == b.customer)
-        .map(|of| {
-            let mut products: Vec<(u8, f32, u32)> = of
-                .iter()
-                .map(|pair| {
-                    let class = match (pair.first() < NOW, pair.last() < NOW) {
-                        (true, _) => 0,
-                        (_, true) => 1,
-                        _ => 2,
-                    };
-                    let ages = pair.ages.iter();
-                    let weight = ages.map(|age| fade(*age, HALF_LIVES[1])).sum();
-                    (class, weight, pair.product)
-                })
-                .collect();
-            products.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
-            products.truncate(MOST_OF_CUSTOMER);
-            let up_to = |class: u8| products.partition_point(|p| p.0 <= class) as u16;
-            Customer {
-                last: of.iter().map(Pair::last).fold(f32::MAX, f32::min),
-                first_now: up_to(0),
-                now: up_to(1),
+/// What each customer bought; the newest customers, as many as there is room for,
+/// by what they bought: their place says nothing of who they are.
+fn customers(pairs: &Pairs, cell: usize, bytes: usize) -> Vec<Customer> {
+    let mut customers: Vec<Customer> = Vec::new();
+    let mut of: Vec<(u8, f32, u32)> = Vec::new();
+    let mut last = f32::MAX;
+    let mut pairs = pairs.iter().peekable();
+    while let Some(pair) = pairs.next() {
+        let class = match (pair.first() < NOW, pair.last() < NOW) {
+            (true, _) => 0,
+            (_, true) => 1,
+            _ => 2,
+        };
+        let weight = pair.ages.iter().map(|age| fade(*age, HALF_LIVES[1])).sum();
+        of.push((class, weight, pair.product));
+        last = last.min(pair.last());
+        if pairs
+            .peek()
+            .is_none_or(|next| next.customer != pair.customer)
+        {
+            of.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+            of.truncate(MOST_OF_CUSTOMER);
+            let up_to = |class: u8| of.partition_point(|p| p.0 <= class) as u16;
+            let (first_now, now) = (up_to(0), up_to(1));
+            let products = of.drain(..);
+            customers.push(Customer {
+                last,
+                first_now,
+                now,
                 products: products
-                    .iter()
-                    .map(|(_, weight, product)| (*product, nearest_step(*weight)))
+                    .map(|(_, w, product)| (product, nearest_step(w)))
                     .collect(),
-            }
-        })
-        .collect();
-    // One product alone tells nothing of others.
-    customers.retain(|customer| customer.products.len() > 1);
-    let mut order: Vec<usize> = (0..customers.len()).collect();
-    order.sort_by(|a, b| customers[*a].last.total_cmp(&customers[*b].last));
-    let mut pairs = 0;
-    for at in order {
-        pairs += customers[at].products.len();
-        if pairs > most_pairs {
-            customers[at].products.clear();
+            });
+            last = f32::MAX;
         }
     }
-    customers.retain(|customer| !customer.products.is_empty());
+    // One product alone tells nothing of others.
+    customers.retain(|customer| customer.products.len() > 1);
+    customers.sort_by(|a, b| {
+        a.last
+            .total_cmp(&b.last)
+            .then_with(|| a.products.cmp(&b.products))
+    });
+    let mut left = bytes;
+    customers.retain(|customer| {
+        let size = OF_CUSTOMER + cell * customer.products.len();
+        let fits = size <= left;
+        left = if fits { left - size } else { 0 };
+        fits
+    });
+    customers.sort_by(|a, b| a.products.cmp(&b.products));
     customers
 }
 
@@ -358,12 +386,14 @@ pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
     let products = learnt.products;
     assert!(learnt.tables.iter().all(|table| table.len() == products));
     assert_eq!(learnt.titles.len(), products);
-    let pairs = pairs(learnt.orders);
+    let pairs = Pairs::of(learnt.orders);
     let columns = columns(products, learnt.orders, &pairs).map(|column| Halves::of(&column));
-    let customers = customers(&pairs, learnt.most_pairs);
+    let wide = flat::is_wide(products);
+    let cell = if wide { 5 } else { 3 };
+    let customers = customers(&pairs, cell, learnt.customers_bytes);
+    drop(pairs);
     let tables = learnt.tables.each_ref().map(Written::of);
     let (terms, titles) = titles(learnt.titles);
-    let wide = flat::is_wide(products);
     let cells: usize = customers.iter().map(|c| c.products.len()).sum();
     let mut words = vec![
         VERSION,

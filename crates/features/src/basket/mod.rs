@@ -39,6 +39,8 @@ const FAR: u16 = 256;
 /// Customers that a query may look at, candidates, and places of a signal, at
 /// most.
 const MAX_FOUND: u32 = 1_000;
+/// Terms of a title, at most.
+const MOST_TERMS: usize = 16;
 /// Products of a shopper whose titles candidates are compared with, at most.
 const COMPARED: usize = 256;
 /// Steps in which a customer's weight of a product halves, and the largest.
@@ -171,14 +173,16 @@ impl<'a> Rows<'a> {
         i.checked_sub(1).map_or(0, end).min(end_of)..end_of
     }
 
-    /// What a product leads to, with weights.
-    fn from(self, product: u32) -> impl Iterator<Item = (u32, f32)> + 'a {
+    /// Calls with what a product leads to, and its weight.
+    fn from(self, product: u32, mut of: impl FnMut(u32, f32)) {
         let (scales, _) = self.scales.as_chunks::<2>();
-        Self::range(self.ends, product, self.weights.len()).filter_map(move |i| {
-            let to = self.to.get(i);
-            let scale = f16_to_f32(u16::from_le_bytes(*scales.get(to as usize)?));
-            Some((to, f32::from(self.weights[i].cast_signed()) * scale))
-        })
+        let cells = Self::range(self.ends, product, self.weights.len());
+        self.to.each(cells, self.weights, |to, weight| {
+            if let Some(scale) = scales.get(to as usize) {
+                let scale = f16_to_f32(u16::from_le_bytes(*scale));
+                of(to, f32::from(weight.cast_signed()) * scale);
+            }
+        });
     }
 }
 
@@ -289,6 +293,18 @@ impl<'a> Basket<'a> {
         cut.is_done().then_some(basket)
     }
 
+    /// Whether every product's cells come after those of the product before: what
+    /// opening it leaves out, because it is done for every request. Without it a
+    /// damaged log could make a query long.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let tables = self.tables.iter().map(|table| table.ends);
+        tables.chain([self.title_ends]).all(|ends| {
+            let (cells, _) = ends.as_chunks::<4>();
+            cells.iter().map(|c| u32::from_le_bytes(*c)).is_sorted()
+        })
+    }
+
     /// What is known of a product by itself; 0 where nothing is.
     #[must_use]
     pub fn column(&self, column: Column, product: u32) -> f32 {
@@ -323,7 +339,8 @@ impl<'a> Basket<'a> {
     fn title(&self, product: u32) -> impl Iterator<Item = (u16, f32)> + '_ {
         let (terms, _) = self.title_terms.as_chunks::<2>();
         let cells = self.title_weights.len();
-        Rows::range(self.title_ends, product, cells).filter_map(move |i| {
+        let title = Rows::range(self.title_ends, product, cells);
+        title.take(MOST_TERMS).filter_map(move |i| {
             let term = u16::from_le_bytes(*terms.get(i)?);
             Some((term, f32::from(self.title_weights[i])))
         })
@@ -342,9 +359,16 @@ struct Own {
     /// Days since the newest and the oldest of them.
     last: f32,
     first: f32,
-    /// Orders since the newest.
+    /// Orders since the newest, and since the oldest.
     since: f32,
+    since_first: f32,
+    /// How many of the newest four orders, and of those of 90 days, hold it.
+    of_four: f32,
+    of_90_days: f32,
     pieces: f32,
+    newest_pieces: f32,
+    /// Days between the newest two orders with it; 0 without a second.
+    newest_interval: f32,
     /// By [`HALF_LIVES`].
     faded: [f32; 3],
 }
@@ -387,6 +411,14 @@ impl Signals {
         }
     }
 
+    /// Whether more than being popular speaks for a product, after
+    /// [`Signals::candidates`].
+    #[must_use]
+    pub fn speak_for(&self, product: u32) -> bool {
+        let places = self.find(product).and_then(|row| self.places.get(row));
+        places.is_some_and(|of| of[..POPULAR].iter().any(|place| *place < FAR))
+    }
+
     /// Whether the shopper ever bought it.
     fn is_own(&self, row: usize) -> bool {
         row < self.own.len()
@@ -410,22 +442,21 @@ impl Signals {
             let [_, lately, habit] = self.own[row].faded;
             self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
             self.weights[product as usize] = lately;
-            for (table, signal) in [
-                (Table::Similar, Signal::Similar),
-                (Table::Recent, Signal::Recent),
-            ] {
-                for (to, weight) in basket.tables[table as usize].from(product) {
-                    self.add(to, signal, lately * weight);
-                }
-            }
-            for (to, weight) in basket.tables[Table::Weights as usize].from(product) {
+            let from = |table: Table| basket.tables[table as usize];
+            from(Table::Similar).from(product, |to, weight| {
+                self.add(to, Signal::Similar, lately * weight);
+            });
+            from(Table::Recent).from(product, |to, weight| {
+                self.add(to, Signal::Recent, lately * weight);
+            });
+            from(Table::Weights).from(product, |to, weight| {
                 self.add(to, Signal::Weights, lately * weight);
                 self.add(to, Signal::WeightsOnce, weight);
-            }
+            });
             if self.own[row].since == 0.0 {
-                for (to, weight) in basket.tables[Table::SameOrder as usize].from(product) {
+                from(Table::SameOrder).from(product, |to, weight| {
                     self.add(to, Signal::SameOrder, weight);
-                }
+                });
             }
         }
         self.meet(basket);
@@ -433,7 +464,11 @@ impl Signals {
 
     /// The shopper's own orders, product by product.
     fn remember(&mut self, past: &Past) {
-        for (since, order) in past.orders.iter().rev().enumerate() {
+        // Orders of one moment, whose order nobody knows, are one.
+        let (mut since, mut age) = (0usize, None);
+        for order in past.orders.iter().rev() {
+            since += usize::from(age.is_some_and(|age| age != order.age));
+            age = Some(order.age);
             let faded = HALF_LIVES.map(|half| fade(order.age, half));
             for line in &order.lines {
                 let Some(row) = self.row(line.product) else {
@@ -443,11 +478,18 @@ impl Signals {
                     self.own.push(Own {
                         last: order.age,
                         since: since as f32,
+                        newest_pieces: line.pieces,
                         ..Own::default()
                     });
                 }
                 let own = &mut self.own[row];
+                if own.orders == 1.0 {
+                    own.newest_interval = order.age - own.last;
+                }
                 own.orders += 1.0;
+                own.since_first = since as f32;
+                own.of_four += f32::from(u8::from(since < 4));
+                own.of_90_days += f32::from(u8::from(order.age < 90.0));
                 own.first = order.age;
                 own.pieces += line.pieces;
                 for (sum, faded) in own.faded.iter_mut().zip(faded) {
@@ -469,14 +511,15 @@ impl Signals {
         let mut alike: Vec<(f32, u32)> = Vec::new();
         for customer in basket.customers() {
             let (mut dot, mut square, mut others) = (0.0f32, 0.0f32, false);
-            for i in customer.start..customer.end {
-                let weight = steps[usize::from(basket.weights[i])];
-                let product = basket.log.get(i) as usize;
-                let own = self.weights.get(product).copied().unwrap_or(0.0);
+            let bought = customer.start..customer.end;
+            basket.log.each(bought, basket.weights, |product, step| {
+                let weight = steps[usize::from(step)];
+                let own = self.weights.get(product as usize).copied();
+                let own = own.unwrap_or(0.0);
                 others |= own == 0.0;
                 dot += own * weight;
                 square += weight * weight;
-            }
+            });
             if dot > 0.0 && others {
                 alike.push((dot / square.sqrt(), self.met.len() as u32));
                 self.met.push(customer);

@@ -71,7 +71,7 @@ fn section_of(orders: &[Order], products: usize, tables: [Sources; TABLES]) -> V
         orders,
         tables,
         titles: &titles,
-        most_pairs: 1_000,
+        customers_bytes: 10_000,
     })
 }
 
@@ -237,13 +237,16 @@ fn encoded_numbers_have_a_group_each_and_tell_what_they_should() {
     assert!(rows[0][titles] > 0.9 && rows[1][titles] > 0.9);
     assert!((rows[0][titles + 1] - 1.0).abs() < 1e-2 && rows[0][titles + 2] == 1.0);
     assert_eq!(rows[2][titles..titles + 3], [0.0; 3]);
-    // The last 16: what the shopper did with it, and which list it is.
-    let own = |row: usize| &rows[row][WIDTH - 16..];
+    // The last ones: what the shopper did with it, and which list it is.
+    let own = |row: usize| &rows[row][WIDTH - 22..];
     assert_eq!(own(0)[..4], [2.0, 8.0, 60.0, 1.0]);
     assert_eq!(own(0)[7..10], [0.0, 0.0, 52.0]);
     assert_eq!(own(1)[..4], [1.0, 8.0, 8.0, 0.5]);
     assert_eq!(own(2)[..4], [0.0, 999.0, 0.0, 0.0]);
-    assert_eq!(own(0)[15], 0.0);
+    let repeated = [1.0, 1.0, 2.0, 1.0];
+    assert_eq!(own(0)[15..19], repeated);
+    assert_eq!(own(0)[20..], [52.0, 0.0]);
+    assert_eq!(own(1)[15..19], [0.0, 1.0, 1.0, 0.5]);
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn ones_own_past_in_the_log_is_nobody_alike() {
 fn the_newest_customers_stay_where_room_is_short() {
     let titles = vec![None; PRODUCTS];
     let orders = orders();
-    let of = |most_pairs: usize| {
+    let of = |customers_bytes: usize| {
         let section = write(&Learnt {
             reading: Reading {
                 neighbours: 1,
@@ -284,7 +287,7 @@ fn the_newest_customers_stay_where_room_is_short() {
             orders: &orders,
             tables: [0.0; TABLES].map(ring),
             titles: &titles,
-            most_pairs,
+            customers_bytes,
         });
         let basket = Basket::open(&section, PRODUCTS).expect("a section");
         basket
@@ -297,8 +300,10 @@ fn the_newest_customers_stay_where_room_is_short() {
             .collect::<Vec<_>>()
     };
     assert_eq!(of(100).len(), 4);
-    assert_eq!(of(4), [[5, 0, 2]], "customer 1 alone, who came last");
-    assert!(of(2).is_empty());
+    assert!(of(100).is_sorted(), "who they are decides no place");
+    // Six bytes for a customer, three for a product.
+    assert_eq!(of(15), [[5, 0, 2]], "customer 1 alone, who came last");
+    assert!(of(14).is_empty());
 }
 
 #[test]

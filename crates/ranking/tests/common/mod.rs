@@ -77,7 +77,10 @@ pub(crate) fn model(
         as_of: Timestamp(0),
         currency: Currency::parse("EUR").unwrap(),
     };
-    let reference = (0..width).flat_map(|_| REFERENCE.to_le_bytes()).collect();
+    // One for each list.
+    let reference = (0..2 * width)
+        .flat_map(|_| REFERENCE.to_le_bytes())
+        .collect();
     program
         .compile(&[
             ("meta", meta.write()),

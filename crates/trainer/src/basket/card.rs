@@ -27,7 +27,10 @@ pub(super) fn card(
          For ordering products on a page of the shop whose orders it was learnt from. Not for prices, \
          credit, or any decision about a person.\n\n\
          - It knows orders only; what a shopper looks at changes nothing.\n\
-         - Without orders of the shopper's own the list is what is popular.\n\
+         - Without orders of the shopper's own the candidates are what is popular.\n\
+         - What is new to the shopper is what none of the orders holds that a request tells.\n\
+         - Popularity, prices and ages are as of the newest order that it knows: make it again every few weeks.\n\
+         - Titles are the newest ones, in the windows that teach, too.\n\
          - It is measured on who bought what, under whatever the shop showed at the time. That is not the \
          same as the effect of showing these rankings; only an experiment tells that.\n\n",
         env!("CARGO_PKG_VERSION"),
@@ -51,16 +54,16 @@ pub(super) fn card(
         out,
         "## What is in it\n\n\
          Four tables from product to product with {} weights each at most (cosines of customers, of the newest \
-         customers and of orders; EASE), what customers bought (at most {} products of customers, the newest \
-         customers first), titles as TF-IDF, and {} trees (LambdaMART) over {} numbers of each candidate, learnt from \
+         customers and of orders; EASE), what customers bought (at most {} bytes, the newest customers first), titles as TF-IDF, and {} trees (LambdaMART) over {} numbers of each candidate, learnt from \
          {} windows of {WINDOW} days: {} lists of everything, {} of what was new, {} rows. {} bytes.\n\n\
-         **It holds what each customer bought, without names, dates or prices. Who downloads the model can read it. \
-         Ship it to browsers only where that is acceptable; at the edge it stays with the shop.**\n\n\
+         **It holds what each customer bought, without names, and when, to within days. Who downloads the model can read \
+         it, and with it the prices. Ship it to browsers only where that is acceptable; at the edge it stays with the \
+         shop.**\n\n\
          | what the trees look at | share of what they gained |\n|---|---:|",
         model.room.weights,
-        model.room.pairs,
+        model.room.customers,
         model.forest.trees.len(),
-        model.reference.len(),
+        model.reference[0].len(),
         outcome.windows,
         outcome.lists[0],
         outcome.lists[1],

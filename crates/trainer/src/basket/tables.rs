@@ -6,7 +6,7 @@ use shelfedge_features::basket::fit::Sources;
 use shelfedge_features::trails::fit::Sequences;
 
 use crate::boost::shared;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::export::internal;
 
 /// Products that a thread takes at a time.
@@ -28,11 +28,12 @@ fn holders(sets: &Sequences, products: usize) -> Vec<Vec<u32>> {
     holders
 }
 
-/// Counts, for one product after the other, the sets that hold it and each
-/// other one, and gives them to `of` sorted by product.
+/// Counts, for one of the `wanted` products after the other, the sets that hold
+/// it and each other one, and gives them to `of` sorted by product.
 fn together<T: Send + Clone>(
     sets: &Sequences,
     products: usize,
+    wanted: impl Fn(u32) -> bool + Sync,
     none: T,
     of: impl Fn(u32, &[(u32, f32)]) -> T + Sync,
 ) -> Vec<T> {
@@ -44,7 +45,7 @@ fn together<T: Send + Clone>(
         |(start, out)| {
             let mut counts = vec![0.0f32; products];
             let mut met: Vec<u32> = Vec::new();
-            for (product, out) in (start..).zip(out) {
+            for (product, out) in (start..).zip(out).filter(|(p, _)| wanted(*p)) {
                 for set in &holders[product as usize] {
                     for other in sets.get(*set as usize) {
                         let count = &mut counts[*other as usize];
@@ -78,21 +79,30 @@ fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
 /// Cosines of the sets that hold two products, drawn to 0 by `shrink`; the
 /// `keep` largest for each product.
 pub(super) fn cosines(sets: &Sequences, products: usize, shrink: f32, keep: usize) -> Sources {
+    if keep == 0 {
+        return vec![Vec::new(); products];
+    }
     let mut held = vec![0.0f32; products];
     for product in &sets.products {
         held[*product as usize] += 1.0;
     }
-    together(sets, products, Vec::new(), |product, row| {
-        let own = held[product as usize];
-        let weights = row
-            .iter()
-            .filter(|(other, _)| *other != product)
-            .map(|(other, both)| {
-                let norm = (own * held[*other as usize]).sqrt();
-                (*other, both / (norm + shrink))
-            });
-        strongest(weights.collect(), keep)
-    })
+    together(
+        sets,
+        products,
+        |_| true,
+        Vec::new(),
+        |product, row| {
+            let own = held[product as usize];
+            let weights = row
+                .iter()
+                .filter(|(other, _)| *other != product)
+                .map(|(other, both)| {
+                    let norm = (own * held[*other as usize]).sqrt();
+                    (*other, both / (norm + shrink))
+                });
+            strongest(weights.collect(), keep)
+        },
+    )
 }
 
 /// The weights with which a set's products tell each other best, in closed form
@@ -112,17 +122,15 @@ pub(super) fn ease(sets: &Sequences, products: usize, ridge: f32, keep: usize) -
     chosen.sort_unstable();
     let size = chosen.len();
     let mut sources = vec![Vec::new(); products];
-    if size < 2 {
+    if size < 2 || keep == 0 {
         return Ok(sources);
     }
     let mut place = vec![usize::MAX; products];
     for (i, product) in chosen.iter().enumerate() {
         place[*product as usize] = i;
     }
-    let rows = together(sets, products, Vec::new(), |product, row| {
-        if place[product as usize] == usize::MAX {
-            return Vec::new();
-        }
+    let is_chosen = |product: u32| place[product as usize] != usize::MAX;
+    let rows = together(sets, products, is_chosen, Vec::new(), |_, row| {
         let mut dense = vec![0.0f32; size];
         for (other, both) in row {
             if let Some(cell) = dense.get_mut(place[*other as usize]) {
@@ -192,7 +200,12 @@ fn small_inverse(matrix: &[f32], size: usize) -> Result<Vec<f32>> {
     for k in 0..size {
         let pivot = a[k * size + k];
         if pivot.is_nan() || pivot <= 0.0 {
-            return Err(internal("ease", "the matrix of common counts is singular"));
+            return Err(Error::fault(
+                "ease_singular",
+                "orders",
+                "the closed form of EASE needs more digits than there are",
+                "leave it out: without = [\"ease\"] in a settings file",
+            ));
         }
         a[k * size + k] = 1.0;
         for j in 0..size {
