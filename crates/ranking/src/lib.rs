@@ -591,8 +591,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 let signals = &mut workspace.signals;
                 let found = signals.candidates(basket, query.new_only);
                 let similar = |product| signals.speak_for(product);
+                // As many whatever the limit, which only cuts the list.
                 given.unwrap_or_else(|| {
-                    recall::followers(&tables, &shopper, &found, similar, is_new, query.limit)
+                    recall::followers(&tables, &shopper, &found, similar, is_new, MAX_LIMIT)
                 })
             }
         };

@@ -778,6 +778,7 @@ pub fn run(
 mod tests {
     use super::*;
     use crate::shop::{Line as ShopLine, ShopCustomer, ShopOrder, ShopProduct};
+    use shelfedge_commerce::ProductId;
     use shelfedge_commerce::money::Currency;
 
     /// Customers who buy three of eight products every ten days; the product whose
@@ -887,10 +888,15 @@ mod tests {
                 let mut found = signals.candidates(&basket, new);
                 found.sort_unstable();
                 signals.encode(&basket, &past, new, &found, &mut encoded);
+                let code = |product: &u32| cut.products[*product as usize].code.as_str();
+                let given: Vec<ProductId> = found
+                    .iter()
+                    .map(|product| ProductId::new(code(product)).expect("an id"))
+                    .collect();
                 let query = shelfedge_ranking::Query {
                     now: Timestamp(as_of),
                     events: history.before(case.customer, as_of),
-                    candidates: None,
+                    candidates: Some(&given),
                     limit: 1,
                     new_only: new,
                     context: shelfedge_ranking::Context::default(),
