@@ -15,6 +15,7 @@ pub mod export;
 pub mod golden;
 pub mod import;
 pub mod learn;
+mod logged;
 pub mod metrics;
 pub mod model;
 pub mod next;

@@ -16,23 +16,21 @@ use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 use shelfedge_commerce::time::{DAY, SECOND, Timestamp};
 use shelfedge_engine::math::ln_1p;
+use shelfedge_features::Past;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
 use shelfedge_features::basket::{self, Basket, Reading, Signals, WIDTH};
 use shelfedge_features::fit::{self, TableOptions};
-use shelfedge_features::tables::{self as shop_tables, Meta};
 use shelfedge_features::trails::fit::Sequences;
-use shelfedge_features::{Past, Spec};
-use shelfedge_onnx::{Options, lower};
 use shelfedge_ranking::MAX_EVENTS;
-use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha256};
 
 use crate::boost::{self, Forest, Lists, Node, shared};
-use crate::bundle::{CARD, MANIFEST, Staging};
+use crate::bundle::Staging;
 use crate::card::Comparison;
 use crate::error::{Error, Result};
 use crate::examples::History;
-use crate::export::{forest as forest_onnx, internal};
+use crate::export::internal;
 use crate::import::{Imported, import};
+use crate::logged::{Compiled, Content, Parts};
 use crate::protocol::{self, Case, Lists as Ranked, Window, cases, evaluate};
 use crate::ranking;
 use crate::rng::Rng;
@@ -500,13 +498,6 @@ fn only_for(new: bool, tree: Vec<Node>) -> Vec<Node> {
     out
 }
 
-/// A model bound to a shop's orders: what is shipped.
-struct Compiled {
-    onnx: Vec<u8>,
-    shelf: Vec<u8>,
-    digests: Digests,
-}
-
 /// Binds a model to the orders before a moment.
 fn compile(
     model: &Model,
@@ -518,27 +509,6 @@ fn compile(
 ) -> Result<Compiled> {
     let shop = &shop.until(as_of);
     let section = section(shop, as_of, model.room, settings)?;
-    let spec = Spec::empty();
-    let spec_json = spec.to_json();
-    let spec_digest = sha256(spec_json.as_bytes());
-    let metadata = [
-        ("shelfedge.task", "ranking".to_owned()),
-        ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("shelfedge.spec_sha256", hex(&spec_digest)),
-        ("shelfedge.data_sha256", hex(&data)),
-        ("shelfedge.as_of", Timestamp(as_of).to_string()),
-        (
-            "shelfedge.licence",
-            "weights and tables under the licence of the training data; see CARD.md".to_owned(),
-        ),
-        ("shelfedge.spec", spec_json),
-    ];
-    let onnx = forest_onnx("basket", &model.forest, WIDTH, &metadata)?;
-    let digests = Digests {
-        spec: spec_digest,
-        onnx: sha256(&onnx),
-        data,
-    };
     let known = &history.orders[..shop.orders.len()];
     let options = TableOptions::default();
     let slots = BTreeMap::new();
@@ -547,33 +517,20 @@ fn compile(
     if !ids.eq(shop.products.iter().map(|product| &product.code)) {
         return Err(internal("products", "two parts number the products unlike"));
     }
-    let written = shop_tables::write(&fitted.rows, options.neighbours, &fitted.popular);
     let reference = model.reference.iter().flatten();
-    let reference = reference.flat_map(|x| x.to_le_bytes());
-    let meta = Meta {
-        spec: digests.spec,
-        onnx: digests.onnx,
-        data,
-        as_of: Timestamp(as_of),
+    Content {
+        input: ("basket", WIDTH),
+        forest: &model.forest,
+        section: (basket::SECTION, section),
+        reference: reference.flat_map(|x| x.to_le_bytes()).collect(),
+        products: &fitted.rows,
+        neighbours: options.neighbours,
+        popular: &fitted.popular,
+        as_of: Some(Timestamp(as_of)),
         currency: shop.currency,
-    };
-    let shelf = lower(&onnx, &Options::default())
-        .map_err(|e| internal("lowering", e.to_string()))?
-        .compile(&[
-            ("meta", meta.write()),
-            ("spec", spec.write()),
-            ("products", written.products),
-            ("similar", written.similar),
-            ("popular", written.popular),
-            (basket::SECTION, section),
-            ("reference", reference.collect()),
-        ])
-        .map_err(|e| internal("compile", e.to_string()))?;
-    Ok(Compiled {
-        onnx,
-        shelf,
-        digests,
-    })
+        data,
+    }
+    .compile()
 }
 
 /// Both lists for the queries of a window, and the share of what was bought that
@@ -682,23 +639,19 @@ impl Outcome {
 /// A bundle that isn't written yet.
 #[derive(Debug)]
 pub struct Bundle {
-    parts: [(&'static str, Vec<u8>); 4],
+    parts: Parts,
     outcome: Outcome,
 }
 
 impl Bundle {
     /// The compiled model.
     pub fn shelf(&self) -> &[u8] {
-        &self.parts[0].1
+        self.parts.shelf()
     }
 
     /// Puts the bundle in the place of what is at `out`.
     pub fn write(mut self, out: &Path) -> Result<Outcome> {
-        let staging = Staging::begin(out)?;
-        for (name, bytes) in &self.parts {
-            staging.write(name, bytes)?;
-        }
-        staging.commit()?;
+        self.parts.write(out)?;
         self.outcome.out = out.display().to_string();
         Ok(self.outcome)
     }
@@ -730,26 +683,8 @@ pub fn build(
     };
     let window = measured.map(|(window, _)| window);
     let card = card::card(imported, &model, settings, window, &outcome);
-    let manifest = Manifest {
-        task: "ranking".to_owned(),
-        producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
-        created: Timestamp(shop.end()),
-        parts: [
-            ("model.shelf".to_owned(), ManifestPart::of(&compiled.shelf)),
-            ("model.onnx".to_owned(), ManifestPart::of(&compiled.onnx)),
-        ]
-        .into_iter()
-        .collect(),
-        digests: compiled.digests,
-        shelf: compiled.digests,
-    };
     Ok(Bundle {
-        parts: [
-            ("model.shelf", compiled.shelf),
-            ("model.onnx", compiled.onnx),
-            (CARD, card.into_bytes()),
-            (MANIFEST, manifest.to_json()),
-        ],
+        parts: compiled.bundle(Timestamp(shop.end()), card),
         outcome,
     })
 }

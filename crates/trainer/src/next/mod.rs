@@ -15,19 +15,18 @@ use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_commerce::{Event, EventItem, EventKind, ProductId};
-use shelfedge_features::tables::{self, Meta, ProductRow};
+use shelfedge_features::Stats;
+use shelfedge_features::tables::ProductRow;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
 use shelfedge_features::trails::{self, Index, Part, Reading, Sum, Sums, Trails};
-use shelfedge_features::{Spec, Stats};
-use shelfedge_onnx::{Options, lower};
 use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
-use shelfedge_wire::manifest::{Digests, Manifest, Part as ManifestPart, hex, sha256};
 
 use crate::boost::{self, Forest, Lists, shared};
-use crate::bundle::{CARD, MANIFEST, Staging};
+use crate::bundle::Staging;
 use crate::error::{Error, Result};
-use crate::export::{forest as forest_onnx, internal};
+use crate::export::internal;
 use crate::import::sequences::{Kind, Log, SequenceMapping, SequenceReport, import};
+use crate::logged::{Compiled, Content, Parts};
 use crate::rng::Rng;
 use crate::settings;
 use crate::watch::Watch;
@@ -411,13 +410,6 @@ fn learn(
     })
 }
 
-/// A model bound to a log: what is shipped.
-struct Compiled {
-    onnx: Vec<u8>,
-    shelf: Vec<u8>,
-    digests: Digests,
-}
-
 /// Binds a model to a log.
 fn compile(
     model: &Model,
@@ -430,26 +422,6 @@ fn compile(
 ) -> Result<Compiled> {
     let products = ids.len();
     let section = section(log, products, &model.reading, model.dims, seed, watch)?;
-    let spec = Spec::empty();
-    let spec_json = spec.to_json();
-    let spec_digest = sha256(spec_json.as_bytes());
-    let metadata = [
-        ("shelfedge.task", "ranking".to_owned()),
-        ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("shelfedge.spec_sha256", hex(&spec_digest)),
-        ("shelfedge.data_sha256", hex(&data)),
-        (
-            "shelfedge.licence",
-            "weights and tables under the licence of the training data; see CARD.md".to_owned(),
-        ),
-        ("shelfedge.spec", spec_json),
-    ];
-    let onnx = forest_onnx("trail", &model.forest, model.reference.len(), &metadata)?;
-    let digests = Digests {
-        spec: spec_digest,
-        onnx: sha256(&onnx),
-        data,
-    };
     let rows: Vec<ProductRow> = ids
         .iter()
         .map(|id| ProductRow {
@@ -459,35 +431,20 @@ fn compile(
             similar: Vec::new(),
         })
         .collect();
-    let written = tables::write(&rows, 0, &popular(log, products, model.reading.clock));
-    let reference = model.reference.iter().flat_map(|x| x.to_le_bytes());
-    let shelf = lower(&onnx, &Options::default())
-        .map_err(|e| internal("lowering", e.to_string()))?
-        .compile(&[
-            (
-                "meta",
-                Meta {
-                    spec: digests.spec,
-                    onnx: digests.onnx,
-                    data,
-                    as_of: Timestamp(0),
-                    currency: mapping.currency,
-                }
-                .write(),
-            ),
-            ("spec", spec.write()),
-            ("products", written.products),
-            ("similar", written.similar),
-            ("popular", written.popular),
-            (trails::SECTION, section),
-            ("reference", reference.collect()),
-        ])
-        .map_err(|e| internal("compile", e.to_string()))?;
-    Ok(Compiled {
-        onnx,
-        shelf,
-        digests,
-    })
+    let reference = model.reference.iter();
+    Content {
+        input: ("trail", model.reference.len()),
+        forest: &model.forest,
+        section: (trails::SECTION, section),
+        reference: reference.flat_map(|x| x.to_le_bytes()).collect(),
+        products: &rows,
+        neighbours: 0,
+        popular: &popular(log, products, model.reading.clock),
+        as_of: None,
+        currency: mapping.currency,
+        data,
+    }
+    .compile()
 }
 
 /// Products by how often they occur; in sessions, first by the newest tenth.
@@ -769,23 +726,19 @@ impl Outcome {
 /// A bundle that isn't written yet.
 #[derive(Debug)]
 pub struct Bundle {
-    parts: [(&'static str, Vec<u8>); 4],
+    parts: Parts,
     outcome: Outcome,
 }
 
 impl Bundle {
     /// The compiled model.
     pub fn shelf(&self) -> &[u8] {
-        &self.parts[0].1
+        self.parts.shelf()
     }
 
     /// Puts the bundle in the place of what is at `out`.
     pub fn write(mut self, out: &Path) -> Result<Outcome> {
-        let staging = Staging::begin(out)?;
-        for (name, bytes) in &self.parts {
-            staging.write(name, bytes)?;
-        }
-        staging.commit()?;
+        self.parts.write(out)?;
         self.outcome.out = out.display().to_string();
         Ok(self.outcome)
     }
@@ -842,26 +795,8 @@ pub fn build(
         shelf_bytes: compiled.shelf.len(),
     };
     let card = card::card(mapping, &model, settings, &outcome);
-    let manifest = Manifest {
-        task: "ranking".to_owned(),
-        producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
-        created: Timestamp(0),
-        parts: [
-            ("model.shelf".to_owned(), ManifestPart::of(&compiled.shelf)),
-            ("model.onnx".to_owned(), ManifestPart::of(&compiled.onnx)),
-        ]
-        .into_iter()
-        .collect(),
-        digests: compiled.digests,
-        shelf: compiled.digests,
-    };
     Ok(Bundle {
-        parts: [
-            ("model.shelf", compiled.shelf),
-            ("model.onnx", compiled.onnx),
-            (CARD, card.into_bytes()),
-            (MANIFEST, manifest.to_json()),
-        ],
+        parts: compiled.bundle(Timestamp(0), card),
         outcome,
     })
 }
