@@ -196,7 +196,8 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
             .args(deny),
     )?;
     tally.add(Tally::ONE);
-    // The boundaries have code that exists only for their target.
+    // The boundaries have code that exists only for their target; in the profile
+    // that they are built with, so that no macro is compiled twice.
     for (package, target) in [
         ("shelfedge-browser", "wasm32-unknown-unknown"),
         ("shelfedge-edge", "wasm32-wasip2"),
@@ -205,7 +206,7 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
             context
                 .cargo()
                 .args(["clippy", "--locked", "--lib", "--package", package])
-                .args(["--target", target])
+                .args(["--target", target, "--profile", "wasm"])
                 .args(deny),
         )?;
         tally.add(Tally::ONE);
@@ -221,6 +222,9 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
                 "--no-deps",
                 "--document-private-items",
             ])
+            // Examples ask for the features of development, which are those that
+            // all else here is checked with: without, tract is checked again.
+            .args(["--lib", "--bins", "--examples"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     tally.add(Tally::ONE);
