@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use shelfedge_ranking::{Ranker, Workspace};
-use shelfedge_tests::{Case, Shop, cases, model, skip};
+use shelfedge_tests::{BUNDLES, Case, RANKING, Shop, cases, model, skip};
 use shelfedge_wire::manifest::Manifest;
 use shelfedge_wire::rank;
 
@@ -17,11 +17,12 @@ struct Bundle {
     cases: Vec<Case>,
 }
 
-fn bundle() -> Option<Bundle> {
+fn bundle(folder: &str) -> Option<Bundle> {
+    let part = |name| model(folder, name);
     let (Some(shelf), Some(manifest), Some(cases)) =
-        (model("model.shelf"), model("manifest.json"), cases())
+        (part("model.shelf"), part("manifest.json"), cases(folder))
     else {
-        skip("models/ranking holds no bundle");
+        skip(&format!("{folder} holds no bundle"));
         return None;
     };
     let manifest = Manifest::parse(&manifest).expect("a manifest");
@@ -35,6 +36,11 @@ fn bundle() -> Option<Bundle> {
     })
 }
 
+/// Every kind of model.
+fn bundles() -> Vec<Bundle> {
+    BUNDLES.into_iter().filter_map(bundle).collect()
+}
+
 fn native(bundle: &Bundle, case: &Case, workspace: &mut Workspace) -> String {
     let request = rank::parse(&case.request, &shelfedge_wire::Limits::default())
         .unwrap_or_else(|faults| panic!("{}: {faults}", case.name));
@@ -45,67 +51,72 @@ fn native(bundle: &Bundle, case: &Case, workspace: &mut Workspace) -> String {
 
 #[test]
 fn there_are_32_golden_cases_and_every_one_ranks_something() {
-    let Some(bundle) = bundle() else { return };
-    assert_eq!(bundle.cases.len(), 32);
-    for case in &bundle.cases {
-        assert!(case.rows > 0, "{}", case.name);
-        assert_eq!(case.scores.len(), case.rows, "{}", case.name);
-        assert_eq!(case.products.len(), case.rows, "{}", case.name);
-        let response: serde_json::Value = serde_json::from_str(&case.response).unwrap();
-        assert!(
-            !response["items"].as_array().unwrap().is_empty(),
-            "{}: an empty ranking proves nothing",
-            case.name
-        );
+    for bundle in bundles() {
+        assert_eq!(bundle.cases.len(), 32);
+        for case in &bundle.cases {
+            assert!(case.rows > 0, "{}", case.name);
+            assert_eq!(case.scores.len(), case.rows, "{}", case.name);
+            assert_eq!(case.products.len(), case.rows, "{}", case.name);
+            let response: serde_json::Value = serde_json::from_str(&case.response).unwrap();
+            assert!(
+                !response["items"].as_array().unwrap().is_empty(),
+                "{}: an empty ranking proves nothing",
+                case.name
+            );
+        }
     }
 }
 
 #[test]
 fn native_gives_the_recorded_bytes() {
-    let Some(bundle) = bundle() else { return };
-    let mut workspace = Workspace::default();
-    for case in &bundle.cases {
-        assert_eq!(
-            native(&bundle, case, &mut workspace),
-            case.response,
-            "{}",
-            case.name
-        );
+    for bundle in bundles() {
+        let mut workspace = Workspace::default();
+        for case in &bundle.cases {
+            assert_eq!(
+                native(&bundle, case, &mut workspace),
+                case.response,
+                "{}",
+                case.name
+            );
+        }
     }
 }
 
 #[test]
 fn native_scores_are_the_learners() {
-    let Some(bundle) = bundle() else { return };
-    let mut workspace = Workspace::default();
-    for case in &bundle.cases {
-        let learner: BTreeMap<&str, f32> = case
-            .products
-            .iter()
-            .map(String::as_str)
-            .zip(case.scores.iter().copied())
-            .collect();
-        let said = native(&bundle, case, &mut workspace);
-        let response: serde_json::Value = serde_json::from_str(&said).unwrap();
-        let mut last = f64::INFINITY;
-        for item in response["items"].as_array().unwrap() {
-            let id = item["item_id"].as_str().unwrap();
-            let score = item["score"].as_f64().unwrap();
-            let expected = f64::from(learner[id]);
-            assert!(
-                (score - expected).abs() <= f64::from(TOLERANCE),
-                "{}: {id} scores {score}, the learner said {expected}",
-                case.name
-            );
-            assert!(score <= last, "{}: {id} is out of order", case.name);
-            last = score;
+    for bundle in bundles() {
+        let mut workspace = Workspace::default();
+        for case in &bundle.cases {
+            let learner: BTreeMap<&str, f32> = case
+                .products
+                .iter()
+                .map(String::as_str)
+                .zip(case.scores.iter().copied())
+                .collect();
+            let said = native(&bundle, case, &mut workspace);
+            let response: serde_json::Value = serde_json::from_str(&said).unwrap();
+            let mut last = f64::INFINITY;
+            for item in response["items"].as_array().unwrap() {
+                let id = item["item_id"].as_str().unwrap();
+                let score = item["score"].as_f64().unwrap();
+                let expected = f64::from(learner[id]);
+                assert!(
+                    (score - expected).abs() <= f64::from(TOLERANCE),
+                    "{}: {id} scores {score}, the learner said {expected}",
+                    case.name
+                );
+                assert!(score <= last, "{}: {id} is out of order", case.name);
+                last = score;
+            }
         }
     }
 }
 
 #[test]
 fn the_edge_gives_the_recorded_bytes_over_http() {
-    let Some(bundle) = bundle() else { return };
+    let Some(bundle) = bundle(RANKING) else {
+        return;
+    };
     let Some(shop) = Shop::start(&[]) else { return };
     for case in &bundle.cases {
         let answer = shop.rank(&case.request);
@@ -116,7 +127,9 @@ fn the_edge_gives_the_recorded_bytes_over_http() {
 
 #[test]
 fn the_edge_repeats_itself_whatever_came_between() {
-    let Some(bundle) = bundle() else { return };
+    let Some(bundle) = bundle(RANKING) else {
+        return;
+    };
     let Some(shop) = Shop::start(&[]) else { return };
     let (first, second) = (&bundle.cases[0], &bundle.cases[1]);
     let before = shop.rank(&first.request).text();
@@ -127,7 +140,9 @@ fn the_edge_repeats_itself_whatever_came_between() {
 
 #[test]
 fn whitespace_and_unknown_fields_change_nothing() {
-    let Some(bundle) = bundle() else { return };
+    let Some(bundle) = bundle(RANKING) else {
+        return;
+    };
     let Some(shop) = Shop::start(&[]) else { return };
     let case = &bundle.cases[0];
     let mut request: serde_json::Value = serde_json::from_slice(&case.request).unwrap();
@@ -138,13 +153,13 @@ fn whitespace_and_unknown_fields_change_nothing() {
 
 #[test]
 fn a_swapped_part_is_refused_by_name() {
-    let Some(manifest) = model("manifest.json") else {
+    let Some(manifest) = model(RANKING, "manifest.json") else {
         skip("models/ranking holds no bundle");
         return;
     };
     let manifest = Manifest::parse(&manifest).unwrap();
-    let mut shelf = model("model.shelf").unwrap();
-    let onnx = model("model.onnx").unwrap();
+    let mut shelf = model(RANKING, "model.shelf").unwrap();
+    let onnx = model(RANKING, "model.onnx").unwrap();
     let swapped = manifest.check_part("model.shelf", &onnx).unwrap_err();
     assert_eq!(swapped.part(), "model.shelf");
     let last = shelf.len() - 1;

@@ -3,7 +3,7 @@
 
 use shelfedge_onnx::reference::{Reference, Tensor};
 use shelfedge_ranking::{Input, Ranker, Workspace};
-use shelfedge_tests::{Case, cases, model, skip};
+use shelfedge_tests::{BUNDLES, Case, cases, model, skip};
 
 /// How far an f32 score may lie from the learner's own.
 const TOLERANCE: f32 = 1e-4;
@@ -55,65 +55,69 @@ fn compare(case: &Case, who: &str, scores: &[f32]) {
 
 #[test]
 fn tract_says_what_the_learner_said() {
-    let (Some(cases), Some(onnx)) = (cases(), model("model.onnx")) else {
-        skip("models/ranking holds no bundle");
-        return;
-    };
-    let reference = Reference::load(&onnx).expect("tract loads the ONNX");
-    for case in &cases {
-        let inputs: Vec<(&str, Tensor)> = reference
-            .inputs()
-            .iter()
-            .map(|name| (name.as_str(), tensor(case, name, shared(name))))
-            .collect();
-        let outputs = reference
-            .run(&inputs)
-            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let [(name, Tensor::F32 { data, .. })] = outputs.as_slice() else {
-            panic!("one f32 output");
+    for bundle in BUNDLES {
+        let (Some(cases), Some(onnx)) = (cases(bundle), model(bundle, "model.onnx")) else {
+            skip(&format!("{bundle} holds no bundle"));
+            continue;
         };
-        assert_eq!(name, "score");
-        compare(case, "tract", data);
+        let reference = Reference::load(&onnx).expect("tract loads the ONNX");
+        for case in &cases {
+            let inputs: Vec<(&str, Tensor)> = reference
+                .inputs()
+                .iter()
+                .map(|name| (name.as_str(), tensor(case, name, shared(name))))
+                .collect();
+            let outputs = reference
+                .run(&inputs)
+                .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let [(name, Tensor::F32 { data, .. })] = outputs.as_slice() else {
+                panic!("one f32 output");
+            };
+            assert_eq!(name, "score");
+            compare(case, "tract", data);
+        }
     }
 }
 
 #[test]
 fn the_compiled_model_says_what_the_learner_said() {
-    let (Some(cases), Some(shelf)) = (cases(), model("model.shelf")) else {
-        skip("models/ranking holds no bundle");
-        return;
-    };
-    let ranker = Ranker::open(shelf).expect("the model opens");
-    let mut workspace = Workspace::default();
-    for case in &cases {
-        let columns: Vec<(bool, Vec<f32>, Vec<i32>)> = ranker
-            .inputs()
-            .map(|port| {
-                let list = &case.inputs[port.name];
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the file holds f32 values and indices, exact in f64"
-                )]
-                let columns = (
-                    list.iter().map(|number| *number as f32).collect(),
-                    list.iter().map(|number| *number as i32).collect(),
-                );
-                (INDICES.contains(&port.name), columns.0, columns.1)
-            })
-            .collect();
-        let inputs: Vec<Input<'_>> = columns
-            .iter()
-            .map(|(indices, floats, integers)| {
-                if *indices {
-                    Input::I32(integers)
-                } else {
-                    Input::F32(floats)
-                }
-            })
-            .collect();
-        let scores = ranker
-            .score(case.rows, &inputs, &mut workspace)
-            .unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-        compare(case, "the engine", scores);
+    for bundle in BUNDLES {
+        let (Some(cases), Some(shelf)) = (cases(bundle), model(bundle, "model.shelf")) else {
+            skip(&format!("{bundle} holds no bundle"));
+            continue;
+        };
+        let ranker = Ranker::open(shelf).expect("the model opens");
+        let mut workspace = Workspace::default();
+        for case in &cases {
+            let columns: Vec<(bool, Vec<f32>, Vec<i32>)> = ranker
+                .inputs()
+                .map(|port| {
+                    let list = &case.inputs[port.name];
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "the file holds f32 values and indices, exact in f64"
+                    )]
+                    let columns = (
+                        list.iter().map(|number| *number as f32).collect(),
+                        list.iter().map(|number| *number as i32).collect(),
+                    );
+                    (INDICES.contains(&port.name), columns.0, columns.1)
+                })
+                .collect();
+            let inputs: Vec<Input<'_>> = columns
+                .iter()
+                .map(|(indices, floats, integers)| {
+                    if *indices {
+                        Input::I32(integers)
+                    } else {
+                        Input::F32(floats)
+                    }
+                })
+                .collect();
+            let scores = ranker
+                .score(case.rows, &inputs, &mut workspace)
+                .unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+            compare(case, "the engine", scores);
+        }
     }
 }

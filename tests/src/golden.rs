@@ -25,9 +25,18 @@ pub struct Case {
     pub response: String,
 }
 
-/// A file of the ranking bundle, or `None` when it is not there.
-pub fn model(part: &str) -> Option<Vec<u8>> {
-    fs::read(crate::root().join("models/ranking").join(part)).ok()
+/// The bundle that the edge component embeds.
+pub const RANKING: &str = "models/ranking";
+/// All bundles with golden cases: of each kind of model.
+pub const BUNDLES: [&str; 3] = [
+    RANKING,
+    "tests/data/bundles/basket",
+    "tests/data/bundles/next",
+];
+
+/// A file of a bundle, or `None` when it is not there.
+pub fn model(bundle: &str, part: &str) -> Option<Vec<u8>> {
+    fs::read(crate::root().join(bundle).join(part)).ok()
 }
 
 /// All golden cases; `None` when the bundle is not there.
@@ -35,8 +44,8 @@ pub fn model(part: &str) -> Option<Vec<u8>> {
 /// # Panics
 ///
 /// When the file is there but not as documented.
-pub fn cases() -> Option<Vec<Case>> {
-    let bytes = model("golden.json")?;
+pub fn cases(bundle: &str) -> Option<Vec<Case>> {
+    let bytes = model(bundle, "golden.json")?;
     let golden: Value = serde_json::from_slice(&bytes).expect("golden.json is JSON");
     let cases = golden["cases"].as_array().expect("golden.json has cases");
     Some(cases.iter().map(case).collect())

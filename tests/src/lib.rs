@@ -8,7 +8,7 @@ mod golden;
 mod http;
 mod shop;
 
-pub use golden::{Case, cases, model};
+pub use golden::{BUNDLES, Case, RANKING, cases, model};
 pub use http::{Response, request};
 pub use shop::Shop;
 

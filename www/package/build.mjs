@@ -20,22 +20,43 @@ const dist = join(here, "dist");
 // core.js comes instead of worker.js, and is smaller.
 const DEFAULT_BUNDLE = ["index.js", "worker.js", "shelfedge_bg.wasm"];
 
+// What wasm-bindgen wrote, an engine each: the default one, and the full one, which opens
+// models with logs, too.
+const ENGINES = ["shelfedge", "shelfedge_full"];
+
 // Each entry is one file, so that a bare <script type="module"> waits for few
-// round trips.
+// round trips. Those that fetch or import an engine are there for each.
 const ENTRIES = [
-  { name: "index", external: ["./core.js"] },
-  { name: "core", external: [] },
-  { name: "worker", external: [] },
-  { name: "node", external: [], platform: "node" },
-  { name: "workerd", external: ["./shelfedge_bg.wasm"] },
-  { name: "edge-light", external: ["./shelfedge_bg.wasm?module"] },
+  { name: "core" },
+  { name: "worker" },
+  ...ENGINES.flatMap((engine) =>
+    [
+      { name: "index", external: ["./core.js"] },
+      { name: "node", platform: "node" },
+      { name: "workerd" },
+      { name: "edge-light" },
+    ].map((entry) => ({ ...entry, engine, out: engine.replace("shelfedge", entry.name).replace("index_full", "full") })),
+  ),
 ];
+
+// The sources name the default engine's file.
+const named = (engine) => ({
+  name: "engine",
+  setup(build) {
+    build.onResolve({ filter: /_bg\.wasm(\?module)?$/ }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /[\\/]src[\\/](index|node|workerd|edge-light)\.ts$/ }, ({ path }) => {
+      const source = readFileSync(path, "utf8");
+      if (!source.includes("shelfedge_bg.wasm")) fail(`${path} names no engine`, "It must name shelfedge_bg.wasm.");
+      return { contents: source.replaceAll('"shelfedge"', `"${engine}"`).replaceAll("./shelfedge_bg.wasm", `./${engine}_bg.wasm`), loader: "ts" };
+    });
+  },
+});
 
 // wasm-bindgen's script keeps one instance of the module for good, and a trap
 // would be the end of it for the whole process. Here the script becomes a
 // function (src/bindings.d.ts) that makes the bindings of one more instance.
 // What fetches and compiles is left out: shop.ts does that.
-const bindings = {
+const script = {
   name: "bindings",
   setup(build) {
     build.onResolve({ filter: /^\.\/bindings\.js$/ }, () => ({ path: join(dist, "shelfedge.js") }));
@@ -71,7 +92,7 @@ function fail(cause, action) {
 
 async function build() {
   const bindgen = process.env.SHELFEDGE_BINDGEN ?? dist;
-  const names = ["shelfedge.js", "shelfedge.d.ts", "shelfedge_bg.wasm"];
+  const names = ENGINES.flatMap((engine) => [`${engine}.js`, `${engine}_bg.wasm`]).concat("shelfedge.d.ts");
   const missing = names.filter((name) => !existsSync(join(bindgen, name)));
   if (missing.length > 0) fail(`${bindgen} lacks ${missing.join(", ")}`, "Run `cargo xtask npm`, which makes them first.");
   const generated = names.map((name) => [name, readFileSync(join(bindgen, name))]);
@@ -80,28 +101,32 @@ async function build() {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
   for (const [name, content] of generated) writeFileSync(join(dist, name), content);
+  // One script serves all engines.
+  const [bindings, ...others] = ENGINES.map((engine) => readFileSync(join(dist, `${engine}.js`), "utf8").replaceAll(`${engine}_bg`, "_bg"));
+  if (others.some((other) => other !== bindings)) fail("wasm-bindgen's scripts differ from engine to engine", "Build an entry `core` for each.");
 
   // Types are checked and declarations written by tsc, the scripts by esbuild.
   run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "-p", here]);
   for (const name of INTERNAL) rmSync(join(dist, `${name}.d.ts`));
-  for (const { name, external, platform } of ENTRIES) {
+  writeFileSync(join(dist, "full.d.ts"), 'export * from "./index.js";\n');
+  for (const { name, out, engine, external, platform } of ENTRIES) {
     await bundle({
       entryPoints: [join(here, `src/${name}.ts`)],
-      outfile: join(dist, `${name}.js`),
+      outfile: join(dist, `${out ?? name}.js`),
       bundle: true,
-      external,
+      external: external ?? [],
       platform: platform ?? "neutral",
       format: "esm",
       target: "es2022",
       minify: true,
       sourcemap: true,
       legalComments: "none",
-      plugins: [bindings],
+      plugins: engine ? [named(engine), script] : [script],
       logLevel: "warning",
     });
   }
   // The bindings are in the bundles now.
-  rmSync(join(dist, "shelfedge.js"));
+  for (const engine of ENGINES) rmSync(join(dist, `${engine}.js`));
 
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
     if (existsSync(join(root, licence))) cpSync(join(root, licence), join(here, licence));

@@ -305,18 +305,28 @@ fn node_tests(context: &Context, script: &str, tally: &mut Tally) -> Result<()> 
     some_ran(counted)
 }
 
+/// Bundles with golden cases.
+const BUNDLES: [&str; 3] = [
+    "models/ranking",
+    "tests/data/bundles/basket",
+    "tests/data/bundles/next",
+];
+
 fn onnxruntime(context: &Context, tally: &mut Tally) -> Result<()> {
     let python = setup::onnxruntime(context)?;
-    let (said, outcome) = run_kept(
-        context
-            .tool(&python.to_string_lossy(), ".")
-            .arg("tests/onnxruntime/replay.py")
-            .arg("models/ranking"),
-    );
-    let counted = count_plain(&said);
-    tally.add(counted);
-    outcome?;
-    some_ran(counted)
+    for bundle in BUNDLES {
+        let (said, outcome) = run_kept(
+            context
+                .tool(&python.to_string_lossy(), ".")
+                .arg("tests/onnxruntime/replay.py")
+                .arg(bundle),
+        );
+        let counted = count_plain(&said);
+        tally.add(counted);
+        outcome?;
+        some_ran(counted)?;
+    }
+    Ok(())
 }
 
 /// Tells tests where the artefacts are, and that absent ones are a fault.

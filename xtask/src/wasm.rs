@@ -9,54 +9,72 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::context::{Context, run, step};
 use crate::digest::{self, Stamp};
 
-/// The stem of wasm-bindgen's files: `shelfedge.js`, `shelfedge_bg.wasm`.
-pub(crate) const STEM: &str = "shelfedge";
+/// The browser's engines: the stem of wasm-bindgen's files (`shelfedge.js`,
+/// `shelfedge_bg.wasm`), the profile and the features. Each has a profile, and so a
+/// folder, of its own, because cargo gives both the same file name.
+const ENGINES: [(&str, &str, &[&str]); 2] = [
+    ("shelfedge", "wasm", &[]),
+    ("shelfedge_full", "wasm-full", &["--features", "full"]),
+];
 
 /// Bumped when what this module does with the same input changes.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// Builds `crates/browser` and runs wasm-bindgen on it (target web) into
-/// `target/bindgen`.
+/// `target/bindgen`: the default engine and the full one.
 pub(crate) fn browser(context: &Context) -> Result<()> {
     step("browser wasm", || {
-        // wasm-bindgen reads the section in which the compiler lists the
-        // features it used; `strip = true` would remove it, so names are
-        // removed by wasm-bindgen instead.
-        let mut command = build(context, "shelfedge-browser", "wasm32-unknown-unknown");
-        command
-            .arg("--lib")
-            .args(["--config", "profile.wasm.strip=\"debuginfo\""]);
-        run(&mut command)?;
-        let built = context
-            .target
-            .join("wasm32-unknown-unknown/wasm/shelfedge_browser.wasm");
-        let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
+        let mut built = Vec::new();
+        for (_, profile, features) in ENGINES {
+            // wasm-bindgen reads the section in which the compiler lists the
+            // features it used; `strip = true` would remove it, so names are
+            // removed by wasm-bindgen instead.
+            let target = "wasm32-unknown-unknown";
+            let mut command = build(context, "shelfedge-browser", target, profile);
+            command
+                .arg("--lib")
+                .args(features)
+                .args(["--config", "profile.wasm.strip=\"debuginfo\""]);
+            run(&mut command)?;
+            let file = context
+                .target
+                .join(target)
+                .join(profile)
+                .join("shelfedge_browser.wasm");
+            built.push(fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
+        }
         let folder = context.bindgen();
+        let digests: Vec<String> = built.iter().map(|bytes| digest::sha256(bytes)).collect();
         let stamp = Stamp::new(
             context,
             "bindgen",
-            format!("{VERSION} {}", digest::sha256(&bytes)),
+            format!("{VERSION} {}", digests.join(" ")),
         );
-        let outputs = [
-            format!("{STEM}.js"),
-            format!("{STEM}_bg.wasm"),
-            format!("{STEM}.d.ts"),
-        ];
-        if stamp.is_fresh() && outputs.iter().all(|name| folder.join(name).is_file()) {
+        let outputs = ENGINES.map(|(stem, ..)| {
+            ["{}.js", "{}_bg.wasm", "{}.d.ts"].map(|name| name.replace("{}", stem))
+        });
+        if stamp.is_fresh()
+            && outputs
+                .iter()
+                .flatten()
+                .all(|name| folder.join(name).is_file())
+        {
             return Ok(());
         }
         stamp.forget();
         fs::create_dir_all(&folder)?;
-        Bindgen::new()
-            .input_bytes(STEM, bytes)
-            .web(true)
-            .context("choosing target web")?
-            .typescript(true)
-            .remove_name_section(true)
-            .remove_producers_section(true)
-            .omit_default_module_path(true)
-            .generate(&folder)
-            .context("wasm-bindgen failed")?;
+        for ((stem, ..), bytes) in ENGINES.into_iter().zip(built) {
+            Bindgen::new()
+                .input_bytes(stem, bytes)
+                .web(true)
+                .context("choosing target web")?
+                .typescript(true)
+                .remove_name_section(true)
+                .remove_producers_section(true)
+                .omit_default_module_path(true)
+                .generate(&folder)
+                .context("wasm-bindgen failed")?;
+        }
         stamp.remember()
     })
 }
@@ -64,7 +82,7 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
 /// Builds `crates/edge` as a WASI 0.2 component into `target/edge.wasm`.
 pub(crate) fn edge(context: &Context) -> Result<()> {
     step("edge component", || {
-        run(build(context, "shelfedge-edge", "wasm32-wasip2").arg("--lib"))?;
+        run(build(context, "shelfedge-edge", "wasm32-wasip2", "wasm").arg("--lib"))?;
         let built = context
             .target
             .join("wasm32-wasip2/wasm/shelfedge_edge.wasm");
@@ -83,7 +101,7 @@ pub(crate) fn edge(context: &Context) -> Result<()> {
 /// component: one that only echoes, one that misbehaves.
 pub(crate) fn guests(context: &Context) -> Result<()> {
     step("test guests", || {
-        run(build(context, "shelfedge-edge", "wasm32-wasip2").arg("--examples"))
+        run(build(context, "shelfedge-edge", "wasm32-wasip2", "wasm").arg("--examples"))
     })
 }
 
@@ -95,13 +113,13 @@ pub(crate) fn guest(context: &Context, name: &str) -> std::path::PathBuf {
         .join(format!("{name}.wasm"))
 }
 
-fn build(context: &Context, package: &str, target: &str) -> Command {
+fn build(context: &Context, package: &str, target: &str, profile: &str) -> Command {
     let mut command = context.cargo();
     command.args([
         "build",
         "--locked",
         "--profile",
-        "wasm",
+        profile,
         "--package",
         package,
         "--target",

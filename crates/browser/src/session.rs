@@ -4,7 +4,7 @@ use shelfedge_commerce::codes::Code as FaultCode;
 use shelfedge_commerce::{EventId, Fault, Faults, Money, ProductId};
 use shelfedge_engine::RunError;
 use shelfedge_engine::program::{Kind, Rows};
-use shelfedge_ranking::{Input, MAX_CANDIDATES, Ranker, Workspace};
+use shelfedge_ranking::{Input, MAX_CANDIDATES, OpenError, Ranker, Workspace};
 use shelfedge_wire::json::Writer;
 use shelfedge_wire::manifest::{Digests, Manifest, PartError};
 use shelfedge_wire::models::{self, Model};
@@ -74,8 +74,12 @@ impl Session {
         }
         let digest = manifest.model_digest();
         let ranker = Ranker::open(shelf).map_err(|error| {
+            let hint = match error {
+                OpenError::Log => ": import from shelfedge/full",
+                _ => "",
+            };
             Problem::new(Code::MODEL_UNUSABLE)
-                .with_detail(["model.shelf: ", &error.to_string()].concat())
+                .with_detail(["model.shelf: ", &error.to_string(), hint].concat())
         })?;
         let info = ranker.info();
         let inside = Digests {

@@ -385,6 +385,39 @@ impl<B: AsRef<[u8]>> Model<B> {
         Ok(())
     }
 
+    /// What each number of a row contributes to its score, against a reference row
+    /// whose numbers stand for those that are left out: exact Shapley values, which
+    /// add up to the score less the reference's. `row` and `reference` are as wide as
+    /// the model's only input.
+    ///
+    /// `None` for a model that is anything but a sum of trees over one input.
+    #[must_use]
+    pub fn contributions(&self, row: &[f32], reference: &[f32]) -> Option<Vec<f64>> {
+        let ([step], [input], [output]) = (
+            self.code.steps.as_slice(),
+            self.code.inputs.as_slice(),
+            self.code.outputs.as_slice(),
+        ) else {
+            return None;
+        };
+        let Op::Trees { x, forest } = &step.op else {
+            return None;
+        };
+        let width = elements(self.code.values[input.value.0 as usize].shape);
+        if *x != input.value
+            || output.value != step.result
+            || row.len() != width
+            || reference.len() != width
+        {
+            return None;
+        }
+        let forest = self.code.forests.get(forest.0 as usize)?;
+        let weights = &self.bytes.as_ref()[self.weights.clone()];
+        let mut out = vec![0.0; width];
+        trees::contribute(forest, weights, row, reference, &mut out)?;
+        Some(out)
+    }
+
     fn check(&self, rows: usize, inputs: &[Input<'_>]) -> Result<(), RunError> {
         if rows > MAX_ROWS {
             return Err(RunError::TooManyRows { rows });

@@ -406,6 +406,78 @@ fn trees_of_all_comparisons_with_missing_values() {
     }
 }
 
+/// Nine trees over so many features; strange ones test otherwise than by `<=`, send
+/// missing values elsewhere, or have several weights a leaf.
+fn forest(rng: &mut Rng, features: u32, leaves: usize, strange: bool) -> Forest {
+    let mut forest = Forest {
+        features,
+        targets: 1,
+        base: vec![0.125],
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        trees: Vec::new(),
+        leaf_weights: Vec::new(),
+    };
+    for tree in 0..9 {
+        // Splits one leaf after the other.
+        let mut nodes = vec![None];
+        while nodes.iter().filter(|node| node.is_none()).count() < leaves {
+            let open: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].is_none()).collect();
+            let at = open[rng.below(open.len() as u32) as usize];
+            let child = nodes.len() as u32;
+            nodes[at] = Some(Node::Branch {
+                feature: rng.below(features),
+                test: if strange && tree % 3 == 1 {
+                    Test::Gt
+                } else {
+                    Test::Leq
+                },
+                threshold: rng.below(5) as f32 - 2.0,
+                if_true: child + tree % 2,
+                if_false: child + 1 - tree % 2,
+                missing_is_true: strange && tree % 3 == 2,
+            });
+            nodes.extend([None, None]);
+        }
+        let nodes = nodes.into_iter().map(|node| {
+            node.unwrap_or_else(|| {
+                let first = forest.leaf_weights.len() as u32;
+                let count = if strange && tree == 4 { 2 } else { 1 };
+                for weight in rng.vec(count) {
+                    forest.leaf_weights.push((0, weight));
+                }
+                Node::Leaf {
+                    first,
+                    count: count as u32,
+                }
+            })
+        });
+        let nodes = nodes.collect();
+        forest.trees.push(nodes);
+    }
+    forest
+}
+
+fn of_trees(forest: Forest) -> Program {
+    let mut p = Program::default();
+    let x = p.input("x", Kind::F32, Rows::PerRow, 1, forest.features);
+    let forest = p.forest(forest);
+    let y = p.push(Op::Trees { x, forest }).unwrap();
+    p.output("y", y);
+    p
+}
+
+/// Numbers around the thresholds, some of them none.
+fn numbers(rng: &mut Rng, count: usize) -> Vec<f32> {
+    (0..count)
+        .map(|_| match rng.below(12) {
+            0 => f32::NAN,
+            1 => f32::INFINITY,
+            n => n as f32 / 2.0 - 3.0,
+        })
+        .collect()
+}
+
 /// Rows that go through trees together get what each gets alone.
 #[test]
 fn trees_give_a_row_the_same_in_any_company() {
@@ -418,79 +490,120 @@ fn trees_give_a_row_the_same_in_any_company() {
         (64, false),
         (90, false),
     ] {
-        let mut forest = Forest {
-            features: 5,
-            targets: 1,
-            base: vec![0.125],
-            aggregate: Aggregate::Sum,
-            post: PostTransform::None,
-            trees: Vec::new(),
-            leaf_weights: Vec::new(),
-        };
-        for tree in 0..9 {
-            // Splits one leaf after the other.
-            let mut nodes = vec![None];
-            while nodes.iter().filter(|node| node.is_none()).count() < leaves {
-                let open: Vec<usize> = (0..nodes.len()).filter(|i| nodes[*i].is_none()).collect();
-                let at = open[rng.below(open.len() as u32) as usize];
-                let child = nodes.len() as u32;
-                nodes[at] = Some(Node::Branch {
-                    feature: rng.below(5),
-                    test: if strange && tree % 3 == 1 {
-                        Test::Gt
-                    } else {
-                        Test::Leq
-                    },
-                    threshold: rng.below(5) as f32 - 2.0,
-                    if_true: child + tree % 2,
-                    if_false: child + 1 - tree % 2,
-                    missing_is_true: strange && tree % 3 == 2,
-                });
-                nodes.extend([None, None]);
-            }
-            let nodes = nodes.into_iter().map(|node| {
-                node.unwrap_or_else(|| {
-                    let first = forest.leaf_weights.len() as u32;
-                    let count = if strange && tree == 4 { 2 } else { 1 };
-                    for weight in rng.vec(count) {
-                        forest.leaf_weights.push((0, weight));
-                    }
-                    Node::Leaf {
-                        first,
-                        count: count as u32,
-                    }
-                })
-            });
-            let nodes = nodes.collect();
-            forest.trees.push(nodes);
-        }
-        let mut p = Program::default();
-        let x = p.input("x", Kind::F32, Rows::PerRow, 1, 5);
-        let forest = p.forest(forest);
-        let y = p.push(Op::Trees { x, forest }).unwrap();
-        p.output("y", y);
+        let p = of_trees(forest(&mut rng, 5, leaves, strange));
         let rows = 150;
-        let x: Vec<f32> = (0..rows * 5)
-            .map(|_| match rng.below(12) {
-                0 => f32::NAN,
-                1 => f32::INFINITY,
-                n => n as f32 / 2.0 - 3.0,
-            })
-            .collect();
-        let alone: Vec<f32> = x
-            .chunks(5)
-            .flat_map(|row| run(&p, 1, &[Input::F32(row)]))
-            .collect();
-        for count in [1, 15, 16, 17, 18, 35, 64, 65, 150] {
-            let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            let together = run(&p, count, &[Input::F32(&x[..count * 5])]);
-            assert_eq!(
-                bits(&together),
-                bits(&alone[..count]),
-                "{leaves} leaves, {count} rows"
-            );
+        let mut x = numbers(&mut rng, rows * 5);
+        for same in [&[][..], &[3], &[0, 2, 3], &[0, 1, 2, 3, 4]] {
+            // Of some numbers all rows have the same.
+            for feature in same {
+                for row in 1..rows {
+                    x[row * 5 + feature] = x[*feature];
+                }
+            }
+            let alone: Vec<f32> = x
+                .chunks(5)
+                .flat_map(|row| run(&p, 1, &[Input::F32(row)]))
+                .collect();
+            for count in [1, 15, 16, 17, 18, 35, 64, 65, 150] {
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                let together = run(&p, count, &[Input::F32(&x[..count * 5])]);
+                assert_eq!(
+                    bits(&together),
+                    bits(&alone[..count]),
+                    "{leaves} leaves, {count} rows, the same {same:?}"
+                );
+            }
         }
     }
+}
+
+/// By its definition: what a number adds to every set of others, in every order.
+fn shapley(players: usize, value: impl Fn(usize) -> f64) -> Vec<f64> {
+    let values: Vec<f64> = (0..1 << players).map(value).collect();
+    let factorial = |n: usize| (1..=n).map(|k| k as f64).product::<f64>();
+    (0..players)
+        .map(|player| {
+            let bit = 1 << player;
+            let without = (0..1usize << players).filter(|set| set & bit == 0);
+            without
+                .map(|set| {
+                    let before = set.count_ones() as usize;
+                    let orders = factorial(before) * factorial(players - before - 1);
+                    orders / factorial(players) * (values[set | bit] - values[set])
+                })
+                .sum()
+        })
+        .collect()
+}
+
+#[test]
+fn contributions_are_shapley_values() {
+    const FEATURES: usize = 7;
+    let mut rng = Rng(23);
+    for (leaves, strange) in [(1, false), (2, false), (7, false), (7, true), (40, true)] {
+        let p = of_trees(forest(&mut rng, FEATURES as u32, leaves, strange));
+        let model = Model::open(p.compile(&[]).unwrap()).unwrap();
+        for _ in 0..5 {
+            let row = numbers(&mut rng, FEATURES);
+            let mut reference = numbers(&mut rng, FEATURES);
+            reference[2] = row[2];
+            let expected = shapley(FEATURES, |set| {
+                let mixed: Vec<f32> = (0..FEATURES)
+                    .map(|i| {
+                        if set >> i & 1 == 1 {
+                            row[i]
+                        } else {
+                            reference[i]
+                        }
+                    })
+                    .collect();
+                run(&p, 1, &[Input::F32(&mixed)])[0].into()
+            });
+            let found = model.contributions(&row, &reference).unwrap();
+            for (found, expected) in found.iter().zip(&expected) {
+                // The engine's own sums are f32.
+                assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+            }
+            assert!(found[2] == 0.0, "what is the same contributes nothing");
+            let score = |row: &[f32]| f64::from(run(&p, 1, &[Input::F32(row)])[0]);
+            let sum: f64 = found.iter().sum();
+            assert!((sum - (score(&row) - score(&reference))).abs() < 1e-5);
+        }
+        assert!(
+            model
+                .contributions(&[0.0; FEATURES - 1], &[0.0; FEATURES])
+                .is_none()
+        );
+    }
+    // Another program has none.
+    let model = Model::open(wide(&mut rng).compile(&[]).unwrap()).unwrap();
+    assert!(model.contributions(&[0.0; 5], &[0.0; 5]).is_none());
+}
+
+/// Branches that meet again would be walked again and again.
+#[test]
+fn contributions_of_trees_that_are_none_end() {
+    let branch = |i: u32| Node::Branch {
+        feature: i,
+        test: Test::Leq,
+        threshold: 0.0,
+        if_true: i + 1,
+        if_false: i + 2,
+        missing_is_true: false,
+    };
+    let mut nodes: Vec<Node> = (0..60).map(branch).collect();
+    nodes.extend([Node::Leaf { first: 0, count: 1 }; 2]);
+    let p = of_trees(Forest {
+        features: 60,
+        targets: 1,
+        base: Vec::new(),
+        aggregate: Aggregate::Sum,
+        post: PostTransform::None,
+        trees: vec![nodes],
+        leaf_weights: vec![(0, 1.0)],
+    });
+    let model = Model::open(p.compile(&[]).unwrap()).unwrap();
+    assert!(model.contributions(&[1.0; 60], &[-1.0; 60]).is_none());
 }
 
 /// A program with most operations, for the tests on whole files.

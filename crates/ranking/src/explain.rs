@@ -6,10 +6,10 @@
 //! and does not add up to the score: groups that act together are each given
 //! their joint effect.
 //!
-//! Of a model with a log the contributions are Shapley values of the groups
-//! (Shapley 1953; Lundberg and Lee 2017): exact, by scoring every combination of
-//! groups, where a group that is left out has the values of a reference row.
-//! They add up to the difference between the score and the reference's.
+//! Of a model with a log, which is a sum of trees, they are the sums of the exact
+//! Shapley values of a group's numbers (interventional TreeSHAP, Lundberg et al.
+//! 2020), where the numbers that are left out are those of a reference row. They
+//! add up to the difference between the score and the reference's.
 
 use shelfedge_commerce::sort;
 use shelfedge_features::{Encoded, Group, Shopper, Spec, Tables};
@@ -42,23 +42,6 @@ pub struct Reason {
 
 /// The section with the row that stands for what is left out.
 pub(crate) const REFERENCE: &str = "reference";
-
-/// The Shapley value of one of `players`, whose combinations, as bits, have the
-/// values `of`.
-pub(crate) fn shapley(player: usize, players: usize, of: impl Fn(usize) -> f32) -> f32 {
-    let bit = 1usize << player;
-    let mut sum = 0.0;
-    for without in (0..1usize << players).filter(|c| c & bit == 0) {
-        // One over the number of orders in which just these come before.
-        let before = without.count_ones() as usize;
-        let mut ways = players as f32;
-        for i in 0..before {
-            ways *= (players - 1 - i) as f32 / (i + 1) as f32;
-        }
-        sum += (of(without | bit) - of(without)) / ways;
-    }
-    sum
-}
 
 /// The largest contribution first; equal ones keep the order of the groups.
 pub(crate) fn sort_reasons(item: &mut RankedItem) {

@@ -18,7 +18,7 @@ use shelfedge_engine::program::{Kind as Number, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
 use shelfedge_features::basket::{self, Basket, Signals};
-use shelfedge_features::trails::{self, Index, Sums, Trails};
+use shelfedge_features::trails::{self, Sums, Trails};
 use shelfedge_features::{
     Affinity, Moment, Past, Shopper, Spec, TableError, Tables, Trail, encode,
 };
@@ -98,6 +98,8 @@ pub enum OpenError {
     Load(LoadError),
     /// A table is missing or contradicts itself.
     Table(TableError),
+    /// It has a log, and this build opens none (feature `logs`).
+    Log,
     /// The model's inputs or output are not what its feature spec says.
     Port {
         /// Which.
@@ -112,6 +114,7 @@ impl OpenError {
         match self {
             Self::Load(error) => error.code(),
             Self::Table(_) => "model_table",
+            Self::Log => "model_log",
             Self::Port { .. } => "model_ports",
         }
     }
@@ -122,6 +125,9 @@ impl fmt::Display for OpenError {
         match self {
             Self::Load(error) => error.fmt(f),
             Self::Table(error) => error.fmt(f),
+            Self::Log => {
+                f.write_str("it has a log of orders or of sequences, and this engine opens none")
+            }
             Self::Port { name } => write!(
                 f,
                 "the model's port {name} is not what its feature spec says"
@@ -228,24 +234,24 @@ pub struct Workspace {
     sums: Sums,
     past: Past,
     signals: Signals,
-    index: Option<Index>,
+    index: Option<trails::Index>,
+    buyers: Option<basket::Index>,
     /// Which model's log the index is of, and how many requests it has had.
     indexed: ([u8; 32], [u8; 32], u32),
 }
 
 impl Workspace {
-    /// One request reads a log from end to end; for more of them an index is
-    /// worth its making. A workspace may serve several models in turn.
-    fn index(&mut self, meta: &Meta, trails: &Trails<'_>) {
+    /// Whether a log is worth indexing: one request reads it from end to end, for
+    /// more of them an index is worth its making. A workspace may serve several
+    /// models in turn.
+    fn repeats(&mut self, meta: &Meta) -> bool {
         let (onnx, data, requests) = &mut self.indexed;
         if (&*onnx, &*data) != (&meta.onnx, &meta.data) {
-            self.index = None;
+            (self.index, self.buyers) = (None, None);
             (*onnx, *data, *requests) = (meta.onnx, meta.data, 0);
         }
         *requests = requests.saturating_add(1);
-        if *requests > 1 && self.index.is_none() {
-            self.index = Some(Index::new(trails));
-        }
+        *requests > 1
     }
 }
 
@@ -360,6 +366,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             missing: true,
         })?)?;
         let tables = Tables::open(|name| model.section(name))?;
+        let is_log = |name| model.section(name).is_some();
+        if PERMIT.is_none() && (is_log(trails::SECTION) || is_log(basket::SECTION)) {
+            return Err(OpenError::Log);
+        }
         // A model with a log sees nothing else.
         let kind = Kind::open(|name| model.section(name), tables.len())?;
         if let Kind::Basket(basket) = &kind
@@ -572,7 +582,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 })
             }
             Kind::Trails(trails) => {
-                workspace.index(&tables.meta(), trails);
+                if workspace.repeats(&tables.meta()) {
+                    workspace
+                        .index
+                        .get_or_insert_with(|| trails::Index::new(trails));
+                }
                 workspace.trail = Trail::of(&tables, query.events, query.now);
                 let (limit, steps) = (query.limit, trails.query(&workspace.trail));
                 let index = workspace.index.as_ref();
@@ -586,8 +600,14 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 })
             }
             Kind::Basket(basket) => {
+                if workspace.repeats(&tables.meta()) {
+                    workspace
+                        .buyers
+                        .get_or_insert_with(|| basket::Index::new(basket));
+                }
                 workspace.past = Past::of(&tables, query.events, query.now);
-                workspace.signals.fill(basket, &workspace.past);
+                let index = workspace.buyers.as_ref();
+                workspace.signals.fill(basket, index, &workspace.past);
                 let signals = &mut workspace.signals;
                 let found = signals.candidates(basket, query.new_only);
                 let similar = |product| signals.speak_for(product);
@@ -737,10 +757,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         match &kind {
             Kind::Tables => {}
             Kind::Trails(trails) => {
-                let trail = core::mem::take(&mut workspace.trail);
-                let steps = trails.query(&trail);
+                let steps = trails.query(&workspace.trail);
                 let known = !steps.is_empty();
-                return self.attribute(
+                self.attribute(
                     &trails.groups(),
                     |group| known || !matches!(group, Group::Session | Group::History),
                     |product, group| match group {
@@ -753,9 +772,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     items,
                     workspace,
                 );
+                return Ok(());
             }
             Kind::Basket(_) => {
-                return self.attribute(
+                self.attribute(
                     &basket::groups(),
                     |group| {
                         explain::applies(shopper, group)
@@ -766,6 +786,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     items,
                     workspace,
                 );
+                return Ok(());
             }
         }
         workspace.products.clear();
@@ -797,8 +818,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         Ok(())
     }
 
-    /// Explains by Shapley values of the groups of numbers that apply, against one
-    /// of the model's reference rows.
+    /// Explains by the Shapley values of the numbers of the groups that apply,
+    /// against one of the model's reference rows. A model that isn't a sum of trees
+    /// explains nothing.
     fn attribute(
         &self,
         groups: &[Group],
@@ -806,8 +828,8 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         detail: impl Fn(u32, Group) -> Detail,
         reference: usize,
         items: &mut [RankedItem],
-        workspace: &mut Workspace,
-    ) -> Result<(), RankError> {
+        workspace: &Workspace,
+    ) {
         let width = groups.len();
         let (cells, _) = self
             .model
@@ -815,57 +837,37 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             .unwrap_or(&[])
             .as_chunks::<4>();
         let Some(reference) = cells.chunks_exact(width).nth(reference) else {
-            return Ok(());
+            return;
         };
-        let players: Vec<Group> = Group::EXPLAINING
-            .into_iter()
-            .filter(|group| groups.contains(group) && applies(*group))
-            .collect();
-        let rows: Vec<usize> = items
-            .iter()
-            .filter_map(|item| workspace.products.binary_search(&item.product).ok())
-            .collect();
-        let coalitions = 1usize << players.len();
-        let mut scores: Vec<Vec<f32>> = Vec::with_capacity(coalitions);
-        for coalition in 0..coalitions {
-            let Encoded { logged, .. } = &workspace.encoded;
-            let occluded = &mut workspace.occluded;
-            occluded.rows = rows.len();
-            occluded.logged.clear();
-            for row in &rows {
-                let start = occluded.logged.len();
-                occluded
-                    .logged
-                    .extend_from_slice(&logged[row * width..(row + 1) * width]);
-                for ((cell, group), known) in occluded.logged[start..]
-                    .iter_mut()
-                    .zip(groups)
-                    .zip(reference)
-                {
-                    let player = players.iter().position(|player| player == group);
-                    if player.is_some_and(|player| coalition >> player & 1 == 0) {
-                        *cell = f32::from_le_bytes(*known);
-                    }
-                }
-            }
-            self.run(&workspace.occluded, &mut workspace.engine)?;
-            scores.push(workspace.engine.output(0).to_vec());
-        }
-        for (i, item) in items.iter_mut().enumerate() {
-            for (player, group) in players.iter().enumerate() {
-                let contribution = explain::shapley(player, players.len(), |coalition| {
-                    scores[coalition].get(i).copied().unwrap_or(0.0)
-                });
+        for item in items {
+            let row = workspace.products.binary_search(&item.product);
+            let rows = workspace.encoded.logged.chunks_exact(width);
+            let Some(row) = row.ok().and_then(|at| rows.clone().nth(at)) else {
+                continue;
+            };
+            // What doesn't apply is as it is, whatever is left out.
+            let parts = row.iter().zip(groups).zip(reference);
+            let reference: Vec<f32> = parts
+                .map(|((own, group), known)| match applies(*group) {
+                    true => f32::from_le_bytes(*known),
+                    false => *own,
+                })
+                .collect();
+            let Some(of_numbers) = self.model.contributions(row, &reference) else {
+                return;
+            };
+            for group in Group::EXPLAINING {
+                let of_group = groups.iter().zip(&of_numbers).filter(|(g, _)| **g == group);
+                let contribution = of_group.map(|(_, part)| part).sum::<f64>() as f32;
                 if contribution.is_finite() && contribution != 0.0 {
                     item.reasons.push(Reason {
-                        group: *group,
+                        group,
                         contribution,
-                        detail: detail(item.product, *group),
+                        detail: detail(item.product, group),
                     });
                 }
             }
             explain::sort_reasons(item);
         }
-        Ok(())
     }
 }

@@ -1,26 +1,28 @@
 //! Golden cases: requests with what every runtime must make of them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shelfedge_engine::Input;
 use shelfedge_ranking::{Encoded, Ranker, Workspace};
 use shelfedge_wire::rank;
 
-use burn::tensor::Device;
-use shelfedge_commerce::time::{HOUR, MINUTE, Timestamp};
+use shelfedge_commerce::time::{DAY, HOUR, MINUTE, Timestamp};
 
 use crate::error::Result;
 use crate::examples::History;
 use crate::export::internal;
-use crate::model::{Dims, Net, Weights};
 use crate::plan::Plan;
 use crate::protocol::cases;
 use crate::request::{interest, purchase, quoted};
 use crate::shop::Shop;
 
+/// The part of a bundle.
+pub(crate) const FILE: &str = "golden.json";
 /// How many cases a bundle has.
 pub const CASES: usize = 32;
 /// Candidates of most cases, so that the file stays small.
 const CANDIDATES: usize = 16;
+/// Where a candidate has many numbers.
+const FEW: usize = 8;
 /// Order lines of a golden customer, at most.
 const LINES: usize = 120;
 /// How far another f32 runtime may be from the learner.
@@ -46,21 +48,27 @@ struct Golden {
     products: Vec<String>,
     rows: usize,
     /// What the encoder makes of the request: the model's inputs.
-    inputs: Inputs,
+    #[serde(serialize_with = "by_name")]
+    inputs: Vec<(&'static str, Values)>,
     /// The learner's own scores of the rows.
     scores: Vec<f32>,
     /// The exact answer of our own targets.
     response: String,
 }
 
+/// An input's numbers.
 #[derive(Debug, Serialize)]
-struct Inputs {
-    context: Vec<f32>,
-    candidate: Vec<f32>,
-    product: Vec<i32>,
-    title: Vec<i32>,
-    wide: Vec<i32>,
-    session: Vec<i32>,
+#[serde(untagged)]
+enum Values {
+    F32(Vec<f32>),
+    I32(Vec<i32>),
+}
+
+fn by_name<S: Serializer>(
+    inputs: &[(&'static str, Values)],
+    serializer: S,
+) -> core::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(inputs.iter().map(|(name, values)| (name, values)))
 }
 
 /// Golden cases and how far the engine is from the learner on them.
@@ -74,26 +82,20 @@ pub struct Written {
     pub cases: usize,
 }
 
-/// Makes the golden cases for a compiled model, from customers of the valid
-/// window and from shoppers without a history.
-pub fn golden(
-    shop: &Shop,
-    history: &History,
-    plan: &Plan,
-    dims: &Dims,
-    weights: &Weights,
+/// Makes golden cases of requests for a compiled model; `learner` gives the
+/// learner's own scores of what is encoded.
+pub(crate) fn golden(
+    requests: Vec<(String, String)>,
     shelf: &[u8],
     digest: &str,
+    learner: impl Fn(&Encoded) -> Vec<f32>,
 ) -> Result<Written> {
-    let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
+    let ranker = open(shelf)?;
     let mut workspace = Workspace::default();
-    let device = Device::flex();
-    let net = Net::new(dims, weights, true, &device);
     let mut list = Vec::new();
     let mut parity = 0.0_f64;
-    for (name, request) in requests(shop, history, plan, &ranker, &mut workspace)? {
-        let parsed = rank::parse(request.as_bytes(), &shelfedge_wire::Limits::default())
-            .map_err(|e| internal("golden request", e.to_string()))?;
+    for (name, request) in requests {
+        let parsed = parse(&request)?;
         let prepared = ranker
             .prepare(&query(&parsed)?, &mut workspace)
             .map_err(|e| internal("golden request", e.to_string()))?;
@@ -103,10 +105,18 @@ pub fn golden(
             .filter_map(|c| ranker.product(c.product).map(|p| p.id.to_owned()))
             .collect();
         let encoded = ranker.encoded(&workspace).clone();
-        let scores = net.score(dims, &encoded, &device);
-        let inputs = inputs(&ranker, &encoded)?;
+        let scores = learner(&encoded);
+        let inputs = inputs(&ranker, encoded.clone())?;
+        let given: Vec<Input<'_>> = ranker
+            .inputs()
+            .filter_map(|port| inputs.iter().find(|(name, _)| *name == port.name))
+            .map(|(_, values)| match values {
+                Values::F32(values) => Input::F32(values),
+                Values::I32(values) => Input::I32(values),
+            })
+            .collect();
         let ours = ranker
-            .score(encoded.rows, &inputs, &mut workspace)
+            .score(encoded.rows, &given, &mut workspace)
             .map_err(|e| internal("golden case", e.to_string()))?;
         for (a, b) in scores.iter().zip(ours) {
             parity = parity.max(f64::from((a - b).abs()));
@@ -119,14 +129,7 @@ pub fn golden(
                 .map_err(|e| internal("golden request", e.to_string()))?,
             products,
             rows: encoded.rows,
-            inputs: Inputs {
-                context: encoded.context,
-                candidate: encoded.candidate,
-                product: encoded.product,
-                title: encoded.title,
-                wide: encoded.wide,
-                session: encoded.session,
-            },
+            inputs,
             scores,
             response: String::from_utf8(response)
                 .map_err(|e| internal("golden case", e.to_string()))?,
@@ -155,38 +158,134 @@ pub fn golden(
     })
 }
 
+fn open(shelf: &[u8]) -> Result<Ranker<&[u8]>> {
+    Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))
+}
+
+fn parse(request: &str) -> Result<rank::Request> {
+    rank::parse(request.as_bytes(), &shelfedge_wire::Limits::default())
+        .map_err(|e| internal("golden request", e.to_string()))
+}
+
 fn query(request: &rank::Request) -> Result<shelfedge_ranking::Query<'_>> {
     request
         .query()
         .map_err(|e| internal("golden request", format!("{e:?}")))
 }
 
-/// The engine's inputs, in the model's own order.
-fn inputs<'a>(ranker: &Ranker<&[u8]>, encoded: &'a Encoded) -> Result<Vec<Input<'a>>> {
-    ranker
+/// The engine's inputs, by name.
+fn inputs(ranker: &Ranker<&[u8]>, encoded: Encoded) -> Result<Vec<(&'static str, Values)>> {
+    let mut all = vec![
+        ("context", Values::F32(encoded.context)),
+        ("candidate", Values::F32(encoded.candidate)),
+        ("product", Values::I32(encoded.product)),
+        ("title", Values::I32(encoded.title)),
+        ("wide", Values::I32(encoded.wide)),
+        ("session", Values::I32(encoded.session)),
+    ];
+    let logged = ["basket", "trail"];
+    if let Some(port) = ranker.inputs().find(|port| logged.contains(&port.name)) {
+        let name = if port.name == "basket" {
+            "basket"
+        } else {
+            "trail"
+        };
+        all.push((name, Values::F32(encoded.logged)));
+    }
+    all.retain(|(name, _)| ranker.inputs().any(|port| port.name == *name));
+    match ranker
         .inputs()
-        .map(|port| {
-            Ok(match port.name {
-                "context" => Input::F32(&encoded.context),
-                "candidate" => Input::F32(&encoded.candidate),
-                "product" => Input::I32(&encoded.product),
-                "title" => Input::I32(&encoded.title),
-                "wide" => Input::I32(&encoded.wide),
-                "session" => Input::I32(&encoded.session),
-                other => return Err(internal("model.shelf", format!("unknown input {other}"))),
-            })
-        })
-        .collect()
+        .find(|port| !all.iter().any(|(name, _)| *name == port.name))
+    {
+        Some(port) => Err(internal(
+            "model.shelf",
+            format!("unknown input {}", port.name),
+        )),
+        None => Ok(all),
+    }
 }
 
-/// Requests with their names.
-fn requests(
+/// A part of what recall finds for a request, spread over it.
+fn some_found(
+    ranker: &Ranker<&[u8]>,
+    request: &str,
+    keep: usize,
+    workspace: &mut Workspace,
+) -> Result<Vec<String>> {
+    let parsed = parse(request)?;
+    let prepared = ranker
+        .prepare(&query(&parsed)?, workspace)
+        .map_err(|e| internal("golden request", e.to_string()))?;
+    let found = &prepared.candidates;
+    let step = (found.len() / keep).max(1);
+    Ok(found
+        .iter()
+        .step_by(step)
+        .take(keep)
+        .filter_map(|c| ranker.product(c.product).map(|p| quoted(p.id)))
+        .collect())
+}
+
+/// Requests of shoppers who are made up: the bundle of a model with a log is
+/// learnt from customers, and none of them need be in the open for a test.
+pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(String, String)>> {
+    let ranker = open(shelf)?;
+    let mut workspace = Workspace::default();
+    let products = ranker.product_count() as usize;
+    let mut list = Vec::new();
+    for number in 0..CASES {
+        let mut events = Vec::new();
+        for k in (0..number % 7).rev() {
+            let items: Vec<String> = (0..1 + (number + k) % 4)
+                .map(|j| (number / 2 * 131 + k / 2 * 977 + j * 53) % products)
+                .filter_map(|product| ranker.product(product as u32))
+                .map(|product| {
+                    format!(
+                        r#"{{"item_id":{},"quantity":{}}}"#,
+                        quoted(product.id),
+                        1 + k
+                    )
+                })
+                .collect();
+            let time = now.0 - (1 + k as i64 * 19) * DAY;
+            events.push(format!(
+                r#"{{"name":"{event}","id":"golden-{number}-{k}","time":"{}","params":{{"items":[{}]}}}}"#,
+                Timestamp(time),
+                items.join(",")
+            ));
+        }
+        let head = format!(
+            r#"{{"now":"{now}","limit":12,"explain":{},"new_only":{}"#,
+            number % 2 == 0,
+            number % 3 == 1,
+        );
+        let tail = format!(r#","events":[{}]}}"#, events.join(","));
+        let whole = format!("{head}{tail}");
+        // Two cases rank what recall finds, the others a part of it.
+        let request = if number == 0 || number == 3 {
+            whole
+        } else {
+            let mut ids = some_found(&ranker, &whole, FEW, &mut workspace)?;
+            if number == 1 {
+                ids.push(quoted("NO-SUCH-PRODUCT"));
+            }
+            format!(r#"{head},"candidates":[{}]{tail}"#, ids.join(","))
+        };
+        list.push((format!("{number:02} made up"), request));
+    }
+    Ok(list)
+}
+
+/// Requests with their names, from customers of the valid window and from shoppers
+/// without a history.
+pub(crate) fn requests(
     shop: &Shop,
     history: &History,
     plan: &Plan,
-    ranker: &Ranker<&[u8]>,
-    workspace: &mut Workspace,
+    shelf: &[u8],
 ) -> Result<Vec<(String, String)>> {
+    let ranker = open(shelf)?;
+    let mut workspace = Workspace::default();
     // An hour after the last order.
     let now = shop.end() + HOUR;
     let customers: Vec<u32> = cases(shop, plan.valid)
@@ -243,19 +342,7 @@ fn requests(
         let request = if number == 0 || number == 3 {
             whole
         } else {
-            let parsed = rank::parse(whole.as_bytes(), &shelfedge_wire::Limits::default())
-                .map_err(|e| internal("golden request", e.to_string()))?;
-            let prepared = ranker
-                .prepare(&query(&parsed)?, workspace)
-                .map_err(|e| internal("golden request", e.to_string()))?;
-            let found = &prepared.candidates;
-            let step = (found.len() / CANDIDATES).max(1);
-            let mut ids: Vec<String> = found
-                .iter()
-                .step_by(step)
-                .take(CANDIDATES)
-                .filter_map(|c| ranker.product(c.product).map(|p| quoted(p.id)))
-                .collect();
+            let mut ids = some_found(&ranker, &whole, CANDIDATES, &mut workspace)?;
             if number == 1 {
                 ids.push(quoted("NO-SUCH-PRODUCT"));
             }

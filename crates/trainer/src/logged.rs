@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use shelfedge_commerce::money::Currency;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{HOUR, Timestamp};
 use shelfedge_features::Spec;
 use shelfedge_features::tables::{self, Meta, ProductRow};
 use shelfedge_onnx::{Options, lower};
@@ -14,6 +14,7 @@ use crate::boost::Forest;
 use crate::bundle::{CARD, MANIFEST, Staging};
 use crate::error::Result;
 use crate::export::{forest as forest_onnx, internal};
+use crate::golden;
 
 /// What such a model is made of.
 pub(crate) struct Content<'a> {
@@ -44,6 +45,7 @@ pub(crate) struct Compiled {
     onnx: Vec<u8>,
     pub(crate) shelf: Vec<u8>,
     digests: Digests,
+    width: usize,
 }
 
 impl Content<'_> {
@@ -96,38 +98,59 @@ impl Content<'_> {
             onnx,
             shelf,
             digests,
+            width,
         })
     }
 }
 
 impl Compiled {
-    /// With its card and manifest, ready to be written.
-    pub(crate) fn bundle(self, created: Timestamp, card: String) -> Parts {
+    /// With its card, manifest and golden cases, ready to be written. The cases'
+    /// shoppers did what `event` names, up to `end`.
+    pub(crate) fn bundle(
+        self,
+        end: Timestamp,
+        forest: &Forest,
+        event: &str,
+        card: String,
+    ) -> Result<Parts> {
+        let shelf = Part::of(&self.shelf);
+        let requests = golden::made_up(&self.shelf, Timestamp(end.0 + HOUR), event)?;
+        let golden = golden::golden(
+            requests,
+            &self.shelf,
+            &format!("sha256:{}", hex(&shelf.sha256)),
+            |encoded| {
+                let rows = encoded.logged.chunks_exact(self.width);
+                rows.map(|row| forest.score(row)).collect()
+            },
+        )?;
         let manifest = Manifest {
             task: "ranking".to_owned(),
             producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
-            created,
+            created: end,
             parts: [
-                ("model.shelf".to_owned(), Part::of(&self.shelf)),
+                ("model.shelf".to_owned(), shelf),
                 ("model.onnx".to_owned(), Part::of(&self.onnx)),
+                (golden::FILE.to_owned(), Part::of(&golden.bytes)),
             ]
             .into_iter()
             .collect(),
             digests: self.digests,
             shelf: self.digests,
         };
-        Parts([
+        Ok(Parts([
             ("model.shelf", self.shelf),
             ("model.onnx", self.onnx),
+            (golden::FILE, golden.bytes),
             (CARD, card.into_bytes()),
             (MANIFEST, manifest.to_json()),
-        ])
+        ]))
     }
 }
 
 /// The parts of a bundle that isn't written yet, the compiled model first.
 #[derive(Debug)]
-pub(crate) struct Parts([(&'static str, Vec<u8>); 4]);
+pub(crate) struct Parts([(&'static str, Vec<u8>); 5]);
 
 impl Parts {
     pub(crate) fn shelf(&self) -> &[u8] {

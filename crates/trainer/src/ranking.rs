@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::tensor::Device;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use shelfedge_commerce::time::{SECOND, Timestamp};
@@ -18,7 +19,7 @@ use crate::export::{self, internal};
 use crate::golden;
 use crate::import::{Imported, import};
 use crate::learn::{Epoch, Settings, learn};
-use crate::model::{Dims, Weights};
+use crate::model::{Dims, Net, Weights};
 use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, evaluate, lists};
 use crate::shop::Shop;
@@ -316,14 +317,13 @@ pub fn build(
     let metrics = serde_json::json!({ "valid": valid, "test": test }).to_string();
     let compiled = compile(shop, history, &model, as_of, *data, Some(&metrics))?;
     let shelf = Part::of(&compiled.shelf);
+    let device = Device::flex();
+    let net = Net::new(&model.dims, &model.weights, true, &device);
     let golden = golden::golden(
-        shop,
-        history,
-        plan,
-        &model.dims,
-        &model.weights,
+        golden::requests(shop, history, plan, &compiled.shelf)?,
         &compiled.shelf,
         &format!("sha256:{}", hex(&shelf.sha256)),
+        |encoded| net.score(&model.dims, encoded, &device),
     )?;
     let card = card::card(&Facts {
         report,
@@ -341,7 +341,7 @@ pub fn build(
         sizes: &[
             (SHELF, compiled.shelf.len()),
             (ONNX, compiled.onnx.len()),
-            (GOLDEN, golden.bytes.len()),
+            (golden::FILE, golden.bytes.len()),
         ],
     });
     let digests = Digests {
@@ -356,7 +356,7 @@ pub fn build(
         parts: [
             (SHELF.to_owned(), shelf),
             (ONNX.to_owned(), Part::of(&compiled.onnx)),
-            (GOLDEN.to_owned(), Part::of(&golden.bytes)),
+            (golden::FILE.to_owned(), Part::of(&golden.bytes)),
         ]
         .into_iter()
         .collect(),
@@ -367,7 +367,7 @@ pub fn build(
         parts: [
             (SHELF, compiled.shelf),
             (ONNX, compiled.onnx),
-            (GOLDEN, golden.bytes),
+            (golden::FILE, golden.bytes),
             (CARD, card.into_bytes()),
             (MANIFEST, manifest.to_json()),
         ],
@@ -382,7 +382,6 @@ pub fn build(
 
 const SHELF: &str = "model.shelf";
 const ONNX: &str = "model.onnx";
-const GOLDEN: &str = "golden.json";
 
 impl Bundle {
     /// The compiled model with its tables.

@@ -212,7 +212,13 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
     };
     assert_eq!(
         parts("learnt"),
-        ["CARD.md", "manifest.json", "model.onnx", "model.shelf"]
+        [
+            "CARD.md",
+            "golden.json",
+            "manifest.json",
+            "model.onnx",
+            "model.shelf"
+        ]
     );
     assert_eq!(parts("benched"), parts("learnt"));
     for part in parts("learnt") {

@@ -5,16 +5,17 @@ import { join } from "node:path";
 import { bundle } from "./paths.mjs";
 import { floats } from "./replay.mjs";
 
-export const golden = JSON.parse(readFileSync(join(bundle, "golden.json"), "utf8"));
+export const goldenOf = (bundle) => JSON.parse(readFileSync(join(bundle, "golden.json"), "utf8"));
+export const golden = goldenOf(bundle);
 
 /** f32 models: the learner's own outputs, to this. */
 const TOLERANCE = 1e-4;
 
-export function checkReplay(outcomes) {
-  assert.equal(outcomes.length, golden.cases.length);
+export function checkReplay(outcomes, { cases } = golden) {
+  assert.equal(outcomes.length, cases.length);
   assert.ok(outcomes.length >= 32, `${outcomes.length} golden cases`);
   for (const [n, outcome] of outcomes.entries()) {
-    const { scores, response } = golden.cases[n];
+    const { scores, response } = cases[n];
     const where = `case ${n}`;
     // The native engine's response, byte for byte: the same ranking, the same
     // scores to the last bit (shortest text of an f32 is exact).

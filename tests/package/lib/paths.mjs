@@ -7,6 +7,8 @@ export const here = join(dirname(fileURLToPath(import.meta.url)), "..");
 export const root = process.env.SHELFEDGE_ROOT ?? join(here, "../..");
 export const packageFolder = join(root, "www/package");
 export const bundle = join(root, "models/ranking");
+/** Bundles of models with logs, for `shelfedge/full`. */
+export const logged = ["basket", "next"].map((name) => join(root, "tests/data/bundles", name));
 
 if (!existsSync(join(packageFolder, "dist/index.js"))) {
   throw new Error("www/package/dist is not built. Run `cargo xtask npm` first.");

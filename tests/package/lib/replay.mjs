@@ -18,6 +18,7 @@ export async function replay(load, options, golden) {
       const asked = {
         candidates: request.candidates,
         limit: request.limit,
+        newOnly: request.new_only,
         explain: request.explain,
         listId: request.list_id,
         sessionId: request.session_id,

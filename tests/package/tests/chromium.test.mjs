@@ -2,12 +2,12 @@
 // strict content security policy: in a worker and on the page's own thread.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, openPage } from "../lib/chromium.mjs";
-import { checkReplay, checkSame, golden } from "../lib/golden.mjs";
+import { checkReplay, checkSame, golden, goldenOf } from "../lib/golden.mjs";
 import { limited } from "../lib/limited.mjs";
-import { bundle, here } from "../lib/paths.mjs";
+import { bundle, here, logged } from "../lib/paths.mjs";
 import { freshProject } from "../lib/project.mjs";
 import { serve } from "../lib/serve.mjs";
 import { checkTrials } from "../lib/trials-check.mjs";
@@ -20,12 +20,14 @@ before(async () => {
     "/": Buffer.from(`<!doctype html><html lang="en"><meta charset="utf-8"><title>A shop</title><script type="module" src="/page.mjs"></script></html>`),
     "/page.mjs": Buffer.from(`
       import { load, ShelfedgeError } from "/shelfedge/index.js";
+      import { load as loadFull } from "/shelfedge/full.js";
       import { replay } from "/lib/replay.mjs";
       import { runTrials } from "/lib/trials.mjs";
-      globalThis.page = { load, ShelfedgeError, replay, runTrials };`),
+      globalThis.page = { load, loadFull, ShelfedgeError, replay, runTrials };`),
     "/lib/": join(here, "lib"),
     "/shelfedge/": join(project.installed, "dist"),
     "/models/ranking/": bundle,
+    ...Object.fromEntries(logged.map((folder) => [`/models/${basename(folder)}/`, folder])),
     "/broken/model.shelf": Buffer.from("no model"),
     "/limited.wasm": Buffer.from(limited(readFileSync(join(project.installed, "dist/shelfedge_bg.wasm")), 40)),
   });
@@ -77,6 +79,32 @@ for (const worker of [undefined, false]) {
       checkTrials(found);
     }));
 }
+
+for (const folder of logged) {
+  test(`golden cases of a model with a log: ${basename(folder)}`, () =>
+    visit(async (page) => {
+      const golden = goldenOf(folder);
+      const replay = (worker) =>
+        page.evaluate(
+          ([options, golden]) => globalThis.page.replay(globalThis.page.loadFull, options, golden),
+          [{ model: `/models/${basename(folder)}/`, worker }, { cases: golden.cases }],
+        );
+      const inWorker = await replay(true);
+      checkReplay(inWorker, golden);
+      checkSame(await replay(false), inWorker, "the worker");
+    }));
+}
+
+test("both engines at once on the main thread, each with its models", () =>
+  visit(async (page) => {
+    const lists = await page.evaluate(async () => {
+      const { load, loadFull } = globalThis.page;
+      const now = "2011-12-10T10:00:00Z";
+      const shops = await Promise.all([load({ model: "/models/ranking/", worker: false }), loadFull({ model: "/models/basket/", worker: false })]);
+      return Promise.all(shops.map(async (shop) => (await shop.rank({ now, limit: 5 })).items.length));
+    });
+    assert.deepEqual(lists, [5, 5]);
+  }));
 
 test("the worker's bits are the main thread's", () => checkSame(outcomes.undefined, outcomes.false, "the main thread"));
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
-import { checkReplay, golden } from "../lib/golden.mjs";
-import { bundle } from "../lib/paths.mjs";
+import { checkReplay, checkSame, golden, goldenOf } from "../lib/golden.mjs";
+import { bundle, logged } from "../lib/paths.mjs";
 import { freshProject } from "../lib/project.mjs";
 
 let project;
@@ -18,29 +18,51 @@ function run(source, ...args) {
   return JSON.parse(execFileSync(process.execPath, ["main.mjs", ...args], { cwd: project.folder, encoding: "utf8", maxBuffer: 1 << 28 }));
 }
 
-test("golden cases", () => {
-  const outcomes = run(
+const replayed = (name, model) =>
+  run(
     `import { readFileSync } from "node:fs";
-     import { load } from "shelfedge";
+     import { load } from "${name}";
      import { replay } from "./replay.mjs";
      const model = process.argv[2];
      const golden = JSON.parse(readFileSync(model + "/golden.json", "utf8"));
      console.log(JSON.stringify(await replay(load, { model }, golden)));`,
-    bundle,
+    model,
   );
+
+test("golden cases", () => {
+  const outcomes = replayed("shelfedge", bundle);
   checkReplay(outcomes);
+  checkSame(replayed("shelfedge/full", bundle), outcomes, "the default engine");
+});
+
+for (const model of logged) {
+  test(`golden cases of a model with a log: ${basename(model)}`, () => checkReplay(replayed("shelfedge/full", model), goldenOf(model)));
+}
+
+test("the default engine says which one opens a model with a log", () => {
+  const told = run(
+    `import { load } from "shelfedge";
+     console.log(JSON.stringify(await load({ model: process.argv[2] }).catch(({ code, message }) => [code, message])));`,
+    logged[0],
+  );
+  assert.equal(told[0], "model_unusable");
+  assert.match(told[1], /shelfedge\/full/);
 });
 
 test("the conditions of package.json lead to their entries", () => {
-  const entry = (...conditions) =>
-    execFileSync(process.execPath, [...conditions.flatMap((name) => ["-C", name]), "--input-type=module", "-e", "console.log(import.meta.resolve('shelfedge'))"], {
-      cwd: project.folder,
-      encoding: "utf8",
-    }).trim();
-  assert.match(entry(), /dist\/node\.js$/);
-  assert.match(entry("workerd"), /dist\/workerd\.js$/);
-  assert.match(entry("edge-light"), /dist\/edge-light\.js$/);
-  assert.match(entry("deno"), /dist\/index\.js$/);
+  const entries = (...conditions) =>
+    execFileSync(
+      process.execPath,
+      [...conditions.flatMap((name) => ["-C", name]), "--input-type=module", "-e", "for (const name of ['', '/full']) console.log(import.meta.resolve('shelfedge' + name))"],
+      { cwd: project.folder, encoding: "utf8" },
+    )
+      .trim()
+      .split("\n")
+      .map((path) => basename(path));
+  assert.deepEqual(entries(), ["node.js", "node_full.js"]);
+  assert.deepEqual(entries("workerd"), ["workerd.js", "workerd_full.js"]);
+  assert.deepEqual(entries("edge-light"), ["edge-light.js", "edge-light_full.js"]);
+  assert.deepEqual(entries("deno"), ["index.js", "full.js"]);
 });
 
 test("a model given by its bytes, its addresses, and a module compiled before", () => {

@@ -2,15 +2,17 @@
 // WebAssembly module is imported, because bytes may not be compiled there.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
-import { checkReplay, golden } from "../lib/golden.mjs";
-import { bundle } from "../lib/paths.mjs";
+import { checkReplay, goldenOf } from "../lib/golden.mjs";
+import { bundle, logged } from "../lib/paths.mjs";
 import { freshProject } from "../lib/project.mjs";
 
+// The first with the default engine, the others with the full one.
+const bundles = [bundle, ...logged];
 let project, runtime, address;
 
 function freePort() {
@@ -28,13 +30,15 @@ before(async () => {
   writeFileSync(
     join(project.folder, "worker.js"),
     `import { load } from "./shelfedge/workerd.js";
+     import { load as loadFull } from "./shelfedge/workerd_full.js";
      import { replay } from "./replay.mjs";
-     import manifest from "manifest.json";
-     import shelf from "model.shelf";
+     ${bundles.map((_, n) => `import manifest${n} from "manifest${n}"; import shelf${n} from "shelf${n}";`).join("\n     ")}
+     const models = [${bundles.map((_, n) => `{ manifest: manifest${n}, shelf: shelf${n} }`)}];
      export default {
        async fetch(request) {
          try {
-           return Response.json(await replay(load, { model: { manifest, shelf } }, await request.json()));
+           const number = Number(new URL(request.url).pathname.slice(1));
+           return Response.json(await replay(number ? loadFull : load, { model: models[number] }, await request.json()));
          } catch (error) {
            return Response.json({ code: error.code, message: String(error), stack: error.stack }, { status: 500 });
          }
@@ -57,15 +61,16 @@ before(async () => {
          (name = "worker.js", esModule = embed "worker.js"),
          (name = "replay.mjs", esModule = embed "replay.mjs"),
          ${scripts.join(",\n         ")},
-         (name = "shelfedge/shelfedge_bg.wasm", wasm = embed "node_modules/shelfedge/dist/shelfedge_bg.wasm"),
-         (name = "manifest.json", data = embed "manifest.json"),
-         (name = "model.shelf", data = embed "model.shelf"),
+         ${["shelfedge_bg.wasm", "shelfedge_full_bg.wasm"].map((name) => `(name = "shelfedge/${name}", wasm = embed "node_modules/shelfedge/dist/${name}")`).join(",\n         ")},
+         ${bundles.map((_, n) => `(name = "manifest${n}", data = embed "manifest${n}"), (name = "shelf${n}", data = embed "shelf${n}")`).join(",\n         ")},
        ],
        compatibilityDate = "2026-01-01",
      );`,
   );
-  const { copyFileSync } = await import("node:fs");
-  for (const part of ["manifest.json", "model.shelf"]) copyFileSync(join(bundle, part), join(project.folder, part));
+  for (const [n, bundle] of bundles.entries()) {
+    copyFileSync(join(bundle, "manifest.json"), join(project.folder, `manifest${n}`));
+    copyFileSync(join(bundle, "model.shelf"), join(project.folder, `shelf${n}`));
+  }
   const binary = createRequire(import.meta.url).resolve("workerd/bin/workerd");
   runtime = spawn(binary, ["serve", "config.capnp"], { cwd: project.folder, stdio: ["ignore", "inherit", "pipe"] });
   let complaints = "";
@@ -86,9 +91,12 @@ after(() => {
   project?.remove();
 });
 
-test("golden cases", async () => {
-  const response = await fetch(address, { method: "POST", body: JSON.stringify({ cases: golden.cases }) });
-  const outcomes = await response.json();
-  assert.equal(response.status, 200, JSON.stringify(outcomes));
-  checkReplay(outcomes);
-});
+for (const [n, bundle] of bundles.entries()) {
+  test(`golden cases of ${basename(bundle)}`, async () => {
+    const golden = goldenOf(bundle);
+    const response = await fetch(`${address}${n}`, { method: "POST", body: JSON.stringify({ cases: golden.cases }) });
+    const outcomes = await response.json();
+    assert.equal(response.status, 200, JSON.stringify(outcomes));
+    checkReplay(outcomes, golden);
+  });
+}

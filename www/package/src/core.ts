@@ -8,6 +8,8 @@ import { Storage, type StoredEvent } from "./storage.js";
 
 /** What a shop is opened with. Everything can be posted to a worker. */
 export interface Opening {
+  /** Which engine the module is: shops of the same one share an instance. */
+  readonly engine: string;
   readonly module: WebAssembly.Module;
   readonly manifest: ArrayBuffer;
   readonly shelf: ArrayBuffer;
@@ -33,8 +35,9 @@ export interface Calls {
   persist(keep: boolean): Promise<void>;
 }
 
-/** One instance of the WebAssembly module. It serves all shops of a thread until it traps. */
+/** One instance of a WebAssembly module. It serves all its shops of a thread until it traps. */
 interface Instance {
+  readonly engine: string;
   readonly Engine: typeof Engine;
   /** Lets go of its memory, and of what would still run in it: shops that are closed or collected later. */
   end(): void;
@@ -43,14 +46,14 @@ interface Instance {
 }
 
 // Two loads at once wait for the same instance.
-let current: Promise<Instance> | undefined;
+const current = new Map<string, Promise<Instance>>();
 
-async function instantiate(module: WebAssembly.Module): Promise<Instance> {
+async function instantiate({ engine, module }: Opening): Promise<Instance> {
   const { Shop, imports, start } = bindings();
   try {
     start(await WebAssembly.instantiate(module, imports()), module);
   } catch (error) {
-    current = undefined;
+    current.delete(engine);
     throw new ShelfedgeError(
       "wasm_unavailable",
       `The WebAssembly module can't be started: ${error instanceof Error ? error.message : String(error)}`,
@@ -60,7 +63,7 @@ async function instantiate(module: WebAssembly.Module): Promise<Instance> {
   }
   const nothing = () => {};
   const dead = { exports: { __wbindgen_start: nothing, __wbg_shop_free: nothing } };
-  return { Engine: Shop, end: () => start(dead, module) };
+  return { engine, Engine: Shop, end: () => start(dead, module) };
 }
 
 /**
@@ -77,7 +80,7 @@ function guarded<T>(instance: Instance, call: () => T): T {
     if (!(error instanceof Error && /^(Runtime|Range|Internal)Error$/.test(error.name))) throw error;
     const failed = (code: PackageErrorCode) =>
       new ShelfedgeError(code, `The engine failed (${error}); the shops that it served are closed. Call load() for another one.`, [], { cause: error });
-    current = undefined;
+    current.delete(instance.engine);
     instance.ended = failed("closed");
     instance.end();
     throw failed("internal");
@@ -105,8 +108,11 @@ export class Core implements Calls {
   static async open(opening: Opening): Promise<{ core: Core; info: string; inputs: string }> {
     let instance: Instance;
     // One that traps while this load waits for it is no use.
-    do instance = await (current ??= instantiate(opening.module));
-    while (instance.ended);
+    do {
+      const starting = current.get(opening.engine) ?? instantiate(opening);
+      current.set(opening.engine, starting);
+      instance = await starting;
+    } while (instance.ended);
     const engine = guarded(instance, () => new instance.Engine(new Uint8Array(opening.manifest), new Uint8Array(opening.shelf), opening.digest && new Uint8Array(opening.digest)));
     const core = new Core(instance, engine, opening.shopper);
     try {

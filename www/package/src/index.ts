@@ -20,6 +20,7 @@ export async function load(options: LoadOptions): Promise<Shop> {
         : () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "shelfedge" }),
     // Only a shop on the page's own thread loads the engine's side here.
     core: () => import("./core.js"),
+    engine: "shelfedge",
     wasm: () => new URL("./shelfedge_bg.wasm", import.meta.url),
     base: () => globalThis.document?.baseURI ?? globalThis.location?.href,
   });

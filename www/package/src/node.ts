@@ -25,6 +25,7 @@ function read(address: string | URL): Promise<Uint8Array<ArrayBuffer>> | undefin
 export async function load(options: LoadOptions): Promise<Shop> {
   return open(options, {
     core: async () => core,
+    engine: "shelfedge",
     wasm: () => new URL("./shelfedge_bg.wasm", import.meta.url),
     read,
     base: () => undefined,

@@ -138,6 +138,8 @@ export interface ProfileView {
 export interface Platform {
   readonly spawn?: (() => Worker) | undefined;
   readonly core: () => Promise<{ Core: typeof Core }>;
+  /** Which engine it is. */
+  readonly engine: string;
   readonly wasm: () => WasmSource | Promise<WasmSource>;
   /** Reads an address that `fetch` can't. */
   readonly read?: (address: string | URL) => Promise<Bytes> | undefined;
@@ -392,7 +394,7 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
         worker ? undefined : platform.core().catch((error: unknown) => unfetched("core.js", error)),
       ]),
     ]);
-    const opening: Opening = { module, manifest, shelf, digest, shopper: shopper ?? "", storage: consent?.storage };
+    const opening: Opening = { engine: platform.engine, module, manifest, shelf, digest, shopper: shopper ?? "", storage: consent?.storage };
     const opened = worker ? worker.open(opening) : inThread(core as { Core: typeof Core }, opening);
     // A shop that finishes opening after it was given up must not stay open.
     opened.then((link) => signal?.aborted && link.close(), () => {});

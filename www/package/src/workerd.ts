@@ -13,5 +13,5 @@ export type * from "./wire.js";
 
 /** Opens a model in the isolate. */
 export async function load(options: LoadOptions): Promise<Shop> {
-  return open(options, { core: async () => core, wasm: () => wasm, base: () => undefined });
+  return open(options, { core: async () => core, engine: "shelfedge", wasm: () => wasm, base: () => undefined });
 }

@@ -51,12 +51,17 @@ pub(crate) fn basket(bytes: &[u8]) -> bool {
         let lines = lines.iter().map(|product| (u32::from(*product), 1));
         past.add(age * DAY, lines.collect());
     }
-    let (mut signals, mut out) = (Signals::default(), Vec::new());
-    signals.fill(&log, &past);
-    for new in [false, true] {
-        let found = signals.candidates(&log, new);
-        signals.encode(&log, &past, new, &found, &mut out);
-        assert_eq!(out.len(), found.len() * basket::WIDTH);
-    }
+    let index = basket::Index::new(&log);
+    let [scanned, indexed] = [None, Some(&index)].map(|index| {
+        let (mut signals, mut out) = (Signals::default(), Vec::new());
+        signals.fill(&log, index, &past);
+        [false, true].map(|new| {
+            let found = signals.candidates(&log, new);
+            signals.encode(&log, &past, new, &found, &mut out);
+            assert_eq!(out.len(), found.len() * basket::WIDTH);
+            found
+        })
+    });
+    assert_eq!(scanned, indexed);
     true
 }

@@ -117,17 +117,18 @@ impl Habits {
 }
 
 /// The titles of what was bought.
-#[derive(Default)]
 struct Titles {
     /// The sum of all, by what is left of them, a term.
     profile: Vec<f32>,
     length: f32,
-    /// Those that candidates are compared with, as terms with weights.
+    /// Those that candidates are compared with.
     products: Vec<u32>,
-    ends: Vec<usize>,
-    terms: Vec<(u16, f32)>,
-    /// Of the candidate.
-    dense: Vec<f32>,
+    /// Where each term's cells end: its weight in the titles of `products`, by
+    /// their place there.
+    ends: Vec<u32>,
+    cells: Vec<(u16, f32)>,
+    /// Likeness of each of `products` to the candidate.
+    likeness: Vec<f32>,
 }
 
 /// A title as terms of length one.
@@ -145,56 +146,76 @@ fn unit(basket: &Basket<'_>, product: u32) -> impl Iterator<Item = (u16, f32)> {
 
 impl Titles {
     fn of(basket: &Basket<'_>, products: &[u32], own: &[Own]) -> Self {
-        let mut titles = Self {
-            profile: vec![0.0; basket.terms],
-            dense: vec![0.0; basket.terms],
-            ..Self::default()
-        };
+        let mut profile = vec![0.0; basket.terms];
         for (own, product) in own.iter().zip(products) {
             for (term, weight) in unit(basket, *product) {
-                if let Some(sum) = titles.profile.get_mut(usize::from(term)) {
+                if let Some(sum) = profile.get_mut(usize::from(term)) {
                     *sum += own.faded[2] * weight;
                 }
             }
         }
-        let square: f32 = titles.profile.iter().map(|x| x * x).sum();
-        titles.length = square.sqrt().max(1e-9);
+        let square: f32 = profile.iter().map(|x| x * x).sum();
         let weighed = own.iter().map(|own| own.faded[1]);
-        for (_, product) in best(weighed.zip(products.iter().copied()), COMPARED) {
-            titles.terms.extend(unit(basket, product));
-            titles.products.push(product);
-            titles.ends.push(titles.terms.len());
+        let compared = best(weighed.zip(products.iter().copied()), COMPARED);
+        let products: Vec<u32> = compared.into_iter().map(|(_, product)| product).collect();
+        let mut ends = vec![0u32; basket.terms + 1];
+        for product in &products {
+            for (term, _) in basket.title(*product) {
+                if let Some(end) = ends.get_mut(usize::from(term) + 1) {
+                    *end += 1;
+                }
+            }
         }
-        titles
+        for term in 1..ends.len() {
+            ends[term] += ends[term - 1];
+        }
+        let mut cells = vec![(0, 0.0); ends[basket.terms] as usize];
+        for (place, product) in (0u16..).zip(&products) {
+            for (term, weight) in unit(basket, *product) {
+                if usize::from(term) < basket.terms {
+                    let end = &mut ends[usize::from(term)];
+                    cells[*end as usize] = (place, weight);
+                    *end += 1;
+                }
+            }
+        }
+        Self {
+            profile,
+            length: square.sqrt().max(1e-9),
+            likeness: vec![0.0; products.len()],
+            products,
+            ends,
+            cells,
+        }
+    }
+
+    /// The titles with a term, by their place, and its weight there.
+    fn with(&self, term: usize) -> &[(u16, f32)] {
+        let end = |i: usize| self.ends.get(i).map_or(0, |end| *end as usize);
+        let start = term.checked_sub(1).map_or(0, end);
+        self.cells.get(start..end(term)).unwrap_or(&[])
     }
 
     /// Likeness to all that was bought, to the most alike, and how many are alike.
     fn compare(&mut self, basket: &Basket<'_>, product: u32) -> [f32; TITLES] {
+        let mut likeness = core::mem::take(&mut self.likeness);
+        likeness.fill(0.0);
         let mut whole = 0.0;
         for (term, weight) in unit(basket, product) {
             let term = usize::from(term);
-            if let (Some(sum), Some(cell)) = (self.profile.get(term), self.dense.get_mut(term)) {
-                whole += sum * weight;
-                *cell = weight;
+            whole += self.profile.get(term).unwrap_or(&0.0) * weight;
+            for (place, other) in self.with(term) {
+                likeness[usize::from(*place)] += weight * other;
             }
         }
-        let (mut most, mut alike, mut start) = (0.0f32, 0.0f32, 0);
-        for (other, end) in self.products.iter().zip(&self.ends) {
+        let (mut most, mut alike) = (0.0f32, 0.0f32);
+        for (other, likeness) in self.products.iter().zip(&likeness) {
             if *other != product {
-                let terms = self.terms[start..*end].iter();
-                let likeness: f32 = terms
-                    .map(|(term, w)| w * self.dense.get(usize::from(*term)).unwrap_or(&0.0))
-                    .sum();
-                most = most.max(likeness);
-                alike += f32::from(u8::from(likeness > ALIKE));
-            }
-            start = *end;
-        }
-        for (term, _) in basket.title(product) {
-            if let Some(cell) = self.dense.get_mut(usize::from(term)) {
-                *cell = 0.0;
+                most = most.max(*likeness);
+                alike += f32::from(u8::from(*likeness > ALIKE));
             }
         }
+        self.likeness = likeness;
         [whole / self.length, most, alike]
     }
 }

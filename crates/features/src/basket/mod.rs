@@ -335,6 +335,12 @@ impl<'a> Basket<'a> {
         })
     }
 
+    /// Calls with each product of a customer and its step.
+    fn each_of(&self, customer: &Customer, of: impl FnMut(u32, u8)) {
+        self.log
+            .each(customer.start..customer.end, self.weights, of);
+    }
+
     /// A product's title as terms with their weights.
     fn title(&self, product: u32) -> impl Iterator<Item = (u16, f32)> + '_ {
         let (terms, _) = self.title_terms.as_chunks::<2>();
@@ -350,6 +356,101 @@ impl<'a> Basket<'a> {
 /// The weight that a step of a customer's log stands for.
 fn step(step: u8) -> f32 {
     LARGEST * exp(-core::f32::consts::LN_2 * f32::from(step) / STEPS)
+}
+
+/// A weight as a whole number: sums of products of two such numbers are the same
+/// in whatever order they are added, so that an index changes no bit.
+fn whole(weight: f32) -> u32 {
+    ((weight * 1024.0) as u32).clamp(1, 1 << 24)
+}
+
+/// Who bought each product, by whom customers like a shopper are found without
+/// reading everybody's orders.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Products and cells of its log.
+    of: [usize; 2],
+    customers: Vec<Customer>,
+    /// The sum of squares of each customer's weights.
+    squares: Vec<u64>,
+    /// The place after each product's last one in `buyers`.
+    ends: Vec<u32>,
+    /// Customers by their number, with their step.
+    buyers: Vec<(u32, u8)>,
+}
+
+impl Index {
+    /// Indexes a log.
+    #[must_use]
+    pub fn new(basket: &Basket<'_>) -> Self {
+        let wholes = wholes();
+        let customers: Vec<Customer> = basket.customers().collect();
+        let mut squares = Vec::with_capacity(customers.len());
+        let mut ends = vec![0u32; basket.products + 1];
+        for customer in &customers {
+            let mut square = 0u64;
+            basket.each_of(customer, |product, step| {
+                square += wholes[usize::from(step)] * wholes[usize::from(step)];
+                if let Some(end) = ends.get_mut(product as usize + 1) {
+                    *end += 1;
+                }
+            });
+            squares.push(square);
+        }
+        for i in 1..ends.len() {
+            ends[i] += ends[i - 1];
+        }
+        let mut buyers = vec![(0, 0); ends[basket.products] as usize];
+        for (number, customer) in (0u32..).zip(&customers) {
+            basket.each_of(customer, |product, step| {
+                if (product as usize) < basket.products {
+                    let place = &mut ends[product as usize];
+                    buyers[*place as usize] = (number, step);
+                    *place += 1;
+                }
+            });
+        }
+        Self {
+            of: [basket.products, basket.weights.len()],
+            customers,
+            squares,
+            ends,
+            buyers,
+        }
+    }
+
+    /// Whether it can be of this log.
+    fn fits(&self, basket: &Basket<'_>) -> bool {
+        self.of == [basket.products, basket.weights.len()]
+    }
+
+    fn buyers(&self, product: u32) -> &[(u32, u8)] {
+        let end = |i: usize| self.ends.get(i).map_or(0, |end| *end as usize);
+        let i = product as usize;
+        let start = i.checked_sub(1).map_or(0, end);
+        self.buyers.get(start..end(i)).unwrap_or(&[])
+    }
+}
+
+/// The steps' weights as whole numbers.
+fn wholes() -> [u64; 256] {
+    core::array::from_fn(|i| whole(step(i as u8)).into())
+}
+
+/// How a customer is like the shopper.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alike {
+    /// The sum of products of both's weights.
+    dot: u64,
+    /// How many of the customer's products the shopper bought.
+    shared: u32,
+}
+
+impl Alike {
+    /// The cosine, but for the shopper's own length.
+    fn likeness(self, square: u64) -> f32 {
+        self.dot as f32 / (square as f32).sqrt()
+    }
 }
 
 /// The shopper's own orders with a product.
@@ -384,9 +485,9 @@ pub struct Signals {
     places: Vec<[u16; PLACES]>,
     /// Of the first rows.
     own: Vec<Own>,
-    /// How much of it was bought, a product.
-    weights: Vec<f32>,
-    met: Vec<Customer>,
+    /// How much of it was bought, a product, as a whole number.
+    bought: Vec<u32>,
+    alike: Vec<Alike>,
 }
 
 impl Signals {
@@ -424,24 +525,25 @@ impl Signals {
         row < self.own.len()
     }
 
-    /// Adds up what speaks for every product that the shopper's past leads to.
-    pub fn fill(&mut self, basket: &Basket<'_>, past: &Past) {
+    /// Adds up what speaks for every product that the shopper's past leads to. An
+    /// index of the log makes it faster, and changes nothing else.
+    pub fn fill(&mut self, basket: &Basket<'_>, index: Option<&Index>, past: &Past) {
         for product in self.products.drain(..) {
             self.slots[product as usize] = 0;
-            self.weights[product as usize] = 0.0;
+            self.bought[product as usize] = 0;
         }
         self.rows.clear();
         self.places.clear();
         self.own.clear();
         self.slots.resize(basket.products, 0);
-        self.weights.resize(basket.products, 0.0);
+        self.bought.resize(basket.products, 0);
         self.remember(past);
         let bought = self.own.len();
         for row in 0..bought {
             let product = self.products[row];
             let [_, lately, habit] = self.own[row].faded;
             self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
-            self.weights[product as usize] = lately;
+            self.bought[product as usize] = whole(lately);
             let from = |table: Table| basket.tables[table as usize];
             from(Table::Similar).from(product, |to, weight| {
                 self.add(to, Signal::Similar, lately * weight);
@@ -459,7 +561,7 @@ impl Signals {
                 });
             }
         }
-        self.meet(basket);
+        self.meet(basket, index.filter(|index| index.fits(basket)));
     }
 
     /// The shopper's own orders, product by product.
@@ -502,34 +604,60 @@ impl Signals {
     /// Looks for the customers most alike. Who bought nothing that the shopper
     /// didn't has nothing to tell; the shopper's own past, which may be in the log,
     /// is such a customer.
-    fn meet(&mut self, basket: &Basket<'_>) {
+    fn meet(&mut self, basket: &Basket<'_>, index: Option<&Index>) {
         if self.own.is_empty() {
             return;
         }
-        let steps: [f32; 256] = core::array::from_fn(|i| step(i as u8));
-        self.met.clear();
-        let mut alike: Vec<(f32, u32)> = Vec::new();
-        for customer in basket.customers() {
-            let (mut dot, mut square, mut others) = (0.0f32, 0.0f32, false);
-            let bought = customer.start..customer.end;
-            basket.log.each(bought, basket.weights, |product, step| {
-                let weight = steps[usize::from(step)];
-                let own = self.weights.get(product as usize).copied();
-                let own = own.unwrap_or(0.0);
-                others |= own == 0.0;
-                dot += own * weight;
-                square += weight * weight;
-            });
-            if dot > 0.0 && others {
-                alike.push((dot / square.sqrt(), self.met.len() as u32));
-                self.met.push(customer);
+        let wholes = wholes();
+        let all: Vec<Customer>;
+        let customers = match index {
+            Some(index) => &index.customers,
+            None => {
+                all = basket.customers().collect();
+                &all
+            }
+        };
+        let mut met: Vec<(f32, u32)> = Vec::new();
+        let mut meet = |number: usize, alike: Alike, customer: &Customer, square| {
+            let all = customer.end - customer.start;
+            if alike.shared > 0 && (alike.shared as usize) < all {
+                met.push((alike.likeness(square), number as u32));
+            }
+        };
+        if let Some(index) = index {
+            self.alike.clear();
+            self.alike.resize(customers.len(), Alike::default());
+            for row in 0..self.own.len() {
+                let product = self.products[row];
+                let weight = u64::from(self.bought[product as usize]);
+                for (customer, step) in index.buyers(product) {
+                    let alike = &mut self.alike[*customer as usize];
+                    alike.dot += weight * wholes[usize::from(*step)];
+                    alike.shared += 1;
+                }
+            }
+            for (number, square) in index.squares.iter().enumerate() {
+                meet(number, self.alike[number], &customers[number], *square);
+            }
+        } else {
+            for (number, customer) in customers.iter().enumerate() {
+                let (mut alike, mut square) = (Alike::default(), 0u64);
+                basket.each_of(customer, |product, step| {
+                    let weight = wholes[usize::from(step)];
+                    let own = self.bought.get(product as usize).copied().unwrap_or(0);
+                    alike.dot += u64::from(own) * weight;
+                    alike.shared += u32::from(own > 0);
+                    square += weight * weight;
+                });
+                meet(number, alike, customer, square);
             }
         }
-        let nearest = best(alike.into_iter(), basket.reading.neighbours as usize);
+        let nearest = best(met.into_iter(), basket.reading.neighbours as usize);
         let total: f32 = nearest.iter().map(|(likeness, _)| likeness).sum();
+        let steps: [f32; 256] = core::array::from_fn(|i| step(i as u8));
         for (likeness, number) in nearest {
             let share = likeness / total;
-            let customer = self.met[number as usize];
+            let customer = customers[number as usize];
             for i in customer.start..customer.end {
                 let Some(row) = self.row(basket.log.get(i)) else {
                     continue;

@@ -149,8 +149,8 @@ fn signals_of_a_small_shop() {
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
     let mut signals = Signals::default();
     // What an earlier query left behind changes nothing.
-    signals.fill(&basket, &past(&[(3, &[(5, 1), (6, 2)])]));
-    signals.fill(&basket, &shopper());
+    signals.fill(&basket, None, &past(&[(3, &[(5, 1), (6, 2)])]));
+    signals.fill(&basket, None, &shopper());
     let expected: [(Signal, [f32; PRODUCTS]); 4] = [
         (Signal::Own, [2.3742, 0.0, 0.0, 1.27117, 0.0, 0.0, 0.0]),
         (
@@ -199,7 +199,7 @@ fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
     let section = section();
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
     let mut signals = Signals::default();
-    signals.fill(&basket, &shopper());
+    signals.fill(&basket, None, &shopper());
     let mut all = signals.candidates(&basket, false);
     assert_eq!(all[..3], [0, 1, 4], "the first by a signal, by number");
     all.sort_unstable();
@@ -212,7 +212,7 @@ fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
     new.sort_unstable();
     assert_eq!(new, [1, 2, 4, 5]);
 
-    signals.fill(&basket, &Past::default());
+    signals.fill(&basket, None, &Past::default());
     assert_eq!(signals.candidates(&basket, true), [0, 3, 4, 5, 2]);
     let mut out = Vec::new();
     signals.encode(&basket, &Past::default(), true, &[6, 0], &mut out);
@@ -227,7 +227,7 @@ fn encoded_numbers_have_a_group_each_and_tell_what_they_should() {
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
     let (mut signals, mut out) = (Signals::default(), Vec::new());
     let past = shopper();
-    signals.fill(&basket, &past);
+    signals.fill(&basket, None, &past);
     signals.candidates(&basket, false);
     signals.encode(&basket, &past, false, &[0, 3, 4], &mut out);
     let rows: Vec<&[f32]> = out.chunks_exact(WIDTH).collect();
@@ -260,16 +260,24 @@ fn ones_own_past_in_the_log_is_nobody_alike() {
         (10, &[(3, 1), (4, 2)]),
         (1, &[(5, 1)]),
     ]);
-    signals.fill(&basket, &own);
-    assert!(signals.met.iter().all(|customer| {
-        let products: Vec<u32> = (customer.start..customer.end)
-            .map(|i| basket.log.get(i))
-            .collect();
-        products
-            .iter()
-            .any(|product| ![1, 3, 4, 5].contains(product))
-    }));
-    assert!(!signals.met.is_empty());
+    signals.fill(&basket, None, &own);
+    let with = of_neighbours(&signals);
+    assert!(with.iter().any(|(_, signals)| signals[0] > 0.0));
+    let others: Vec<Order> = orders().into_iter().filter(|o| o.customer != 2).collect();
+    let section = section_of(&others, PRODUCTS, [0.8, 0.4, 0.2, 0.1].map(ring));
+    let basket = Basket::open(&section, PRODUCTS).expect("a section");
+    signals.fill(&basket, None, &own);
+    assert_eq!(of_neighbours(&signals), with);
+}
+
+/// What customers alike say of each product.
+fn of_neighbours(signals: &Signals) -> Vec<(u32, Vec<f32>)> {
+    let rows = signals.products.iter().zip(&signals.rows);
+    let mut all: Vec<(u32, Vec<f32>)> = rows
+        .map(|(product, row)| (*product, row[Signal::Neighbours as usize..].to_vec()))
+        .collect();
+    all.sort_by_key(|(product, _)| *product);
+    all
 }
 
 #[test]
@@ -318,7 +326,7 @@ fn more_products_than_two_bytes_number() {
     let section = section_of(&orders, many, core::array::from_fn(|_| table.clone()));
     let basket = Basket::open(&section, many).expect("a section");
     let mut signals = Signals::default();
-    signals.fill(&basket, &past(&[(3, &[(5, 1)])]));
+    signals.fill(&basket, None, &past(&[(3, &[(5, 1)])]));
     let mut found = signals.candidates(&basket, true);
     found.sort_unstable();
     assert_eq!(found, [66_000, 66_001, 69_999]);
@@ -347,14 +355,20 @@ proptest! {
         let at = at % section.len();
         section[at] = byte;
         if let Ok(basket) = Basket::open(&section, PRODUCTS) {
-            let (mut signals, mut out) = (Signals::default(), Vec::new());
             let past = past(&[(40, &bought), (2, &bought)]);
-            signals.fill(&basket, &past);
-            for new in [false, true] {
-                let found = signals.candidates(&basket, new);
-                signals.encode(&basket, &past, new, &found, &mut out);
-                prop_assert_eq!(out.len(), found.len() * WIDTH);
-            }
+            let index = Index::new(&basket);
+            let [scanned, indexed] = [None, Some(&index)].map(|index| {
+                let (mut signals, mut out) = (Signals::default(), Vec::new());
+                signals.fill(&basket, index, &past);
+                [false, true].map(|new| {
+                    let found = signals.candidates(&basket, new);
+                    signals.encode(&basket, &past, new, &found, &mut out);
+                    let bits: Vec<u32> = out.iter().map(|number| number.to_bits()).collect();
+                    assert_eq!(bits.len(), found.len() * WIDTH);
+                    (found, bits)
+                })
+            });
+            prop_assert_eq!(scanned, indexed);
         }
     }
 }

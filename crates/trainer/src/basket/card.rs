@@ -92,7 +92,8 @@ pub(super) fn card(
     }
     let _ = writeln!(
         out,
-        "\n## How it was learnt\n\n```toml\n{}```\n\nThe same seed gives the same bytes on the same machine.\n",
+        "\n## How it was learnt\n\n```toml\n{}```\n\nThe same seed gives the same bytes on the same machine. `golden.json` holds rankings for made-up \
+         shoppers, with the learner's own scores.\n",
         toml::to_string(settings).unwrap_or_default(),
     );
     licence(&mut out, imported.attribution.as_deref());

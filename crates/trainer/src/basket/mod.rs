@@ -18,7 +18,7 @@ use shelfedge_commerce::time::{DAY, SECOND, Timestamp};
 use shelfedge_engine::math::ln_1p;
 use shelfedge_features::Past;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
-use shelfedge_features::basket::{self, Basket, Reading, Signals, WIDTH};
+use shelfedge_features::basket::{self, Basket, Index, Reading, Signals, WIDTH};
 use shelfedge_features::fit::{self, TableOptions};
 use shelfedge_features::trails::fit::Sequences;
 use shelfedge_ranking::MAX_EVENTS;
@@ -98,6 +98,8 @@ pub struct Settings {
     pub seed: u64,
     /// Windows of 30 days that teach, the newest.
     pub windows: usize,
+    /// Days from one of them to the next.
+    pub stride: u32,
     /// Trees of each list.
     pub trees: usize,
     /// Leaves of a tree.
@@ -119,6 +121,7 @@ impl Default for Settings {
         Self {
             seed: 1,
             windows: 8,
+            stride: 30,
             trees: 300,
             leaves: 7,
             rate: 0.06,
@@ -134,7 +137,8 @@ impl Settings {
     /// Reads a settings file; what it doesn't name keeps its default.
     pub fn load(path: &Path) -> Result<Self> {
         settings::load(path, |s: &Self, check| {
-            check("windows", (1..=24).contains(&s.windows), "in 1 to 24");
+            check("windows", (1..=96).contains(&s.windows), "in 1 to 96");
+            check("stride", (1..=90).contains(&s.stride), "in 1 to 90");
             check("trees", (1..=10_000).contains(&s.trees), "in 1 to 10000");
             check("leaves", (2..=1_024).contains(&s.leaves), "in 2 to 1024");
             check("rate", s.rate > 0.0 && s.rate <= 1.0, "above 0, at most 1");
@@ -310,6 +314,7 @@ fn teach(
 ) -> Result<()> {
     let basket = Basket::open(section, shop.products.len())
         .map_err(|e| internal("basket", e.to_string()))?;
+    let index = Index::new(&basket);
     let queries = some(cases(shop, window));
     let chunks: Vec<&[Case]> = queries.chunks(32).collect();
     let mut made: Vec<[Lists; 2]> = vec![Default::default(); chunks.len()];
@@ -327,7 +332,7 @@ fn teach(
                     .map(move |past| (case, past))
             });
             for (case, past) in pasts {
-                signals.fill(&basket, &past);
+                signals.fill(&basket, Some(&index), &past);
                 for (new, out) in KINDS.into_iter().zip(out.iter_mut()) {
                     // To who has no past everything is new.
                     let truth = match new && !past.orders.is_empty() {
@@ -380,10 +385,11 @@ struct Model {
 fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) -> Result<Model> {
     let room = Room::of(shop, settings);
     let first = shop.orders.first().map_or(as_of, |order| order.time);
-    let windows: Vec<Window> = (1..=settings.windows as i64)
-        .map(|back| Window {
-            from: as_of - back * WINDOW * DAY,
-            to: as_of - (back - 1) * WINDOW * DAY,
+    let windows: Vec<Window> = (0..settings.windows as i64)
+        .map(|number| as_of - number * i64::from(settings.stride) * DAY)
+        .map(|to| Window {
+            from: to - WINDOW * DAY,
+            to,
         })
         .take_while(|window| window.from >= first + WARM_UP * DAY)
         .collect();
@@ -684,7 +690,7 @@ pub fn build(
     let window = measured.map(|(window, _)| window);
     let card = card::card(imported, &model, settings, window, &outcome);
     Ok(Bundle {
-        parts: compiled.bundle(Timestamp(shop.end()), card),
+        parts: compiled.bundle(Timestamp(shop.end()), &model.forest, "purchase", card)?,
         outcome,
     })
 }
@@ -818,7 +824,7 @@ mod tests {
         let (mut signals, mut encoded) = (Signals::default(), Vec::new());
         for case in protocol::customers(&cut, as_of) {
             let past = past(&cut, &case.history, as_of);
-            signals.fill(&basket, &past);
+            signals.fill(&basket, None, &past);
             for new in KINDS {
                 let mut found = signals.candidates(&basket, new);
                 found.sort_unstable();

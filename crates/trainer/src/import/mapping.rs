@@ -8,6 +8,7 @@ use shelfedge_commerce::Fault;
 use shelfedge_commerce::money::Currency;
 use shelfedge_commerce::time::Timestamp;
 
+use super::events;
 use crate::error::{Error, Result, fault, line};
 
 /// Version of the mapping file's format.
@@ -185,6 +186,24 @@ impl<'a> Reader<'a> {
         (currency, csv_delimiter)
     }
 
+    /// Whether the files hold events, whose columns are known: a section `[events]`
+    /// stands for the one that would name them.
+    pub(super) fn events(&mut self, root: &toml::Table, instead_of: &str) -> bool {
+        let events = root.contains_key("events");
+        if events {
+            let section = self.table(root, "events", false);
+            self.known("events", &section, &[]);
+            if root.contains_key(instead_of) {
+                self.fault(
+                    "events",
+                    format!("[{instead_of}] names columns, and events have their own"),
+                    "keep one of the two sections",
+                );
+            }
+        }
+        events
+    }
+
     pub(super) fn fault(&mut self, path: &str, cause: impl Into<String>, action: &str) {
         self.faults.push(fault(
             "mapping_invalid",
@@ -304,6 +323,7 @@ impl Mapping {
                 "currency",
                 "csv_delimiter",
                 "columns",
+                "events",
                 "titles",
                 "time",
                 "rules",
@@ -311,7 +331,11 @@ impl Mapping {
         );
         let (currency, csv_delimiter) = r.head(&root);
 
-        let c = r.table(&root, "columns", true);
+        let events = r.events(&root, "columns");
+        let c = match events {
+            true => events::columns(!root.contains_key("titles")),
+            false => r.table(&root, "columns", true),
+        };
         r.known(
             "columns",
             &c,

@@ -1,10 +1,11 @@
-//! Reads a shop's order lines from Parquet or CSV, refuses what can't be used
+//! Reads a shop's order lines from Parquet, CSV or streams of events, refuses what can't be used
 //! and says how much of it there was.
 //!
 //! Tables are read batch by batch; what stays in memory is one compact record
 //! for each accepted row.
 
 mod csv;
+mod events;
 mod mapping;
 mod parquet;
 mod report;
@@ -13,7 +14,7 @@ pub mod sequences;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,11 +27,14 @@ use shelfedge_wire::manifest::hex;
 pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule, Titles};
 pub use report::{EXAMPLES, Example, Report, Rule, RuleCount, Titled};
 use row::{Cell, minor_units};
-use table::{Format, Rows, Table};
+use table::{Format, LeftOut, Rows, Table};
 
 use crate::error::{Error, Result};
 use crate::shop::{Line, Shop, ShopCustomer, ShopOrder, ShopProduct};
 use crate::watch::Watch;
+
+/// The events that are orders.
+const PURCHASE: &str = "purchase";
 
 /// A shop and what was found while reading it.
 #[derive(Debug)]
@@ -84,14 +88,15 @@ pub fn import_tables(
 
     // All files are checked before the first is read.
     let mut faults = Vec::new();
-    let mut open = |path, wanted: &[Option<&str>]| match Table::open(path, delimiter, wanted) {
-        Ok(table) => Ok(Some(table)),
-        Err(Error::Invalid(found)) => {
-            faults.extend(found);
-            Ok(None)
-        }
-        Err(other) => Err(other),
-    };
+    let mut open =
+        |path, wanted: &[Option<&str>]| match Table::open(path, delimiter, PURCHASE, wanted) {
+            Ok(table) => Ok(Some(table)),
+            Err(Error::Invalid(found)) => {
+                faults.extend(found);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        };
     let mut tables = Vec::new();
     for path in files {
         tables.extend(open(path, &wanted)?);
@@ -144,7 +149,7 @@ fn tables(folder: &Path, titles: Option<&Path>) -> Result<Vec<PathBuf>> {
         return Err(Error::fault(
             "no_tables",
             folder.display().to_string(),
-            "the folder holds no .parquet and no .csv file",
+            "the folder holds no .parquet, .csv or .jsonl file",
             "put the tables there, or name the file itself",
         ));
     }
@@ -190,6 +195,14 @@ impl Rows<2> for TitleList {
     fn broken(&mut self, _: String) {
         self.rows += 1;
         self.unusable += 1;
+    }
+
+    fn left_out(&mut self, _: LeftOut) {
+        self.broken(String::new());
+    }
+
+    fn is_new(&mut self, _: u64) -> bool {
+        true
     }
 }
 
@@ -299,6 +312,8 @@ struct Intake<'a> {
     rows: Vec<Row>,
     number: u64,
     previous: Option<i64>,
+    /// Keys of events.
+    seen: BTreeSet<u64>,
 }
 
 impl<'a> Intake<'a> {
@@ -314,6 +329,7 @@ impl<'a> Intake<'a> {
             rows: Vec::new(),
             number: 0,
             previous: None,
+            seen: BTreeSet::new(),
         }
     }
 
@@ -673,6 +689,20 @@ impl Rows<9> for Intake<'_> {
         self.report.rows += 1;
         self.number += 1;
         self.refuse(Rule::Unparsable, || vec![why]);
+    }
+
+    fn left_out(&mut self, why: LeftOut) {
+        self.report.rows += 1;
+        self.number += 1;
+        let rule = match why {
+            LeftOut::WithoutConsent => Rule::Consent,
+            LeftOut::Again => Rule::Again,
+        };
+        self.refuse(rule, Vec::new);
+    }
+
+    fn is_new(&mut self, key: u64) -> bool {
+        self.seen.insert(key)
     }
 }
 

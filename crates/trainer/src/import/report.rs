@@ -13,6 +13,10 @@ pub const EXAMPLES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
+    /// An event recorded without consent to analytics.
+    Consent,
+    /// An event that came before.
+    Again,
     /// A field that is needed is missing or can't be read.
     Unparsable,
     /// The time lies outside the range of the mapping file.
@@ -46,7 +50,9 @@ pub enum Rule {
 
 impl Rule {
     /// All rules, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
+        Self::Consent,
+        Self::Again,
         Self::Unparsable,
         Self::OutOfRange,
         Self::MixedCurrency,
@@ -74,6 +80,8 @@ impl Rule {
     /// For the table.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Consent => "an event without consent",
+            Self::Again => "an event that came before",
             Self::Unparsable => "a field is missing or unreadable",
             Self::OutOfRange => "time out of range",
             Self::MixedCurrency => "another currency",

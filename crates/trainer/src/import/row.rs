@@ -63,10 +63,10 @@ impl Cell<'_> {
         }
     }
 
-    /// As a whole number.
+    /// As a whole number; a time in milliseconds.
     pub(crate) fn int(&self) -> Option<i64> {
         match self {
-            Self::Int(value) => Some(*value),
+            Self::Int(value) | Self::Time(value, _) => Some(*value),
             Self::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(*value as i64),
             Self::Text(text) => text.trim().parse().ok(),
             Self::Decimal(_) => self.id()?.parse().ok(),

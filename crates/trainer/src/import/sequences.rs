@@ -1,21 +1,25 @@
 //! Reads sequences of products, such as the looks of sessions, from Parquet or
-//! CSV: a row for each product of a sequence.
+//! CSV, a row for each product of a sequence, or from streams of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use shelfedge_commerce::EventKind;
 use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::money::Currency;
 use shelfedge_features::trails::fit::Sequences;
 
 use super::mapping::{Reader, load};
 use super::row::Cell;
-use super::table::{Rows, Table};
+use super::table::{LeftOut, Rows, Table};
 use super::{hash_file, tables};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
+
+/// The events that are places of a sequence, unless the mapping says otherwise.
+const VIEW: &str = "view_item";
 
 /// What a sequence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +43,10 @@ pub struct SequenceMapping {
     pub currency: Currency,
     /// What separates fields in CSV files.
     csv_delimiter: u8,
+    /// The events that are places of a sequence, where the files hold events.
+    event: String,
+    /// Whether places are times.
+    timed: bool,
     /// Columns of the sequence, the product, and the place in the sequence.
     sequence: String,
     product: String,
@@ -55,16 +63,37 @@ impl SequenceMapping {
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let (mut r, root) = Reader::open(text, file)?;
-        let top = ["format", "currency", "csv_delimiter", "sequences"];
+        let top = ["format", "currency", "csv_delimiter", "events", "sequences"];
         r.known("", &root, &top);
         let (currency, csv_delimiter) = r.head(&root);
-        let section = r.table(&root, "sequences", true);
-        r.known(
-            "sequences",
-            &section,
-            &["of", "sequence", "product", "position"],
-        );
+        let mut section = r.table(&root, "sequences", true);
         let p = "sequences.";
+        let mut event = VIEW.to_owned();
+        let timed = r.events(&root, "columns");
+        if timed {
+            r.known("sequences", &section, &["of", "event"]);
+            let name = r.text(p, &section, "event").unwrap_or(event);
+            event = name;
+            if EventKind::parse(&event).is_err() {
+                r.fault(
+                    "sequences.event",
+                    format!("{event:?} is not an e-commerce event of GA4"),
+                    "write \"view_item\", \"add_to_cart\" or \"purchase\"",
+                );
+            }
+            let shoppers = section.get("of").and_then(toml::Value::as_str) == Some("shoppers");
+            let sequence = if shoppers { "customer" } else { "session" };
+            for (key, column) in [
+                ("sequence", sequence),
+                ("product", "product"),
+                ("position", "time"),
+            ] {
+                section.insert(key.to_owned(), column.into());
+            }
+        } else {
+            let known = ["of", "sequence", "product", "position"];
+            r.known("sequences", &section, &known);
+        }
         let of = r.required(p, &section, "of", "kind: \"sessions\" or \"shoppers\"");
         let what = "column that says which sequence a row belongs to";
         let sequence = r.required(p, &section, "sequence", what);
@@ -90,6 +119,8 @@ impl SequenceMapping {
                 of,
                 currency,
                 csv_delimiter,
+                event,
+                timed,
                 sequence,
                 product,
                 position,
@@ -122,6 +153,8 @@ pub struct SequenceReport {
     pub without_product: u64,
     /// Rows whose place in the sequence is missing or no whole number.
     pub without_position: u64,
+    /// Rows of events without consent, and of events that came before.
+    pub left_out: u64,
     /// Sequences.
     pub sequences: usize,
     /// Products.
@@ -194,7 +227,7 @@ pub fn import_tables(
     let mut faults = Vec::new();
     let mut open = Vec::new();
     for path in files {
-        match Table::open(path, mapping.csv_delimiter, &wanted) {
+        match Table::open(path, mapping.csv_delimiter, &mapping.event, &wanted) {
             Ok(table) => open.push(table),
             Err(Error::Invalid(found)) => faults.extend(found),
             Err(other) => return Err(other),
@@ -210,6 +243,7 @@ pub fn import_tables(
     }
     let mut intake = Intake {
         positions: mapping.position.is_some(),
+        timed: mapping.timed,
         ..Intake::default()
     };
     for table in open {
@@ -222,10 +256,14 @@ pub fn import_tables(
 struct Intake {
     /// Whether rows say their place in the sequence.
     positions: bool,
+    /// Whether that place is a time, by which the sequences stand in order, too.
+    timed: bool,
     sequences: BTreeMap<String, u32>,
     products: BTreeMap<String, u32>,
     /// Sequence, place, product.
     rows: Vec<(u32, i64, u32)>,
+    /// Keys of events.
+    seen: BTreeSet<u64>,
     report: SequenceReport,
 }
 
@@ -273,10 +311,43 @@ impl Rows<3> for Intake {
         self.report.rows += 1;
         self.report.broken += 1;
     }
+
+    fn left_out(&mut self, _: LeftOut) {
+        self.report.rows += 1;
+        self.report.left_out += 1;
+    }
+
+    fn is_new(&mut self, key: u64) -> bool {
+        self.seen.insert(key)
+    }
 }
 
 impl Intake {
+    /// Numbers the sequences by the times of their first places.
+    fn in_order_of_time(&mut self) {
+        let mut first = vec![i64::MAX; self.sequences.len()];
+        for (sequence, time, _) in &self.rows {
+            let first = &mut first[*sequence as usize];
+            *first = (*first).min(*time);
+        }
+        let mut order: Vec<usize> = (0..first.len()).collect();
+        order.sort_by_key(|sequence| (first[*sequence], *sequence));
+        let mut number = vec![0u32; order.len()];
+        for (new, old) in (0u32..).zip(order) {
+            number[old] = new;
+        }
+        for sequence in self.sequences.values_mut() {
+            *sequence = number[*sequence as usize];
+        }
+        for (sequence, ..) in &mut self.rows {
+            *sequence = number[*sequence as usize];
+        }
+    }
+
     fn finish(mut self, digest: [u8; 32]) -> Log {
+        if self.timed {
+            self.in_order_of_time();
+        }
         // Stable: rows without places, or with equal ones, keep their order.
         self.rows
             .sort_by_key(|(sequence, place, _)| (*sequence, *place));
@@ -347,6 +418,46 @@ mod tests {
                 ..SequenceReport::default()
             }
         );
+    }
+
+    #[test]
+    fn looks_of_an_export_become_sessions_in_the_order_of_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let look = |user: &str, session: u32, second: u32, product: &str| {
+            format!(
+                r#"{{"event_name":"view_item","event_timestamp":"17000000{second}000000","user_pseudo_id":"{user}","event_params":[{{"key":"ga_session_id","value":{{"int_value":"{session}"}}}}],"items":[{{"item_id":"{product}"}}]}}"#
+            )
+        };
+        let lines = [
+            look("u.1", 7, 30, "B"),
+            look("u.2", 9, 20, "A"),
+            look("u.1", 7, 10, "C"),
+            look("u.2", 9, 20, "A"),
+            look("u.2", 9, 20, "B"),
+            look("u.2", 9, 40, "(not set)"),
+            r#"{"event_name":"page_view","event_timestamp":"1700000050000000"}"#.to_owned(),
+            r#"{"neither":1}"#.to_owned(),
+        ];
+        std::fs::write(folder.path().join("events.jsonl"), lines.join("\n")).expect("written");
+        let mapping = "format = 1\ncurrency = \"EUR\"\n[events]\n[sequences]\nof = \"sessions\"\n";
+        std::fs::write(folder.path().join("mapping.toml"), mapping).expect("written");
+        let (_, log) = import(folder.path(), None, &mut Silent).expect("read");
+        assert_eq!(log.ids, ["u.1.7", "u.2.9"]);
+        assert_eq!(log.sequences.iter().collect::<Vec<_>>(), [[2, 1], [0, 1]]);
+        let report = SequenceReport {
+            rows: 7,
+            kept: 4,
+            broken: 1,
+            without_product: 1,
+            left_out: 1,
+            sequences: 2,
+            products: 3,
+            ..SequenceReport::default()
+        };
+        assert_eq!(log.report, report);
+        let both = mapping.replace("[events]", "[events]\n[columns]\norder = \"x\"");
+        let error = SequenceMapping::parse(&both, "m").expect_err("faults");
+        assert!(!error.faults().is_empty());
     }
 
     #[test]

@@ -3,9 +3,18 @@
 use std::path::Path;
 
 use super::row::Cell;
-use super::{csv, parquet};
+use super::{csv, events, parquet};
 use crate::error::{Error, Result, fault};
 use crate::watch::Watch;
+
+/// Why an event's row is left out before any rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// It was recorded without consent to analytics.
+    WithoutConsent,
+    /// The event came before.
+    Again,
+}
 
 /// Takes the rows of a table, of which `N` columns are read.
 pub(super) trait Rows<const N: usize> {
@@ -14,12 +23,20 @@ pub(super) trait Rows<const N: usize> {
 
     /// A row that could not even be split into fields.
     fn broken(&mut self, why: String);
+
+    /// A row of an event that doesn't count.
+    fn left_out(&mut self, why: LeftOut);
+
+    /// Whether this is the first event with a key, in all tables.
+    fn is_new(&mut self, key: u64) -> bool;
 }
 
 /// A table that can be read.
 pub(super) struct Table<'a> {
     pub(super) path: &'a Path,
     format: Format,
+    /// The kind of the wanted events, where the table holds events.
+    event: &'a str,
 }
 
 /// How a table is stored.
@@ -29,6 +46,8 @@ pub(super) enum Format {
         /// What separates fields.
         delimiter: u8,
     },
+    /// Events as JSON lines.
+    Events,
 }
 
 impl Format {
@@ -38,6 +57,7 @@ impl Format {
         match extension.as_str() {
             "parquet" => Some(Self::Parquet),
             "csv" => Some(Self::Csv { delimiter }),
+            "jsonl" | "ndjson" => Some(Self::Events),
             _ => None,
         }
     }
@@ -50,21 +70,36 @@ pub(super) struct Column {
     pub(super) unreadable: Option<String>,
 }
 
+impl Column {
+    fn readable(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            unreadable: None,
+        }
+    }
+}
+
 impl<'a> Table<'a> {
     /// The table in a file, with all the wanted columns that are named; each
     /// that is missing or can't be read is a fault.
-    pub(super) fn open(path: &'a Path, delimiter: u8, wanted: &[Option<&str>]) -> Result<Self> {
+    pub(super) fn open(
+        path: &'a Path,
+        delimiter: u8,
+        event: &'a str,
+        wanted: &[Option<&str>],
+    ) -> Result<Self> {
         let format = Format::of(path, delimiter).ok_or_else(|| {
             Error::fault(
                 "table_format",
                 path.display().to_string(),
-                "neither .parquet nor .csv",
-                "convert the table to Parquet or CSV",
+                "none of .parquet, .csv and .jsonl",
+                "convert the table to Parquet or CSV, or export events as JSON lines",
             )
         })?;
         let columns = match format {
             Format::Parquet => parquet::columns(path)?,
             Format::Csv { delimiter } => csv::columns(path, delimiter)?,
+            Format::Events => events::COLUMNS.map(Column::readable).into(),
         };
         let mut faults = Vec::new();
         for name in wanted.iter().flatten() {
@@ -95,7 +130,11 @@ impl<'a> Table<'a> {
             }
         }
         if faults.is_empty() {
-            Ok(Self { path, format })
+            Ok(Self {
+                path,
+                format,
+                event,
+            })
         } else {
             Err(Error::Invalid(faults))
         }
@@ -118,6 +157,7 @@ impl<'a> Table<'a> {
         match self.format {
             Format::Parquet => parquet::read(self.path, wanted, rows, watch),
             Format::Csv { delimiter } => csv::read(self.path, delimiter, wanted, rows, watch),
+            Format::Events => events::read(self.path, self.event, wanted, rows, watch),
         }
     }
 }

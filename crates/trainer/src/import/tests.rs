@@ -108,6 +108,8 @@ fn every_rule_counts_its_rows() {
         })
         .collect();
     expect![[r#"
+        Consent 0 None
+        Again 0 None
         Unparsable 3 Some((3, ["n=x"]))
         OutOfRange 1 Some((5, ["at=01/01/2019 09:00"]))
         MixedCurrency 1 Some((6, ["cur=EUR"]))
@@ -416,4 +418,97 @@ fn a_quote_that_is_never_closed_stops_the_import() {
         MAPPING,
     );
     assert_eq!(ok.expect("read").report.kept, 1);
+}
+
+/// A purchase as GA4 exports it to BigQuery, with numbers as it writes them.
+fn purchase(order: &str, micros: u64, user: &str, items: &str, more: &str) -> String {
+    format!(
+        r#"{{"event_name":"purchase","event_timestamp":"{micros}","user_pseudo_id":"{user}","event_params":[{{"key":"currency","value":{{"string_value":"EUR"}}}}],"ecommerce":{{"transaction_id":"{order}"}},"geo":{{"country":"Austria"}},"items":[{items}]{more}}}"#
+    )
+}
+
+#[test]
+fn an_export_of_ga4_is_orders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cup =
+        r#"{"item_id":"P1","item_name":"A cup","price":2.95,"quantity":"3","coupon":"(not set)"}"#;
+    let plate = r#"{"item_id":"P2","item_name":"A plate","price":10}"#;
+    let both = format!("{cup},{plate}");
+    let day = 1_600_000_000_000_000;
+    let refused = r#","privacy_info":{"analytics_storage":"No"}"#;
+    let write = |name: &str, lines: &[String]| {
+        std::fs::write(folder.path().join(name), lines.join("\n")).expect("written");
+    };
+    let first = purchase("T1", day, "u.1", &both, "");
+    write(
+        "20200913.jsonl",
+        &[
+            first.clone(),
+            purchase("T2", day + 5_000_000, "u.2", cup, refused),
+            purchase("T3", day + 6_000_000, "u.2", cup, r#","user_id":"anna""#),
+            r#"{"event_name":"view_item","event_timestamp":"1","items":[{"item_id":"P9"}]}"#.into(),
+        ],
+    );
+    // The same export again, and the thank-you page that was loaded again.
+    write(
+        "20200914.jsonl",
+        &[first, purchase("T3", day + 9_000_000, "u.2", cup, "")],
+    );
+    std::fs::write(
+        folder.path().join("mapping.toml"),
+        "format = 1\ncurrency = \"EUR\"\n[events]\n",
+    )
+    .expect("written");
+    let imported = import(folder.path(), None, &mut Silent).expect("orders");
+    let report = &imported.report;
+    assert_eq!((report.rows, report.kept, report.refused), (7, 3, 4));
+    assert_eq!(report.rows_of(Rule::Consent), 1);
+    assert_eq!(report.rows_of(Rule::Again), 3);
+    let shop = &imported.shop;
+    let titles: Vec<&str> = shop.products.iter().map(|p| p.title.as_str()).collect();
+    assert_eq!(titles, ["A cup", "A plate"]);
+    let customers: Vec<&str> = shop.customers.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(customers, ["anna", "u.1"]);
+    assert_eq!(shop.orders[0].id, "T1");
+    assert_eq!(shop.orders[0].time, (day / 1_000) as i64);
+    let line = |product, quantity, unit_price| Line {
+        product,
+        quantity,
+        unit_price,
+    };
+    assert_eq!(shop.orders[0].lines, [line(0, 3, 295), line(1, 1, 1_000)]);
+}
+
+#[test]
+fn our_own_stream_of_events_is_orders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let event = |id: &str, kind: &str, params: &str| {
+        format!(
+            r#"{{"specversion":"1.0","type":"shelfedge.event.v1","source":"/web","id":"{id}","subject":"anna","time":"2026-03-01T10:00:00Z","data":{{"name":"{kind}","params":{{{params}}}}}}}"#
+        )
+    };
+    let bought = r#""transaction_id":"T1","currency":"EUR","items":[{"item_id":"P1","quantity":2,"price":2.95}]"#;
+    let lines = [
+        event("a", "view_item", r#""items":[{"item_id":"P1"}]"#),
+        event("b", "purchase", bought),
+        event("b", "purchase", bought),
+        event(
+            "c",
+            "purchase",
+            r#""items":[{"item_id":"P1","quantity":0}]"#,
+        ),
+        "{".to_owned(),
+    ];
+    std::fs::write(folder.path().join("events.jsonl"), lines.join("\n")).expect("written");
+    std::fs::write(
+        folder.path().join("mapping.toml"),
+        "format = 1\ncurrency = \"EUR\"\n[events]\n",
+    )
+    .expect("written");
+    let imported = import(folder.path(), None, &mut Silent).expect("orders");
+    let report = &imported.report;
+    assert_eq!((report.kept, report.refused), (1, 3));
+    assert_eq!(report.rows_of(Rule::Unparsable), 2);
+    assert_eq!(report.rows_of(Rule::Again), 1);
+    assert_eq!(imported.shop.orders[0].lines[0].unit_price, 295);
 }

@@ -63,7 +63,8 @@ pub(super) fn card(
          prices. Who downloads the model can read it. Ship it to browsers only where that is \
          acceptable; at the edge it stays with the shop.**\n\n\
          ## How it was learnt\n\n```toml\n{}```\n\n\
-         The same seed gives the same bytes on the same machine.\n",
+         The same seed gives the same bytes on the same machine. `golden.json` holds rankings for made-up \
+         shoppers, with the learner's own scores.\n",
         outcome.dims,
         model.forest.trees.len(),
         model.reference.len(),

@@ -796,7 +796,7 @@ pub fn build(
     };
     let card = card::card(mapping, &model, settings, &outcome);
     Ok(Bundle {
-        parts: compiled.bundle(Timestamp(0), card),
+        parts: compiled.bundle(Timestamp(0), &model.forest, "view_item", card)?,
         outcome,
     })
 }
