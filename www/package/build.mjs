@@ -102,7 +102,7 @@ async function build() {
   mkdirSync(dist);
   for (const [name, content] of generated) writeFileSync(join(dist, name), content);
   // One script serves all engines.
-  const [bindings, ...others] = ENGINES.map((engine) => readFileSync(join(dist, `${engine}.js`), "utf8").replaceAll(`${engine}_bg`, "_bg"));
+  const [bindings, ...others] = ENGINES.map((engine) => readFileSync(join(dist, `${engine}.js`), "utf8"));
   if (others.some((other) => other !== bindings)) fail("wasm-bindgen's scripts differ from engine to engine", "Build an entry `core` for each.");
 
   // Types are checked and declarations written by tsc, the scripts by esbuild.

@@ -203,8 +203,7 @@ fn lint(context: &Context, tally: &mut Tally) -> Result<()> {
         ("shelfedge-edge", "wasm32-wasip2"),
     ] {
         run_command(
-            context
-                .cargo()
+            wasm::unlocked(&mut context.cargo())
                 .args(["clippy", "--locked", "--lib", "--package", package])
                 .args(["--target", target, "--profile", "wasm"])
                 .args(deny),

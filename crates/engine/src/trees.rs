@@ -73,6 +73,8 @@ pub(crate) fn run(
     Some(())
 }
 
+/// Whether small trees are evaluated for many rows at once.
+const SWIFT: bool = cfg!(feature = "swift-trees");
 /// Rows whose way through a small tree is found at once.
 const SWATH: usize = 16;
 /// Nodes of a small tree, at most.
@@ -89,9 +91,15 @@ fn add_up(
     out: &mut [f32],
     scratch: &mut Vec<f32>,
 ) -> Option<()> {
-    let width = x.data.len() / x.lanes.max(1);
-    scratch.resize((SMALL * SWATH + width).max(scratch.len()), 0.0);
-    let (scores, varies) = scratch.split_at_mut(SMALL * SWATH);
+    let width = if SWIFT {
+        x.data.len() / x.lanes.max(1)
+    } else {
+        0
+    };
+    let room = if SWIFT { SMALL * SWATH } else { 0 };
+    scratch.resize((room + width).max(scratch.len()), 0.0);
+    let (scores, varies) = scratch.split_at_mut(room);
+    let varies = &mut varies[..width];
     for (varies, values) in varies.iter_mut().zip(x.data.chunks_exact(x.lanes.max(1))) {
         let mut rows = values.iter().take(out.len()).map(|value| value.to_bits());
         let first = rows.next();
@@ -108,7 +116,7 @@ fn add_up(
             false => forest.node_count,
         };
         let own = nodes.get(root as usize..end as usize).unwrap_or(&[]);
-        if sweep(own, root, leaves, x, varies, out, scores, &mut way).is_some() {
+        if SWIFT && sweep(own, root, leaves, x, varies, out, scores, &mut way).is_some() {
             continue;
         }
         for (lane, score) in out.iter_mut().enumerate() {

@@ -230,6 +230,12 @@ pub struct Workspace {
     encoded: Encoded,
     occluded: Encoded,
     products: Vec<u32>,
+    logs: Option<Log<Logs>>,
+}
+
+/// What is kept for models with logs.
+#[derive(Clone, Debug, Default)]
+struct Logs {
     trail: Trail,
     sums: Sums,
     past: Past,
@@ -241,6 +247,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    fn logs(&mut self, permit: Permit) -> &mut Logs {
+        let logs = self.logs.get_or_insert_with(|| Log(Box::default(), permit));
+        &mut logs.0
+    }
+}
+
+impl Logs {
     /// Whether a log is worth indexing: one request reads it from end to end, for
     /// more of them an index is worth its making. A workspace may serve several
     /// models in turn.
@@ -582,16 +595,14 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 })
             }
             Kind::Trails(trails) => {
-                if workspace.repeats(&tables.meta()) {
-                    workspace
-                        .index
-                        .get_or_insert_with(|| trails::Index::new(trails));
+                let logs = workspace.logs(trails.1);
+                if logs.repeats(&tables.meta()) {
+                    logs.index.get_or_insert_with(|| trails::Index::new(trails));
                 }
-                workspace.trail = Trail::of(&tables, query.events, query.now);
-                let (limit, steps) = (query.limit, trails.query(&workspace.trail));
-                let index = workspace.index.as_ref();
-                workspace.sums.fill(trails, index, steps);
-                let found = workspace.sums.candidates(trails, steps);
+                logs.trail = Trail::of(&tables, query.events, query.now);
+                let (limit, steps) = (query.limit, trails.query(&logs.trail));
+                logs.sums.fill(trails, logs.index.as_ref(), steps);
+                let found = logs.sums.candidates(trails, steps);
                 let barred = trails.barred(steps);
                 given.unwrap_or_else(|| {
                     let allowed =
@@ -600,15 +611,14 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 })
             }
             Kind::Basket(basket) => {
-                if workspace.repeats(&tables.meta()) {
-                    workspace
-                        .buyers
+                let logs = workspace.logs(basket.1);
+                if logs.repeats(&tables.meta()) {
+                    logs.buyers
                         .get_or_insert_with(|| basket::Index::new(basket));
                 }
-                workspace.past = Past::of(&tables, query.events, query.now);
-                let index = workspace.buyers.as_ref();
-                workspace.signals.fill(basket, index, &workspace.past);
-                let signals = &mut workspace.signals;
+                logs.past = Past::of(&tables, query.events, query.now);
+                let signals = &mut logs.signals;
+                signals.fill(basket, logs.buyers.as_ref(), &logs.past);
                 let found = signals.candidates(basket, query.new_only);
                 let similar = |product| signals.speak_for(product);
                 // As many whatever the limit, which only cuts the list.
@@ -642,22 +652,23 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             affinity,
             encoded,
             products,
-            trail,
-            sums,
-            past,
-            signals,
+            logs,
             ..
         } = workspace;
         encoded.rows = products.len();
         let logged = &mut encoded.logged;
-        match kind {
-            Kind::Trails(trails) => {
-                return sums.encode(trails, trails.query(trail), products, logged);
+        match (kind, logs) {
+            (Kind::Trails(trails), Some(Log(logs, _))) => {
+                let steps = trails.query(&logs.trail);
+                return logs.sums.encode(trails, steps, products, logged);
             }
-            Kind::Basket(basket) => {
-                return signals.encode(basket, past, query.new_only, products, logged);
+            (Kind::Basket(basket), Some(Log(logs, _))) => {
+                let new = query.new_only;
+                return logs
+                    .signals
+                    .encode(basket, &logs.past, new, products, logged);
             }
-            Kind::Tables => logged.clear(),
+            _ => logged.clear(),
         }
         let moment = Moment {
             now: query.now,
@@ -757,7 +768,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         match &kind {
             Kind::Tables => {}
             Kind::Trails(trails) => {
-                let steps = trails.query(&workspace.trail);
+                let steps = workspace
+                    .logs
+                    .as_ref()
+                    .map_or(&[][..], |logs| trails.query(&logs.trail));
                 let known = !steps.is_empty();
                 self.attribute(
                     &trails.groups(),
