@@ -8,6 +8,7 @@
 //! It does not score, rank or explain, does not know ONNX or JSON requests, does
 //! no I/O, and knows no clock: the time of a request is an argument.
 
+pub mod attributes;
 pub mod basket;
 pub mod encode;
 pub mod fit;
@@ -21,6 +22,7 @@ pub mod tables;
 pub mod text;
 pub mod trails;
 
+pub use attributes::{Attribute, AttributeRow, Attributes};
 pub use encode::{Affinity, Device, Encoded, Moment, encode};
 pub use shopper::{Past, Shopper, Trail};
 pub use spec::{Cross, Domain, Group, Numeric, Source, Spec};

@@ -1,5 +1,5 @@
-//! Logs with bytes that were changed: what the fuzz targets run, a fixed number
-//! of times.
+//! Logs and attributes with bytes that were changed: what the fuzz targets run, a
+//! fixed number of times.
 
 #[path = "../fuzz/src/body.rs"]
 mod body;
@@ -7,6 +7,7 @@ mod body;
 use std::path::Path;
 
 use proptest::prelude::*;
+use shelfedge_features::attributes::{self, AttributeRow};
 use shelfedge_features::basket::fit::{Learnt as Orders, Line, Order, write as orders};
 use shelfedge_features::basket::{self, TABLES};
 use shelfedge_features::trails::fit::{Learnt, Sequences, write as sequences};
@@ -84,17 +85,54 @@ fn log_of_orders() -> Vec<u8> {
     }))
 }
 
+fn table_of_attributes() -> Vec<u8> {
+    let rows: Vec<AttributeRow> = (0..PRODUCTS)
+        .map(|product| AttributeRow {
+            category: Some(["mugs", "茶", ""][usize::from(product % 3)].to_owned()),
+            brand: (product != 2).then(|| "Acme".to_owned()),
+            seller: None,
+        })
+        .collect();
+    with_head(attributes::write(&rows))
+}
+
 #[test]
 fn unchanged_they_open() {
     assert!(body::trails(&log_of_sequences()));
     assert!(body::basket(&log_of_orders()));
+    assert!(body::attributes(&table_of_attributes()));
+}
+
+#[test]
+fn attributes_cut_anywhere_are_an_error() {
+    let bytes = table_of_attributes();
+    for end in 0..bytes.len() {
+        assert!(!body::attributes(&bytes[..end]), "{end}");
+    }
+    assert!(!body::attributes(&[bytes, vec![0]].concat()));
+}
+
+#[test]
+fn attributes_with_any_bit_flipped_are_an_error_or_harmless() {
+    let bytes = table_of_attributes();
+    for at in body::HEAD..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            body::attributes(&changed);
+        }
+    }
 }
 
 /// The fuzz targets begin with them; `UPDATE_EXPECT=1` writes them again.
 #[test]
-fn the_committed_seeds_are_these_logs() {
+fn the_committed_seeds_are_these() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-    for (name, bytes) in [("trails", log_of_sequences()), ("basket", log_of_orders())] {
+    for (name, bytes) in [
+        ("trails", log_of_sequences()),
+        ("basket", log_of_orders()),
+        ("attributes", table_of_attributes()),
+    ] {
         let file = folder.join(name);
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             std::fs::write(&file, &bytes).expect("a file");
@@ -120,5 +158,6 @@ proptest! {
         };
         body::trails(&change(log_of_sequences()));
         body::basket(&change(log_of_orders()));
+        body::attributes(&change(table_of_attributes()));
     }
 }

@@ -1,10 +1,11 @@
-//! What the fuzz targets run: a log of any bytes, and a query of it. A test of
-//! the crate includes this file and runs it on mutated logs.
+//! What the fuzz targets run: a section of any bytes, and a query of it. A test
+//! of the crate includes this file and runs it on mutated sections.
 
 use shelfedge_commerce::time::DAY;
 use shelfedge_features::Past;
 use shelfedge_features::basket::{self, Basket, Signals};
 use shelfedge_features::trails::{Index, Sums, Trails};
+use shelfedge_features::{Attribute, Attributes};
 
 /// Bytes that say what is asked before the log's own.
 pub(crate) const HEAD: usize = 9;
@@ -64,4 +65,25 @@ pub(crate) fn basket(bytes: &[u8]) -> bool {
     });
     assert_eq!(scanned, indexed);
     true
+}
+
+/// Any bytes as the products' attributes. Whether they are sound.
+pub(crate) fn attributes(bytes: &[u8]) -> bool {
+    let Some((products, query, section)) = split(bytes) else {
+        return false;
+    };
+    let Ok(attributes) = Attributes::open(section, products) else {
+        return false;
+    };
+    let sound = attributes.is_sound();
+    for attribute in Attribute::ALL {
+        assert_eq!(attributes.knows(attribute), attributes.names(attribute) > 0);
+        for product in query.iter().map(|product| u32::from(*product)) {
+            let value = attributes.of(attribute, product);
+            assert!(value.is_none_or(|value| (value as usize) < attributes.names(attribute)));
+            let name = value.and_then(|value| attributes.name(attribute, value));
+            assert!(!sound || name.is_some() == value.is_some());
+        }
+    }
+    sound
 }

@@ -1,0 +1,10 @@
+//! Any bytes as the products' attributes, and a query of them.
+#![no_main]
+
+#[path = "../src/body.rs"]
+#[allow(dead_code, reason = "every target runs its own part")]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    body::attributes(bytes);
+});
