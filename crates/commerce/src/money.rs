@@ -302,6 +302,15 @@ pub fn parse_whole(text: &str) -> Option<i64> {
     parse_minor(text, Currency::JPY).ok()
 }
 
+/// Reads the decimal text of a JSON number as basis points: `0.25` is 2,500. `None`
+/// when the text isn't a number, has other digits than zeros beyond the fourth
+/// decimal, or doesn't fit.
+pub fn parse_basis_points(text: &str) -> Option<i64> {
+    // A unidad de fomento has four decimals.
+    const FOUR_DECIMALS: Currency = Currency::known("CLF");
+    parse_minor(text, FOUR_DECIMALS).ok()
+}
+
 fn parse_minor(text: &str, currency: Currency) -> Result<i64, Invalid> {
     // What a number's grammar accepts is ASCII; only its length can be hostile.
     let shown = || text.get(..40).unwrap_or(text);
@@ -401,6 +410,24 @@ mod tests {
             assert_eq!(Currency::parse(currency.code()), Ok(currency));
         }
         assert_eq!(Currency::JPY.code(), "JPY");
+    }
+
+    #[test]
+    fn basis_points() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("0.25", Some(2_500)),
+            ("1.0000", Some(10_000)),
+            ("25e-2", Some(2_500)),
+            ("-0.0001", Some(-1)),
+            ("0.00010", Some(1)),
+            ("0.00001", None),
+            ("NaN", None),
+            ("Infinity", None),
+            ("1e300", None),
+        ] {
+            assert_eq!(parse_basis_points(text), expected, "{text}");
+        }
     }
 
     #[test]
