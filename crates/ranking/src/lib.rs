@@ -1,15 +1,19 @@
 //! A ranking request, from raw events to a list.
 //!
 //! Recall finds candidates, `features` encodes them, the engine scores them; the
-//! list is sorted, cut and explained here. A request and a model decide the
-//! answer alone: no clock, no randomness, ties by product id.
+//! list is sorted, cut and explained here, and with the feature `rerank` made to
+//! hold the shop's rules. A request and a model decide the answer alone: no clock,
+//! no randomness, ties by product id.
 //!
 //! This crate does not read JSON or HTTP (that is `wire` and the boundary
 //! crates), does not train, does no I/O and keeps nothing between calls but
 //! buffers.
 
+pub mod codes;
 pub mod explain;
 pub mod recall;
+#[cfg(feature = "rerank")]
+pub mod rerank;
 
 use core::fmt;
 
@@ -27,12 +31,24 @@ pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
 pub use explain::{Detail, Reason};
 pub use recall::{Candidate, RECALL, Sources};
 
+/// What re-ranking has to say of a list.
+#[cfg(feature = "rerank")]
+pub use rerank::Notes;
+/// What re-ranking has to say of a list: in this build (feature `rerank`),
+/// nothing.
+#[cfg(not(feature = "rerank"))]
+pub type Notes = core::convert::Infallible;
+
 /// Candidates of a request, at most.
 pub const MAX_CANDIDATES: usize = 2_000;
 /// Events of a request, at most.
 pub const MAX_EVENTS: usize = 5_000;
 /// Length of a list, at most.
 pub const MAX_LIMIT: usize = 200;
+/// Bids for sponsored places, at most.
+pub const MAX_BIDS: usize = 100;
+/// Sponsored places of a list, at most.
+pub const MAX_PLACES: usize = 24;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +104,9 @@ pub struct Ranked {
     pub ignored_events: u32,
     /// How many candidates were scored.
     pub candidates: u32,
+    /// Which rules of a re-ranking it misses, and what was sold; only where it was
+    /// re-ranked. The list is then no longer in the order of the scores.
+    pub notes: Option<Box<Notes>>,
 }
 
 /// Why a model can't be used for ranking.
@@ -379,6 +398,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             missing: true,
         })?)?;
         let tables = Tables::open(|name| model.section(name))?;
+        #[cfg(feature = "rerank")]
+        rerank::check(
+            model.section(shelfedge_features::attributes::SECTION),
+            tables.len(),
+        )?;
         let is_log = |name| model.section(name).is_some();
         if PERMIT.is_none() && (is_log(trails::SECTION) || is_log(basket::SECTION)) {
             return Err(OpenError::Log);
@@ -713,11 +737,19 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     /// # Errors
     /// A request beyond the limits, or a damaged model.
     pub fn rank(&self, query: &Query<'_>, workspace: &mut Workspace) -> Result<Ranked, RankError> {
-        let Prepared {
-            candidates,
-            unknown,
-            shopper,
-        } = self.prepare(query, workspace)?;
+        let (prepared, mut order) = self.order(query, workspace)?;
+        order.truncate(query.limit);
+        self.list(query, prepared, order, workspace)
+    }
+
+    /// All candidates with their scores, best first.
+    fn order(
+        &self,
+        query: &Query<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<(Prepared, Vec<(f32, Candidate)>), RankError> {
+        let prepared = self.prepare(query, workspace)?;
+        let candidates = &prepared.candidates;
         self.run(&workspace.encoded, &mut workspace.engine)?;
         let scores = workspace.engine.output(0);
         if let Some((candidate, _)) = candidates.iter().zip(scores).find(|(_, s)| !s.is_finite()) {
@@ -734,7 +766,22 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         sort::by(&mut order, |a, b| {
             b.0.total_cmp(&a.0).then(a.1.product.cmp(&b.1.product))
         });
-        order.truncate(query.limit);
+        Ok((prepared, order))
+    }
+
+    /// The answer, with these candidates as its list.
+    fn list(
+        &self,
+        query: &Query<'_>,
+        prepared: Prepared,
+        order: Vec<(f32, Candidate)>,
+        workspace: &mut Workspace,
+    ) -> Result<Ranked, RankError> {
+        let Prepared {
+            candidates,
+            unknown,
+            shopper,
+        } = prepared;
         let mut items: Vec<RankedItem> = order
             .into_iter()
             .map(|(score, c)| RankedItem {
@@ -752,6 +799,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             unknown,
             ignored_events: shopper.unknown_items.saturating_add(shopper.future_events),
             candidates: u32::try_from(candidates.len()).unwrap_or(u32::MAX),
+            notes: None,
         })
     }
 
