@@ -1,7 +1,8 @@
 //! Every code with which a request, an event or a file is refused: this crate's
-//! and those of `commerce`. One table, published in OpenAPI.
+//! and those of `commerce` and `ranking`. One table, published in OpenAPI.
 
 use shelfedge_commerce::codes::{self as commerce, Code};
+use shelfedge_ranking::codes as ranking;
 
 macro_rules! codes {
     ($($name:ident = $id:literal, $meaning:literal, $action:literal;)*) => {
@@ -28,6 +29,7 @@ codes! {
     PATH_MALFORMED = "path_malformed", "A part of the path isn't percent-encoded UTF-8.", "Encode the id as encodeURIComponent does: every byte outside A-Z, a-z, 0-9, -, _, . and ~ as % and two hexadecimal digits.";
     OUT_OF_RANGE = "out_of_range", "A number isn't whole or lies outside its bounds.", "Send a whole number within the bounds.";
     DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
+    RERANK_UNAVAILABLE = "rerank_unavailable", "A request asks for re-ranking, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
     NOW_MISSING = "now_missing", "The ranking has no time to rank at.", "Set now to the current time.";
     CLOUDEVENT_VERSION = "cloudevent_version", "An event isn't a CloudEvent of version 1.0.", "Set specversion to 1.0.";
     CLOUDEVENT_TYPE = "cloudevent_type", "A CloudEvent has a type that isn't received here.", "Set type to shelfedge.event.v1.";
@@ -43,7 +45,8 @@ codes! {
 
 /// The whole table, sorted by code: each with what is wrong in general.
 pub fn all() -> Vec<(&'static Code, &'static str)> {
-    let mut all: Vec<_> = OWN.iter().chain(commerce::ALL).copied().collect();
+    let tables = OWN.iter().chain(ranking::ALL).chain(commerce::ALL);
+    let mut all: Vec<_> = tables.copied().collect();
     all.sort_by_key(|(code, _)| code.id);
     all
 }
@@ -53,9 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_across_both_tables() {
+    fn codes_are_unique_across_the_tables() {
         let all = all();
         assert!(all.windows(2).all(|pair| pair[0].0.id < pair[1].0.id));
-        assert_eq!(all.len(), OWN.len() + commerce::ALL.len());
+        let known = OWN.len() + ranking::ALL.len() + commerce::ALL.len();
+        assert_eq!(all.len(), known);
     }
 }

@@ -20,6 +20,8 @@ pub mod models;
 pub mod problem;
 pub mod profile;
 pub mod rank;
+#[cfg_attr(not(feature = "rerank"), path = "rerank_off.rs")]
+pub mod rerank;
 pub mod stored;
 
 pub use limits::Limits;

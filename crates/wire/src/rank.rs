@@ -19,6 +19,7 @@ use crate::json::{Decoder, Malformed, Path, Unknown, Writer};
 use crate::limits::Limits;
 use crate::manifest::hex;
 use crate::problem::{self, Problem, check_size};
+use crate::rerank::{self, Diversity, Sponsored};
 
 /// The version of the response's form.
 pub const VERSION: u32 = 1;
@@ -35,7 +36,7 @@ const MAX_SEED: i64 = 9_007_199_254_740_991;
 const MAX_OFFSET: i64 = 18 * 60;
 
 /// A ranking request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The time to rank at; a boundary with a clock fills it in.
     pub now: Option<Timestamp>,
@@ -59,6 +60,10 @@ pub struct Request {
     pub candidates: Option<Vec<ProductId>>,
     /// What the shopper did, in any order.
     pub events: Vec<Event>,
+    /// What keeps the list from showing the same over and over.
+    pub diversity: Option<Diversity>,
+    /// Sponsored places and who bids for them.
+    pub sponsored: Option<Sponsored>,
 }
 
 impl Default for Request {
@@ -75,11 +80,13 @@ impl Default for Request {
             context: Context::default(),
             candidates: None,
             events: Vec::new(),
+            diversity: None,
+            sponsored: None,
         }
     }
 }
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "now",
     "shopper",
     "session_id",
@@ -91,6 +98,8 @@ const FIELDS: [&str; 11] = [
     "context",
     "candidates",
     "events",
+    "diversity",
+    "sponsored",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -136,11 +145,14 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                 }
                 8 => request.context = context(decoder, path)?,
                 9 => request.candidates = candidates(decoder, path, limits)?,
-                _ => request.events = events::list(decoder, path, limits)?,
+                10 => request.events = events::list(decoder, path, limits)?,
+                11 => request.diversity = rerank::diversity(decoder, path)?,
+                _ => request.sponsored = rerank::sponsored(decoder, path)?,
             }
             Ok(())
         },
     )?;
+    rerank::check(decoder, &request);
     Ok(request)
 }
 
@@ -234,6 +246,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     }
     json.key("events");
     events::write(&mut json, &request.events);
+    rerank::write_request(&mut json, request);
     json.close(b'}');
     json.finish()
 }
@@ -278,7 +291,12 @@ impl Request {
         hash.optional(self.session.as_ref().map(SessionId::as_str));
         hash.optional(self.list.as_ref().map(ListId::as_str));
         hash.word(self.limit.into());
-        hash.word(u64::from(self.explain) | u64::from(self.new_only) << 1);
+        hash.word(
+            u64::from(self.explain)
+                | u64::from(self.new_only) << 1
+                | u64::from(self.diversity.is_some()) << 2
+                | u64::from(self.sponsored.is_some()) << 3,
+        );
         hash.word(self.seed.unwrap_or(u64::MAX));
         hash.text(device_name(self.context.device));
         hash.word(i64::from(self.context.utc_offset_minutes) as u64);
@@ -307,6 +325,7 @@ impl Request {
                 hash.word(item.index.map_or(u64::MAX, u64::from));
             }
         }
+        rerank::hash(&mut hash, self);
         hex(&hash.finish())
     }
 
@@ -318,8 +337,8 @@ impl Request {
 /// Answers a request with the bytes of the response.
 ///
 /// # Errors
-/// A request without a time or beyond the ranking's limits, or a model that
-/// doesn't work.
+/// A request without a time or beyond the ranking's limits, a cap on an attribute
+/// that the model doesn't know, or a model that doesn't work.
 pub fn respond<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
     request: &Request,
@@ -340,10 +359,10 @@ pub fn rank<B: AsRef<[u8]>>(
     request: &Request,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    ranker.rank(&request.query()?, workspace).map_err(refused)
+    rerank::rank(ranker, request, workspace)
 }
 
-fn refused(error: RankError) -> Problem {
+pub(crate) fn refused(error: RankError) -> Problem {
     let too_many = |path: &str, found: usize, most: usize| {
         let cause = format!("there are {found} entries, and at most {most} are read");
         Faults::from(Fault::new(&codes::TOO_MANY, path, cause)).into()
@@ -423,6 +442,7 @@ pub fn write_response<B: AsRef<[u8]>>(
             }
             json.close(b']');
         }
+        rerank::write_item(&mut json, ranker, ranked, index);
         json.close(b'}');
     }
     json.close(b']');
@@ -434,11 +454,13 @@ pub fn write_response<B: AsRef<[u8]>>(
     json.close(b']');
     json.key("ignored_events");
     json.unsigned(ranked.ignored_events.into());
+    rerank::write_notes(&mut json, request, ranked);
     json.close(b'}');
     json.finish()
 }
 
-/// The ranking has no chance in it: each product has its place for certain.
+/// The ranking has no chance in it: each product has its place for certain. (Where
+/// sponsored places are paced, that is so for the request's seed.)
 const PROPENSITY: f32 = 1.0;
 
 /// The record of showing this ranking. `None` when the request has no time or

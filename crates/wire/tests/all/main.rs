@@ -7,4 +7,5 @@ mod mutations;
 mod openapi;
 mod profile;
 mod rank;
+mod rerank;
 mod stored;

@@ -5,6 +5,7 @@ use shelfedge_commerce::{Currency, Timestamp};
 use shelfedge_engine::program::{
     Data, Kind, Op, Port, Program, Rows, Shape, Step, Tensor, TensorId, Unary, Value, ValueId,
 };
+use shelfedge_features::attributes::{self, AttributeRow};
 use shelfedge_features::tables::{self, ProductRow, Stats};
 use shelfedge_features::{
     Meta,
@@ -40,8 +41,33 @@ const PRODUCTS: [(&str, &str, u32, u32, u32); 6] = [
     ),
 ];
 
+/// The category and brand of each product; who sells it isn't known of any.
+const ATTRIBUTES: [(&str, &str); 6] = [
+    ("bags", "Retrospot"),
+    ("bags", "Skull"),
+    ("cake", ""),
+    ("lights", "Retrospot"),
+    ("", ""),
+    ("lights", ""),
+];
+
+/// The section of the attributes.
+pub(crate) fn attributes() -> Vec<u8> {
+    let rows = ATTRIBUTES.map(|(category, brand)| AttributeRow {
+        category: Some(category.to_owned()),
+        brand: Some(brand.to_owned()),
+        seller: None,
+    });
+    attributes::write(&rows)
+}
+
 /// The compiled model.
 pub(crate) fn bytes() -> Vec<u8> {
+    with_attributes(Some(attributes()))
+}
+
+/// The compiled model with some section of attributes, or none.
+pub(crate) fn with_attributes(attributes: Option<Vec<u8>>) -> Vec<u8> {
     let numeric = |(source, _): (Source, f32)| Numeric {
         source,
         mean: 0.0,
@@ -115,15 +141,15 @@ pub(crate) fn bytes() -> Vec<u8> {
         }],
         forests: Vec::new(),
     };
-    program
-        .compile(&[
-            ("meta", meta.write()),
-            ("spec", spec.write()),
-            ("products", written.products),
-            ("similar", written.similar),
-            ("popular", written.popular),
-        ])
-        .expect("a model")
+    let mut sections = vec![
+        ("meta", meta.write()),
+        ("spec", spec.write()),
+        ("products", written.products),
+        ("similar", written.similar),
+        ("popular", written.popular),
+    ];
+    sections.extend(attributes.map(|section| (attributes::SECTION, section)));
+    program.compile(&sections).expect("a model")
 }
 
 /// The opened model.

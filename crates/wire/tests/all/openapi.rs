@@ -7,13 +7,16 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
-use shelfedge_ranking::{Group, MAX_LIMIT, Workspace};
+use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
+use shelfedge_ranking::{Group, MAX_BIDS, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
 use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
 
 use crate::events::CLOUDEVENT;
 use crate::model::{DIGEST, ranker};
 use crate::rank::REQUEST;
+#[cfg(feature = "rerank")]
+use crate::rerank::RERANK;
 use crate::stored::STORED;
 
 fn text(max: u32, about: &str) -> Value {
@@ -126,8 +129,98 @@ fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn share(about: &str) -> Value {
+    json!({"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": about})
+}
+
+fn amount(about: &str) -> Value {
+    json!({"type": "number", "minimum": 0, "description": about})
+}
+
+fn diversity() -> Value {
+    let caps: Map<_, _> = Attribute::ALL
+        .iter()
+        .map(|attribute| {
+            let about = format!(
+                "At most so many with the same {}; those without one are free.",
+                attribute.name()
+            );
+            (
+                attribute.name().to_owned(),
+                optional(whole(1, MAX_LIMIT as i64, &about)),
+            )
+        })
+        .collect();
+    json!({
+        "type": "object",
+        "description": "What keeps the list from showing the same over and over. The engine in the npm package's default build refuses it.",
+        "properties": {
+            "caps": {"type": ["object", "null"], "description": "They are never exceeded: where they block all that is left, the list ends.", "properties": caps},
+            "trade_off": share("Maximal marginal relevance: 0 orders by score alone, 1 by unlikeness alone. At most four decimals."),
+            "long_tail": share("The share of products from outside the head in every prefix of the list, rounded down. The head is the most bought products with 80 % of the buyers of the model's last 30 days. At most four decimals."),
+        },
+    })
+}
+
+fn sponsored() -> Value {
+    json!({
+        "type": "object",
+        "description": "Places that are sold, by a second-price auction weighted by quality, to products among the candidates. Whoever may send this field decides what is sold: let the shop's server add it.",
+        "required": ["currency", "places"],
+        "properties": {
+            "currency": reference("Currency"),
+            "places": {"type": "array", "maxItems": MAX_PLACES, "items": whole(1, MAX_LIMIT as i64, "A place, from 1."), "description": "Which places may be sponsored, each once."},
+            "reserve": optional(amount("The least price; 0 when missing. Amounts are in major units, with no more decimals than the currency has.")),
+            "frequency_cap": optional(whole(1, u32::MAX.into(), "A product that the shopper saw sponsored so often isn't sponsored again.")),
+            "pacing": share("With what probability, over seeds, a bid takes part; 1 when missing. Less than 1 needs seed. At most four decimals."),
+            "bids": {"type": ["array", "null"], "maxItems": MAX_BIDS, "description": "Each product once.", "items": {
+                "type": "object",
+                "required": ["item_id", "bid"],
+                "properties": {
+                    "item_id": text(64, "The product."),
+                    "bid": amount("The most that is paid."),
+                    "budget_left": optional(amount("What is left to spend; without it there is no limit.")),
+                    "impressions_of_shopper": optional(whole(0, u32::MAX.into(), "How often the shopper saw it sponsored; 0 when missing.")),
+                },
+            }},
+        },
+    })
+}
+
+/// What was sold, on an item of the response.
+fn sale() -> Value {
+    let quality = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "How well the product fits, with four decimals: 2 / (1 + exp(4 - 4 r)), where r is its score scaled to 0..1 over the candidates."});
+    json!({
+        "type": "object",
+        "description": "The product has its place by bidding. Show the label.",
+        "additionalProperties": false,
+        "required": ["label", "price", "currency", "bid_rank", "quality", "runner_up"],
+        "properties": {
+            "label": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["en", "zh"],
+                "properties": {"en": {"type": "string"}, "zh": {"type": "string"}},
+            },
+            "price": amount("The smallest amount that keeps the place: the runner-up's bid (or what is left of its budget) times its quality, divided by quality and rounded up to the minor unit, one more where a tie would lose, and the reserve at least."),
+            "currency": reference("Currency"),
+            "bid_rank": whole(1, MAX_BIDS as i64, "The bid's rank by bid times quality among those that took part."),
+            "quality": quality,
+            "runner_up": {
+                "type": ["object", "null"],
+                "description": "The next bid for the same place.",
+                "additionalProperties": false,
+                "required": ["item_id", "quality"],
+                "properties": {"item_id": text(64, "The product."), "quality": quality},
+            },
+        },
+    })
+}
+
 fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     let groups: Vec<_> = Group::EXPLAINING.iter().map(|group| group.code()).collect();
+    let rules: Vec<_> = Rule::ALL.iter().map(|rule| rule.code()).collect();
+    let left_out: Vec<_> = LeftOut::ALL.iter().map(|why| why.code()).collect();
     vec![
         (
             "RankRequest",
@@ -156,6 +249,8 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                         "description": "What to rank; the service finds candidates when missing."},
                     "events": {"type": ["array", "null"], "maxItems": limits.events,
                         "items": reference("Event"), "description": "What the shopper did, in any order."},
+                    "diversity": optional(diversity()),
+                    "sponsored": optional(sponsored()),
                 },
             }),
         ),
@@ -186,6 +281,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "propensity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "With what probability it stands at this place."},
                     "sources": {"type": "array", "items": {"type": "string", "enum": ["bought_again", "similar", "popular", "given"]}},
                     "reasons": {"type": "array", "items": reference("Reason"), "description": "The largest contribution first; when explain was asked."},
+                    "sponsored": sale(),
                 },
             }),
         ),
@@ -205,6 +301,25 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "items": {"type": "array", "maxItems": MAX_LIMIT, "items": reference("RankedItem")},
                     "unknown": {"type": "array", "items": {"type": "string"}, "description": "Candidates that the model doesn't know."},
                     "ignored_events": whole(0, 4_294_967_295, "Items that the model doesn't know, and events later than now."),
+                    "shortfalls": {"type": "array", "maxItems": Rule::ALL.len(), "description": "The rules that the list misses; when diversity or sponsored was asked.", "items": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["rule", "place", "missing"],
+                        "properties": {
+                            "rule": {"type": "string", "enum": rules},
+                            "place": whole(1, MAX_LIMIT as i64, "The first place that shows it, from 1."),
+                            "missing": whole(1, MAX_LIMIT as i64, "How many products of the long tail the worst prefix lacks, or how many places a cap left empty."),
+                        },
+                    }},
+                    "bids_left_out": {"type": "array", "maxItems": MAX_BIDS, "description": "The bids without a place, in the request's order; when sponsored was asked.", "items": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["item_id", "reason"],
+                        "properties": {
+                            "item_id": text(64, "The product."),
+                            "reason": {"type": "string", "enum": left_out},
+                        },
+                    }},
                 },
             }),
         ),
@@ -684,6 +799,18 @@ fn real_bodies_fit_their_schemas() {
     ] {
         assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
     }
+    #[cfg(feature = "rerank")]
+    {
+        let request = rank::parse(RERANK.as_bytes(), &limits).expect("a request");
+        let answer = respond(&request, &mut workspace);
+        for (schema, json) in [
+            ("RankRequest", RERANK.as_bytes().to_vec()),
+            ("RankRequest", rank::write_request(&request)),
+            ("RankResponse", answer),
+        ] {
+            assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
+        }
+    }
     for code in Code::ALL {
         assert_eq!(
             check("Problem", &Problem::new(*code).to_json()),
@@ -733,6 +860,38 @@ fn what_the_schema_refuses_the_parser_refuses() {
     ] {
         assert!(REQUEST.contains(from), "{from}");
         let text = REQUEST.replacen(from, to, 1);
+        assert!(
+            !check("RankRequest", text.as_bytes()).is_empty(),
+            "schema: {to}"
+        );
+        assert!(
+            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
+            "parser: {to}"
+        );
+    }
+    #[cfg(feature = "rerank")]
+    for (from, to) in [
+        ("\"category\": 1", "\"category\": 0"),
+        ("\"brand\": 2", "\"brand\": 201"),
+        ("\"trade_off\": 0.3", "\"trade_off\": 1.1"),
+        ("\"long_tail\": 0.2", "\"long_tail\": \"much\""),
+        ("\"currency\": \"GBP\", ", ""),
+        ("[2, 4]", "[0]"),
+        ("[2, 4]", "4"),
+        ("\"places\": [2, 4], ", ""),
+        ("\"reserve\": 0.05", "\"reserve\": -0.05"),
+        ("\"frequency_cap\": 5", "\"frequency_cap\": 0"),
+        ("\"pacing\": 0.9", "\"pacing\": -1"),
+        ("\"bid\": 0.60, ", ""),
+        ("\"item_id\": \"22423\", ", ""),
+        ("\"budget_left\": 12.50", "\"budget_left\": -1"),
+        (
+            "\"impressions_of_shopper\": 1",
+            "\"impressions_of_shopper\": 1.5",
+        ),
+    ] {
+        assert!(RERANK.contains(from), "{from}");
+        let text = RERANK.replacen(from, to, 1);
         assert!(
             !check("RankRequest", text.as_bytes()).is_empty(),
             "schema: {to}"

@@ -23,7 +23,7 @@ pub(crate) const REQUEST: &str = r#"{
   ]
 }"#;
 
-fn faults(text: &str) -> String {
+pub(crate) fn faults(text: &str) -> String {
     short(&rank::parse(text.as_bytes(), &Limits::default()).expect_err("faults"))
 }
 
@@ -41,13 +41,13 @@ pub(crate) fn short(faults: &Faults) -> String {
     text
 }
 
-fn answer(text: &str) -> Result<String, Problem> {
+pub(crate) fn answer(text: &str) -> Result<String, Problem> {
     let request = rank::parse(text.as_bytes(), &Limits::default())?;
     let bytes = rank::respond(&ranker(), &request, DIGEST, &mut Workspace::default())?;
     Ok(String::from_utf8(bytes).expect("UTF-8"))
 }
 
-fn check(text: &str, expected: &Expect) {
+pub(crate) fn check(text: &str, expected: &Expect) {
     let json = answer(text).expect("an answer");
     // Broken into lines for the eye; the bytes are otherwise as they are sent.
     expected.assert_eq(&json.replace("{\"", "\n{\""));
