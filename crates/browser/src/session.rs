@@ -39,6 +39,11 @@ static INPUT_VALUE: FaultCode = FaultCode {
     action: "Give indices within the model's tables.",
 };
 
+static LABEL_MISSING: FaultCode = FaultCode {
+    id: "label_missing",
+    action: "Call rank, whose items carry their labels.",
+};
+
 /// One raw input in the engine's memory.
 pub(crate) enum Raw {
     F32(Vec<f32>),
@@ -153,6 +158,11 @@ impl Session {
         candidates: Option<&[u32]>,
     ) -> Result<Vec<u32>> {
         self.asked(json, candidates, |session, request| {
+            if request.sponsored.is_some() {
+                let cause = "a bulk ranking has no room for the labels of sponsored products";
+                let fault = Fault::new(&LABEL_MISSING, "sponsored", cause);
+                return Err(Faults::from(fault).into());
+            }
             let ranked = rank::rank(&session.ranker, request, &mut session.workspace)?;
             let products = ranked.items.iter().map(|item| item.product);
             let scores = ranked.items.iter().map(|item| item.score.to_bits());
