@@ -84,8 +84,12 @@ export interface RankOptions {
   readonly context?: RankContext;
   /** The time to rank for, instead of the clock's. */
   readonly now?: Date | string | number;
-  /** Seed of exploration, where the model explores. */
+  /** Seed of exploration, where the model explores, and of pacing. */
   readonly seed?: number;
+  /** What keeps the list from showing the same over and over. Needs `shelfedge/full`. */
+  readonly diversity?: RankRequest["diversity"];
+  /** Places that are sold, and the bids for them. Needs `shelfedge/full`; `rankBulk` has no room for the labels and refuses it. */
+  readonly sponsored?: RankRequest["sponsored"];
 }
 
 /** Where the time of a call went, in milliseconds. */
@@ -286,7 +290,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, limit, newOnly, explain, listId, sessionId, context, now, seed } = fields(options);
+      const { candidates, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -308,6 +312,8 @@ export class Shop {
         seed,
         context: { utc_offset_minutes: offset(moment), ...context },
         candidates: indices ? undefined : candidates,
+        diversity,
+        sponsored,
       });
       limited("options", body);
       return indices ? [body, indices] : [body];

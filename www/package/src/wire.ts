@@ -57,6 +57,22 @@ export interface RankRequest {
     /** The shopper's clock ahead of UTC. */
     utc_offset_minutes?: number | null;
   } | null;
+  /** What keeps the list from showing the same over and over. The engine in the npm package's default build refuses it. */
+  diversity?: {
+    /** They are never exceeded: where they block all that is left, the list ends. */
+    caps?: {
+      /** At most so many with the same brand; those without one are free. */
+      brand?: number | null;
+      /** At most so many with the same category; those without one are free. */
+      category?: number | null;
+      /** At most so many with the same seller; those without one are free. */
+      seller?: number | null;
+    } | null;
+    /** The share of products from outside the head in every prefix of the list, rounded down. The head is the most bought products with 80 % of the buyers of the model's last 30 days. At most four decimals. */
+    long_tail?: number | null;
+    /** Maximal marginal relevance: 0 orders by score alone, 1 by unlikeness alone. At most four decimals. */
+    trade_off?: number | null;
+  } | null;
   /** What the shopper did, in any order. */
   events?: WireEvent[] | null;
   /** Whether to give reasons. */
@@ -75,6 +91,29 @@ export interface RankRequest {
   session_id?: string | null;
   /** Who asks; with stored profiles, whose events are added. */
   shopper?: string | null;
+  /** Places that are sold, by a second-price auction weighted by quality, to products among the candidates. Whoever may send this field decides what is sold: let the shop's server add it. */
+  sponsored?: {
+    /** Each product once. */
+    bids?: ({
+      /** The most that is paid. */
+      bid: number;
+      /** What is left to spend; without it there is no limit. */
+      budget_left?: number | null;
+      /** How often the shopper saw it sponsored; 0 when missing. */
+      impressions_of_shopper?: number | null;
+      /** The product. */
+      item_id: string;
+    })[] | null;
+    currency: Currency;
+    /** A product that the shopper saw sponsored so often isn't sponsored again. */
+    frequency_cap?: number | null;
+    /** With what probability, over seeds, a bid takes part; 1 when missing. Less than 1 needs seed. At most four decimals. */
+    pacing?: number | null;
+    /** Which places may be sponsored, each once. */
+    places: number[];
+    /** The least price; 0 when missing. Amounts are in major units, with no more decimals than the currency has. */
+    reserve?: number | null;
+  } | null;
 }
 
 export interface Reason {
@@ -99,11 +138,38 @@ export interface RankedItem {
   /** Only the order has a meaning. */
   score: number;
   sources: ("bought_again" | "similar" | "popular" | "given")[];
+  /** The product has its place by bidding. Show the label. */
+  sponsored?: {
+    /** The bid's rank by bid times quality among those that took part. */
+    bid_rank: number;
+    currency: Currency;
+    label: {
+      en: string;
+      zh: string;
+    };
+    /** The smallest amount that keeps the place: the runner-up's bid (or what is left of its budget) times its quality, divided by quality and rounded up to the minor unit, one more where a tie would lose, and the reserve at least. */
+    price: number;
+    /** How well the product fits, with four decimals: 2 / (1 + exp(4 - 4 r)), where r is its score scaled to 0..1 over the candidates. */
+    quality: number;
+    /** The next bid for the same place. */
+    runner_up: {
+      /** The product. */
+      item_id: string;
+      /** How well the product fits, with four decimals: 2 / (1 + exp(4 - 4 r)), where r is its score scaled to 0..1 over the candidates. */
+      quality: number;
+    } | null;
+  };
 }
 
 export interface RankResponse {
   /** The experiment's arm. */
   arm: string;
+  /** The bids without a place, in the request's order; when sponsored was asked. */
+  bids_left_out?: ({
+    /** The product. */
+    item_id: string;
+    reason: "unknown" | "not_a_candidate" | "frequency_cap" | "below_reserve" | "budget" | "paced" | "capped" | "outbid" | "no_place";
+  })[];
   /** How many products were scored. */
   candidates: number;
   /** Send it with the events that follow, as params.exposure_id. */
@@ -114,6 +180,14 @@ export interface RankResponse {
   /** Where the list will be shown. */
   list_id: string;
   model: string;
+  /** The rules that the list misses; when diversity or sponsored was asked. */
+  shortfalls?: ({
+    /** How many products of the long tail the worst prefix lacks, or how many places a cap left empty. */
+    missing: number;
+    /** The first place that shows it, from 1. */
+    place: number;
+    rule: "long_tail" | "category_cap" | "brand_cap" | "seller_cap";
+  })[];
   /** Candidates that the model doesn't know. */
   unknown: string[];
   version: 1;
@@ -133,7 +207,7 @@ export interface Models {
 export interface WireFault {
   action: string;
   cause: string;
-  code: "body_too_large" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "shares_invalid" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }

@@ -216,5 +216,5 @@ fn chance(rules: &Rules<'_>, bid: &Bid) -> u32 {
     let seed = rules.seed.unwrap_or_default().to_string();
     let shopper = rules.shopper.unwrap_or_default();
     let hash = stable_hash(&["pacing", &seed, shopper, bid.product.as_str()]);
-    (u128::from(hash) * u128::from(BUCKETS) >> 64) as u32
+    ((u128::from(hash) * u128::from(BUCKETS)) >> 64) as u32
 }
