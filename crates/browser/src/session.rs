@@ -441,6 +441,22 @@ mod tests {
     }
 
     #[test]
+    fn sponsored_products_are_never_without_their_labels() {
+        let Some(mut session) = session() else { return };
+        let asked = br#"{"now":"2011-12-10T10:00:00Z","sponsored":{"currency":"GBP","places":[2],"bids":[]}}"#;
+        let problem = session.rank_bulk(asked, None).expect_err("a problem");
+        // Without the feature `full` the request itself is refused, unless another
+        // crate of the same build needs re-ranking.
+        let found = codes(&problem);
+        let expected = ["label_missing", "rerank_unavailable"];
+        assert!(
+            found.len() == 1 && expected.contains(&found[0]),
+            "{problem}"
+        );
+        assert!(!cfg!(feature = "full") || found == ["label_missing"]);
+    }
+
+    #[test]
     fn a_refused_ranking_loses_no_event() {
         let Some(mut session) = session() else { return };
         session.observe(EVENTS).expect("events");

@@ -97,7 +97,6 @@ impl<'a> Column<'a> {
 /// The products' attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
-    products: usize,
     columns: [Option<Column<'a>>; 3],
 }
 
@@ -145,7 +144,7 @@ impl<'a> Attributes<'a> {
         if at != bytes.len() {
             return Err(bad);
         }
-        Ok(Self { products, columns })
+        Ok(Self { columns })
     }
 
     /// Whether every product's name is one of the names or none, and the names
@@ -162,13 +161,21 @@ impl<'a> Attributes<'a> {
                 ascends
             });
             let end = u32_at(column.ends, (count - 1) * 4);
-            let known = |product| match column.cell(product) {
-                Some(u32::MAX) => true,
-                cell => cell.is_some_and(|value| (value as usize) < count),
+            let known = |value: u32| (value as usize) < count || value == u32::MAX;
+            let all_known = match column.wide {
+                true => {
+                    let (cells, _) = column.values.as_chunks::<4>();
+                    cells.iter().all(|cell| known(u32::from_le_bytes(*cell)))
+                }
+                false => {
+                    let (cells, _) = column.values.as_chunks::<2>();
+                    cells.iter().all(|cell| match u16::from_le_bytes(*cell) {
+                        u16::MAX => true,
+                        value => known(value.into()),
+                    })
+                }
             };
-            sorted
-                && end.is_some_and(|end| end as usize == column.names.len())
-                && (0..self.products).all(known)
+            sorted && end.is_some_and(|end| end as usize == column.names.len()) && all_known
         })
     }
 

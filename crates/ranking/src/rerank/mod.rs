@@ -31,6 +31,9 @@ use auction::{Auction, Slot};
 use head::Head;
 use titles::Titles;
 
+/// The attributes that make products alike.
+const ALIKE: [Attribute; 2] = [Attribute::Category, Attribute::Brand];
+
 /// One in a share: shares are kept to the basis point.
 const WHOLE: u32 = 10_000;
 
@@ -400,9 +403,10 @@ pub fn arrange(
     };
     // A place beyond the list's end can't be sold: its product goes back among
     // the others, and the list is made again.
-    let mut list = pool.fill(&auction.slots, limit);
+    let mut titles = pool.titles(tables);
+    let mut list = pool.fill(titles.as_mut(), &auction.slots, limit);
     while auction.take_back(list.len()) {
-        list = pool.fill(&auction.slots, limit);
+        list = pool.fill(titles.as_mut(), &auction.slots, limit);
     }
     let shortfalls = pool.shortfalls(&list, limit);
     let (placements, left_out) = auction.finish(&pool);
@@ -428,8 +432,6 @@ struct Entry {
 /// The candidates, best first, and what the list of them has to hold.
 struct Pool {
     entries: Vec<Entry>,
-    /// Only where similarity counts.
-    titles: Option<Titles>,
     caps: Caps,
     /// How many names each attribute has.
     names: [usize; Attribute::ALL.len()],
@@ -502,15 +504,8 @@ impl Pool {
                 tail: head.is_none_or(|head| !head.holds(tables, *product)),
             })
             .collect();
-        let titles = (diversity.trade_off > 0.0).then(|| {
-            Titles::new(scored.iter().map(|(_, candidate)| {
-                let product = tables.product(candidate.product);
-                product.map_or("", |product| product.title)
-            }))
-        });
         Self {
             entries,
-            titles,
             caps: diversity.caps,
             names: Attribute::ALL.map(|it| attributes.map_or(0, |of| of.names(it))),
             trade_off: f64::from(diversity.trade_off),
@@ -518,16 +513,25 @@ impl Pool {
         }
     }
 
-    /// How alike two candidates are, 0 to 1: the larger of the cosine of their
-    /// titles' tokens and what they share of category and brand, each known on
-    /// both sides counting one half.
-    fn similarity(&self, titles: &Titles, one: usize, other: usize) -> f64 {
+    /// The candidates' titles, where similarity counts.
+    fn titles(&self, tables: &Tables<'_>) -> Option<Titles> {
+        (self.trade_off > 0.0).then(|| {
+            Titles::new(self.entries.iter().map(|entry| {
+                let product = tables.product(entry.product);
+                product.map_or("", |product| product.title)
+            }))
+        })
+    }
+
+    /// What two candidates share of category and brand, each known of both counting
+    /// one half.
+    fn shared(&self, one: usize, other: usize) -> f64 {
         let (a, b) = (&self.entries[one].values, &self.entries[other].values);
-        let shared = [Attribute::Category, Attribute::Brand]
+        let shared = ALIKE
             .into_iter()
             .filter(|at| a[*at as usize].is_some() && a[*at as usize] == b[*at as usize])
             .count();
-        titles.cosine(one, other).max(0.5 * shared as f64)
+        0.5 * shared as f64
     }
 
     /// How many of the first `places` products must be from outside the head.
@@ -550,7 +554,7 @@ impl Pool {
 
     /// The list as indices of candidates. It ends before a place for which the caps
     /// leave nothing, or when there are no more candidates.
-    fn fill(&self, slots: &[Slot], limit: usize) -> Vec<usize> {
+    fn fill(&self, mut titles: Option<&mut Titles>, slots: &[Slot], limit: usize) -> Vec<usize> {
         let mut counts = Counts::new(self);
         let mut free = vec![true; self.entries.len()];
         for slot in slots {
@@ -574,10 +578,16 @@ impl Pool {
             }
             tail += usize::from(self.entries[next].tail);
             list.push(next);
-            let Some(titles) = &self.titles else { continue };
-            for (at, nearest) in nearest.iter_mut().enumerate() {
-                if free[at] {
-                    *nearest = nearest.max(self.similarity(titles, at, next));
+            // How alike each is to what is placed: the larger of the cosine of the
+            // titles' tokens and what they share of category and brand.
+            let Some(titles) = &mut titles else { continue };
+            titles.like(next, |at, cosine| nearest[at] = nearest[at].max(cosine));
+            if ALIKE
+                .iter()
+                .any(|at| self.entries[next].values[*at as usize].is_some())
+            {
+                for (at, nearest) in nearest.iter_mut().enumerate() {
+                    *nearest = nearest.max(self.shared(at, next));
                 }
             }
         }
@@ -601,7 +611,7 @@ impl Pool {
             let value = (1.0 - self.trade_off) * entry.relevance - self.trade_off * nearest[at];
             if best.is_none_or(|(_, most)| value > most) && counts.allow(&self.caps, entry) {
                 best = Some((at, value));
-                if self.titles.is_none() {
+                if self.trade_off == 0.0 {
                     break;
                 }
             }
