@@ -510,6 +510,39 @@ fn new_only_leaves_out_what_a_stored_profile_bought() {
 }
 
 #[test]
+fn a_list_holds_the_shops_rules_and_labels_what_is_sold() {
+    let Some(mut shop) = Shop::with_model() else {
+        return;
+    };
+    let plain = json(&shop.post("/v1/rank", r#"{"limit":3}"#));
+    assert!(plain.get("shortfalls").is_none());
+    let second = plain["items"][1]["item_id"].as_str().expect("an id");
+    let response = shop.post(
+        "/v1/rank",
+        &format!(
+            r#"{{"limit":12,"diversity":{{"trade_off":0.3}},
+                "sponsored":{{"currency":"GBP","places":[3],"reserve":0.05,"bids":[{{"item_id":"{second}","bid":0.4}}]}}}}"#
+        ),
+    );
+    assert_eq!(response.status, 200, "{}", show(&response));
+    let answer = json(&response);
+    assert_eq!(answer["shortfalls"], serde_json::json!([]));
+    assert_eq!(answer["bids_left_out"], serde_json::json!([]));
+    let items = answer["items"].as_array().expect("items");
+    assert_eq!(items.len(), 12);
+    for (index, item) in items.iter().enumerate() {
+        assert_eq!(item["item_id"] == second, index == 2);
+        assert_eq!(item.get("sponsored").is_some(), index == 2);
+    }
+    assert_eq!(items[2]["sponsored"]["label"]["zh"], "广告");
+    assert_eq!(items[2]["sponsored"]["price"], 0.05);
+    // The demo's model knows no brands.
+    let response = shop.post("/v1/rank", r#"{"diversity":{"caps":{"brand":1}}}"#);
+    assert_eq!(response.status, 422, "{}", show(&response));
+    assert_eq!(json(&response)["faults"][0]["code"], "attribute_unknown");
+}
+
+#[test]
 fn a_stored_value_that_is_no_profile_is_ignored() {
     let Some(mut shop) = Shop::with_model() else {
         return;
