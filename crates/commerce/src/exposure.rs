@@ -6,7 +6,7 @@
 //! exposures; off-policy estimates, experiments and training all read its
 //! result. Records outlive programs, so each carries a version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codes;
 use crate::event::{Event, EventKind};
@@ -271,6 +271,9 @@ pub enum Uncredited {
 /// The result of [`join`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Joined<'a> {
+    /// The exposures that count, each id once, in the order of their ids: with
+    /// those that nothing came of, which estimates need as much.
+    pub exposures: Vec<&'a Exposure>,
     /// Each credited outcome once, by time, then event id, product and kind.
     pub credits: Vec<Credit<'a>>,
     /// The other outcomes with the reason, in the same order.
@@ -281,6 +284,18 @@ pub struct Joined<'a> {
     pub repeated_outcomes: usize,
     /// Exposure records of an unknown version, passed over.
     pub unknown_exposures: usize,
+}
+
+impl<'a> Joined<'a> {
+    /// What was rewarded: the exposures and their products that an outcome of
+    /// this kind is credited to, each once however often it was done.
+    pub fn rewarded(&self, kind: OutcomeKind) -> BTreeSet<(&'a ExposureId, &'a ProductId)> {
+        self.credits
+            .iter()
+            .filter(|credit| credit.outcome.kind == kind)
+            .map(|credit| (&credit.exposure.id, &credit.entry.product))
+            .collect()
+    }
 }
 
 /// True when nothing speaks against both records being of the same viewer: the
@@ -410,6 +425,7 @@ pub fn join<'a>(exposures: &'a [Exposure], outcomes: &'a [Outcome], window: i64)
             Err(reason) => joined.uncredited.push((outcome, reason)),
         }
     }
+    joined.exposures = shown.into_values().collect();
     joined
 }
 
@@ -717,6 +733,22 @@ mod tests {
                 repeated 2 2 unknown 0
             "#]],
         );
+    }
+
+    #[test]
+    fn exposures_without_outcomes_count_and_rewards_count_once() {
+        let exposures = [
+            exposure("x2 100 home s1 a,b"),
+            exposure("x1 100 home s1 c"),
+            exposure("x2 500 home s1 b"),
+        ];
+        let clicks = ["e1 200 home s1 a -", "e2 300 home s1 a -"].map(outcome);
+        let joined = join(&exposures, &clicks, WINDOW);
+        let ids: Vec<_> = joined.exposures.iter().map(|x| x.id.as_str()).collect();
+        assert_eq!(ids, ["x1", "x2"]);
+        assert_eq!(joined.credits.len(), 2);
+        assert_eq!(joined.rewarded(OutcomeKind::Click).len(), 1);
+        assert!(joined.rewarded(OutcomeKind::Purchase).is_empty());
     }
 
     #[test]

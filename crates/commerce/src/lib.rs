@@ -19,6 +19,7 @@ pub mod fault;
 pub mod id;
 pub mod money;
 pub mod order;
+pub mod rng;
 pub mod sort;
 pub mod time;
 
