@@ -4,11 +4,7 @@
 //! ideal list holds `min(k, |truth|)` hits; recall divides by `|truth|`.
 
 use serde::Serialize;
-
-use crate::rng::Rng;
-
-/// Draws of the bootstrap.
-pub const DRAWS: usize = 1_000;
+use shelfedge_insight::bootstrap::{Clusters, DRAWS};
 
 /// Metrics of one ranked list.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -92,66 +88,36 @@ pub struct Summary {
 /// Means with percentile bootstrap intervals; each row is a customer, the unit
 /// that is resampled.
 pub fn summarise(rows: &[Row], seed: u64) -> Summary {
-    let columns: [fn(&Row) -> f64; 5] = [
-        |r| r.ndcg10,
-        |r| r.recall10,
-        |r| r.recall20,
-        |r| r.capped10,
-        |r| r.hit10,
-    ];
     let n = rows.len().max(1) as f64;
-    let mut draws: [Vec<f64>; 5] = Default::default();
-    let mut rng = Rng::new(seed, 0xB007);
-    for _ in 0..DRAWS {
-        let mut sums = [0.0; 5];
-        for _ in 0..rows.len() {
-            let row = &rows[rng.below(rows.len())];
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum += column(row);
-            }
-        }
-        for (list, sum) in draws.iter_mut().zip(sums) {
-            list.push(sum / n);
-        }
-    }
-    let mut estimates = columns.iter().zip(draws).map(|(column, mut list)| {
-        list.sort_by(f64::total_cmp);
-        Estimate {
-            value: round(rows.iter().map(column).sum::<f64>() / n),
-            low: round(percentile(&list, 0.025)),
-            high: round(percentile(&list, 0.975)),
-        }
+    let of_rows = (0..).zip(rows).map(|(customer, row)| {
+        let columns = [
+            row.ndcg10,
+            row.recall10,
+            row.recall20,
+            row.capped10,
+            row.hit10,
+        ];
+        (customer, columns)
     });
-    let mut next = || {
-        estimates.next().unwrap_or(Estimate {
-            value: 0.0,
-            low: 0.0,
-            high: 0.0,
-        })
-    };
+    let [ndcg10, recall10, recall20, capped10, hit10] = Clusters::new(of_rows)
+        .estimates(DRAWS, seed, |sums| sums.map(|sum| sum / n))
+        .map(|found| Estimate {
+            value: round(found.value),
+            low: round(found.low),
+            high: round(found.high),
+        });
     Summary {
         queries: rows.len(),
-        ndcg10: next(),
-        recall10: next(),
-        recall20: next(),
-        capped10: next(),
-        hit10: next(),
+        ndcg10,
+        recall10,
+        recall20,
+        capped10,
+        hit10,
     }
 }
 
 fn round(x: f64) -> f64 {
     (x * 1e5).round() / 1e5
-}
-
-/// With linear interpolation between the sorted draws.
-fn percentile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let at = p * last as f64;
-    let below = at.floor() as usize;
-    let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
 }
 
 #[cfg(test)]

@@ -58,6 +58,13 @@ pub(crate) const ROOMS: &[Room] = &[
         outside: Outside::Only(&[]),
     },
     Room {
+        name: "shelfedge-insight",
+        folder: "crates/insight",
+        knows: &["shelfedge-commerce"],
+        tests_know: &[],
+        outside: Outside::Only(&[]),
+    },
+    Room {
         name: "shelfedge-wire",
         folder: "crates/wire",
         knows: &["shelfedge-commerce", "shelfedge-ranking"],
@@ -104,6 +111,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "shelfedge-commerce",
             "shelfedge-engine",
             "shelfedge-features",
+            "shelfedge-insight",
             "shelfedge-onnx",
             "shelfedge-ranking",
             "shelfedge-wire",
