@@ -11,6 +11,8 @@
 
 pub mod codes;
 pub mod explain;
+#[cfg(feature = "explore")]
+pub mod explore;
 pub mod recall;
 #[cfg(feature = "rerank")]
 pub mod rerank;
