@@ -2,6 +2,8 @@
 //! product's own learning and prediction. Nothing here learns or ranks by
 //! itself.
 
+mod bandit;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ use crate::import::{Mapping, import_tables};
 use crate::next;
 use crate::protocol::{Window, customers};
 use crate::watch::Watch;
+
+pub use bandit::{Scored, bandit};
 
 /// Which part of a prepared folder is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,17 +344,22 @@ impl Predictions {
             ("rank", Arc::new(Int16Array::from(self.rank.clone()))),
             ("item", Arc::new(Int32Array::from(self.item.clone()))),
         ];
-        let mut bytes = Vec::new();
-        let failed = |cause: String| internal("predictions", cause);
-        let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(e.to_string()))?;
-        ArrowWriter::try_new(&mut bytes, batch.schema(), None)
-            .and_then(|mut writer| {
-                writer.write(&batch)?;
-                writer.close()
-            })
-            .map_err(|e| failed(e.to_string()))?;
-        Ok(bytes)
+        parquet(columns)
     }
+}
+
+/// A table of these columns.
+fn parquet<N: AsRef<str>>(columns: impl IntoIterator<Item = (N, ArrayRef)>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let failed = |cause: String| internal("predictions", cause);
+    let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(e.to_string()))?;
+    ArrowWriter::try_new(&mut bytes, batch.schema(), None)
+        .and_then(|mut writer| {
+            writer.write(&batch)?;
+            writer.close()
+        })
+        .map_err(|e| failed(e.to_string()))?;
+    Ok(bytes)
 }
 
 /// CPU seconds of this process; 0 where the system doesn't tell.

@@ -224,6 +224,39 @@ enum Task {
     /// What is to be predicted is never read.
     #[command(verbatim_doc_comment)]
     Sequence(Prepared),
+    /// Choose items, from a log with propensities, and predict clicks
+    ///
+    /// Reads log_random.parquet and log_bts.parquet: row, cluster, item, position, click, propensity, and
+    /// a0, a1, ... (what the shopper has to do with each item, above 0). Writes row, p0, p1, ... (with what
+    /// probability the policy shows each item to this row's shopper at its position) and p_click (of the
+    /// item that was shown), for every row of one log; it learns from the other one alone.
+    #[command(verbatim_doc_comment)]
+    Bandit {
+        /// The prepared folder
+        #[arg(long, value_name = "FOLDER")]
+        data: PathBuf,
+        /// The policy file to write, as Parquet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Which log to score
+        #[arg(
+            long,
+            value_enum,
+            default_value_t = Logged::Random,
+            hide_possible_values = true,
+            value_name = "random|bts"
+        )]
+        window: Logged,
+        /// Told in the line that is printed; nothing is drawn
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Logged {
+    Random,
+    Bts,
 }
 
 #[derive(Args)]
@@ -250,6 +283,22 @@ struct Prepared {
     bundle: Option<PathBuf>,
     #[command(flatten)]
     learning: Learning,
+}
+
+impl Prepared {
+    fn target(&self) -> bench::Target {
+        match self.window {
+            Part::Valid => bench::Target::Valid,
+            Part::Test => bench::Target::Test,
+        }
+    }
+
+    fn outputs(&self) -> bench::Outputs<'_> {
+        bench::Outputs {
+            predictions: &self.out,
+            bundle: self.bundle.as_deref(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -358,32 +407,30 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             }
         }
         Command::Bench { task } => {
-            let (Task::NextBasket(prepared) | Task::Session(prepared) | Task::Sequence(prepared)) =
-                &task;
-            let Prepared {
-                data,
-                out,
-                window,
-                bundle,
-                learning,
-            } = prepared;
-            let target = match window {
-                Part::Valid => bench::Target::Valid,
-                Part::Test => bench::Target::Test,
-            };
-            let outputs = bench::Outputs {
-                predictions: out,
-                bundle: bundle.as_deref(),
-            };
-            let line = match task {
-                Task::NextBasket(_) => {
-                    bench::next_basket(data, outputs, target, &learning.of_basket()?, &mut watch)?
+            let line = match &task {
+                Task::NextBasket(of) => {
+                    let settings = of.learning.of_basket()?;
+                    bench::next_basket(&of.data, of.outputs(), of.target(), &settings, &mut watch)?
                 }
-                Task::Session(_) => {
-                    bench::session(data, outputs, target, &learning.of_next()?, &mut watch)?
+                Task::Session(of) => {
+                    let settings = of.learning.of_next()?;
+                    bench::session(&of.data, of.outputs(), of.target(), &settings, &mut watch)?
                 }
-                Task::Sequence(_) => {
-                    bench::sequence(data, outputs, target, &learning.of_next()?, &mut watch)?
+                Task::Sequence(of) => {
+                    let settings = of.learning.of_next()?;
+                    bench::sequence(&of.data, of.outputs(), of.target(), &settings, &mut watch)?
+                }
+                Task::Bandit {
+                    data,
+                    out,
+                    window,
+                    seed,
+                } => {
+                    let scored = match window {
+                        Logged::Random => bench::Scored::Random,
+                        Logged::Bts => bench::Scored::Bts,
+                    };
+                    bench::bandit(data, out, scored, *seed, &mut watch)?
                 }
             };
             watch.clear();

@@ -6,6 +6,7 @@
 
 mod csv;
 mod events;
+pub mod feedback;
 mod mapping;
 mod parquet;
 mod report;
