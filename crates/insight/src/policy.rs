@@ -7,7 +7,7 @@
 //! were shown together are one cluster of the bootstrap.
 
 use shelfedge_commerce::codes::PROPENSITY_OUT_OF_RANGE;
-use shelfedge_commerce::exposure::Joined;
+use shelfedge_commerce::exposure::{Exposure, ExposureEntry, Joined};
 use shelfedge_commerce::fault::{Fault, Faults};
 use shelfedge_commerce::{OutcomeKind, ProductId};
 
@@ -90,28 +90,35 @@ impl Log {
         })
     }
 
-    /// From exposures joined with outcomes: every entry is a decision, every
-    /// exposure a cluster, and the reward is 1 where an outcome of the given kind
-    /// is credited to the entry. Exposures whose window is still open belong in
-    /// no log: their rewards are yet to come. The products are the actions, in
-    /// the order of their ids.
+    /// From exposures joined with outcomes: every entry that counts is a decision,
+    /// every exposure a cluster, and the reward is 1 where an outcome of the given
+    /// kind is credited to the entry. The products are the actions, in the order of
+    /// their ids.
+    ///
+    /// Entries where chance had no part, such as those of propensity 1, say nothing
+    /// of other policies and should not count. Exposures whose window is still open
+    /// should not either: their rewards are yet to come.
     ///
     /// # Errors
     /// The same as [`Log::new`].
     pub fn of_joined<'a>(
         joined: &Joined<'a>,
         kind: OutcomeKind,
+        counts: impl Fn(&Exposure, &ExposureEntry) -> bool,
     ) -> Result<(Self, Vec<&'a ProductId>), Faults> {
-        let entries = joined.exposures.iter().flat_map(|exposure| {
+        let entries = joined.exposures.iter().flat_map(|&exposure| {
             let entries = exposure.entries.iter();
             entries.map(move |entry| (exposure, entry))
         });
-        let mut products: Vec<&ProductId> = entries.clone().map(|(_, e)| &e.product).collect();
+        let entries: Vec<(&Exposure, &ExposureEntry)> = entries
+            .filter(|(exposure, entry)| counts(exposure, entry))
+            .collect();
+        let mut products: Vec<&ProductId> = entries.iter().map(|(_, e)| &e.product).collect();
         products.sort_unstable();
         products.dedup();
         let rewarded = joined.rewarded(kind);
         let (mut cluster, mut last) = (0, None);
-        let decisions = entries.map(|(exposure, entry)| {
+        let decisions = entries.into_iter().map(|(exposure, entry)| {
             cluster += u32::from(last.is_some_and(|last| last != &exposure.id));
             last = Some(&exposure.id);
             let action = products.binary_search(&&entry.product);
@@ -445,7 +452,7 @@ pub struct Evaluation {
 mod tests {
     use super::*;
     use expect_test::expect;
-    use shelfedge_commerce::exposure::{Exposure, ExposureEntry, Outcome, join};
+    use shelfedge_commerce::exposure::{Outcome, join};
     use shelfedge_commerce::rng::Rng;
     use shelfedge_commerce::{EXPOSURE_VERSION, Timestamp};
 
@@ -789,7 +796,7 @@ mod tests {
             outcome("e3", "x1", "c"),
         ];
         let joined = join(&exposures, &outcomes, 1_000);
-        let (log, products) = Log::of_joined(&joined, OutcomeKind::Click).unwrap();
+        let (log, products) = Log::of_joined(&joined, OutcomeKind::Click, |_, _| true).unwrap();
         let ids: Vec<_> = products.iter().map(|p| p.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         let short: Vec<_> = log

@@ -54,7 +54,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "shelfedge-engine",
             "shelfedge-features",
         ],
-        tests_know: &[],
+        tests_know: &["shelfedge-insight"],
         outside: Outside::Only(&[]),
     },
     Room {
