@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use serde_json::{Value, json};
-use shelfedge_tests::{Response, Shop, cases};
+use shelfedge_tests::{RANKING, Response, Shop, cases};
 
 fn golden() -> Option<Value> {
-    let Some(cases) = cases() else {
+    let Some(cases) = cases(RANKING) else {
         shelfedge_tests::skip("models/ranking holds no bundle");
         return None;
     };

@@ -315,12 +315,13 @@ enum Feed {
 /// Who has one may open models with a log, of sequences or of orders. Without the
 /// feature nobody can, so that the compiler leaves out all that is done with logs.
 #[cfg(feature = "logs")]
-type Permit = ();
+#[derive(Clone, Copy, Debug)]
+struct Permit;
 #[cfg(not(feature = "logs"))]
 type Permit = core::convert::Infallible;
 
 #[cfg(feature = "logs")]
-const PERMIT: Option<Permit> = Some(());
+const PERMIT: Option<Permit> = Some(Permit);
 #[cfg(not(feature = "logs"))]
 const PERMIT: Option<Permit> = None;
 

@@ -39,7 +39,7 @@ impl Feedback {
 pub fn import_affinities(path: &Path, items: u32, watch: &mut dyn Watch) -> Result<Vec<Vec<u32>>> {
     let names: Vec<String> = (0..items).map(|item| format!("a{item}")).collect();
     let wanted: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
-    let table = Table::open(path, b',', &wanted)?;
+    let table = Table::open(path, b',', "", &wanted)?;
     let mut liked = Liked::default();
     for (item, name) in (0..).zip(wanted) {
         (liked.item, liked.row) = (item, 0);
@@ -77,7 +77,7 @@ impl Rows<1> for Liked {
 /// Reads a table. Every cell that is no number of its column's range is a fault.
 pub fn import_table(path: &Path, watch: &mut dyn Watch) -> Result<Feedback> {
     let wanted = COLUMNS.map(Some);
-    let table = Table::open(path, b',', &wanted)?;
+    let table = Table::open(path, b',', "", &wanted)?;
     let mut intake = Intake {
         table: table.name(),
         ..Intake::default()

@@ -197,14 +197,6 @@ impl Rows<2> for TitleList {
         self.rows += 1;
         self.unusable += 1;
     }
-
-    fn left_out(&mut self, _: LeftOut) {
-        self.broken(String::new());
-    }
-
-    fn is_new(&mut self, _: u64) -> bool {
-        true
-    }
 }
 
 impl TitleList {

@@ -24,11 +24,13 @@ pub(super) trait Rows<const N: usize> {
     /// A row that could not even be split into fields.
     fn broken(&mut self, why: String);
 
-    /// A row of an event that doesn't count.
-    fn left_out(&mut self, why: LeftOut);
+    /// A row of an event that doesn't count; there are none but in streams.
+    fn left_out(&mut self, _: LeftOut) {}
 
     /// Whether this is the first event with a key, in all tables.
-    fn is_new(&mut self, key: u64) -> bool;
+    fn is_new(&mut self, _: u64) -> bool {
+        true
+    }
 }
 
 /// A table that can be read.
