@@ -140,6 +140,12 @@ fn measure(context: &Context) -> Result<BTreeMap<String, Size>> {
         sizes.insert(format!("browser/{file}"), size);
     }
     sizes.insert("browser bundle".to_owned(), bundle);
+    let full = "shelfedge_full_bg.wasm";
+    let path = format!("{}/dist/{full}", npm::PACKAGE);
+    sizes.insert(
+        format!("browser/{full}"),
+        of_file(context, &path, "cargo xtask npm")?,
+    );
     let model = of_file(context, MODEL, "cargo xtask demo")?;
     sizes.insert("model.shelf".to_owned(), model);
     sizes.insert(

@@ -21,3 +21,15 @@ pub struct Silent;
 impl Watch for Silent {
     fn step(&mut self, _: &'static str, _: u64, _: u64, _: &str) {}
 }
+
+/// Reports nothing and stops when another does: for many short steps of one long
+/// one.
+pub(crate) struct Quiet<'a>(pub(crate) &'a dyn Watch);
+
+impl Watch for Quiet<'_> {
+    fn step(&mut self, _: &'static str, _: u64, _: u64, _: &str) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}

@@ -8,7 +8,7 @@ use shelfedge_insight::Decision;
 use super::row::Cell;
 use super::table::{Rows, Table};
 use crate::error::{Error, Result, fault};
-use crate::watch::Watch;
+use crate::watch::{Quiet, Watch};
 
 /// The columns of such a table: the row's number, what was shown together, what
 /// was chosen, where, whether it was clicked, and with what probability it was
@@ -41,9 +41,10 @@ pub fn import_affinities(path: &Path, items: u32, watch: &mut dyn Watch) -> Resu
     let wanted: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
     let table = Table::open(path, b',', "", &wanted)?;
     let mut liked = Liked::default();
-    for (item, name) in (0..).zip(wanted) {
+    for (item, name) in (0u32..).zip(wanted) {
         (liked.item, liked.row) = (item, 0);
-        table.read([name], &mut liked, watch)?;
+        watch.step("affinities", item.into(), items.into(), "");
+        table.read([name], &mut liked, &mut Quiet(watch))?;
     }
     Ok(liked.items)
 }
