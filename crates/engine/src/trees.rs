@@ -192,15 +192,18 @@ fn sweep(
         for choice in choices {
             let values = x.data.get(choice.feature as usize * x.lanes + start..)?;
             let values = values.first_chunk::<SWATH>()?;
-            let yes = scores[usize::from(choice.yes)];
-            let no = scores[usize::from(choice.no)];
-            let score = &mut scores[usize::from(choice.node)];
+            let (yes, no) = (
+                &scores[usize::from(choice.yes)],
+                &scores[usize::from(choice.no)],
+            );
+            let mut chosen = [0.0f32; SWATH];
             for lane in 0..SWATH {
                 // By masks: a choice becomes a jump, or loads by address.
                 let mask = 0u32.wrapping_sub(u32::from(values[lane] <= choice.threshold));
                 let bits = yes[lane].to_bits() & mask | no[lane].to_bits() & !mask;
-                score[lane] = f32::from_bits(bits);
+                chosen[lane] = f32::from_bits(bits);
             }
+            scores[usize::from(choice.node)] = chosen;
         }
         let found = &scores[found][done - start..];
         for (sum, score) in out[done..].iter_mut().zip(found) {
@@ -224,12 +227,16 @@ fn plan(
 ) -> Option<usize> {
     let mut reached = [false; SMALL];
     reached[0] = true;
+    let mut last = 0;
     for (i, node) in nodes.iter().enumerate() {
-        let [head, threshold, first, second] = words(node);
+        if i > last {
+            break;
+        }
         from[i] = i as u8;
         if !reached[i] {
             continue;
         }
+        let [head, threshold, first, second] = words(node);
         if head & LEAF_BIT != 0 {
             let [leaf] = reach(leaves, (first, second))? else {
                 return None;
@@ -259,12 +266,14 @@ fn plan(
             };
             reached[next] = true;
             from[i] = next as u8;
+            last = last.max(next);
         } else {
             (reached[yes], reached[no]) = (true, true);
+            last = last.max(yes).max(no);
         }
     }
     let mut count = 0;
-    for (i, node) in nodes.iter().enumerate().rev() {
+    for (i, node) in nodes[..=last].iter().enumerate().rev() {
         let [head, threshold, first, second] = words(node);
         if !reached[i] || head & LEAF_BIT != 0 {
             continue;

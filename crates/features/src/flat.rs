@@ -1,9 +1,7 @@
 //! Flat, little-endian tables inside a section of a compiled model: cut out to be
 //! read in place, and written.
 
-use core::cmp::Reverse;
 use core::ops::Range;
-use std::collections::BinaryHeap;
 
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16};
 
@@ -141,21 +139,17 @@ impl<'a> Halves<'a> {
 
 /// The best of all, sorted by falling score, equal ones by number.
 pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
-    let mut kept: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(keep);
-    for (score, number) in all {
-        let key = Reverse(key(score, number));
-        if kept.len() < keep {
-            kept.push(key);
-        } else if let Some(mut least) = kept.peek_mut()
-            && key < *least
-        {
-            *least = key;
+    // Falling, so that the best come first.
+    let mut keys: Vec<u64> = all.map(|(score, number)| !key(score, number)).collect();
+    if keys.len() > keep {
+        if keep > 0 {
+            keys.select_nth_unstable(keep - 1);
         }
+        keys.truncate(keep);
     }
-    let sorted = kept.into_sorted_vec().into_iter();
-    sorted
-        .map(|Reverse(key)| (score(key), !key as u32))
-        .collect()
+    keys.sort_unstable();
+    let sorted = keys.into_iter();
+    sorted.map(|key| (score(!key), key as u32)).collect()
 }
 
 /// Grows with the score, in the order of `f32::total_cmp`, and falls with the

@@ -645,8 +645,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 }
                 logs.past = Past::of(&tables, query.events, query.now);
                 let signals = &mut logs.signals;
-                signals.fill(basket, logs.buyers.as_ref(), &logs.past);
-                let found = signals.candidates(basket, query.new_only);
+                let index = logs.buyers.as_ref();
+                signals.fill(basket, index, &logs.past);
+                let found = signals.candidates(basket, index, query.new_only);
                 let similar = |product| signals.speak_for(product);
                 // As many whatever the limit, which only cuts the list.
                 given.unwrap_or_else(|| {

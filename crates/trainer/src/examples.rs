@@ -21,7 +21,7 @@ use crate::export::internal;
 use crate::learn::Query;
 use crate::protocol::{Case, Window, cases};
 use crate::rng::Rng;
-use crate::shop::Shop;
+use crate::shop::{Shop, ShopProduct, attributes};
 use crate::watch::Watch;
 
 /// A product needs this many orders to have an embedding of its own; rarer ones
@@ -151,6 +151,8 @@ pub struct Snapshot {
     pub meta: Vec<u8>,
     /// Products, neighbours, popular list.
     pub written: Written,
+    /// What the products have in common, where that is known.
+    pub attributes: Option<(&'static str, Vec<u8>)>,
     /// Product id to index in the shop.
     pub as_of: i64,
 }
@@ -168,7 +170,15 @@ impl Snapshot {
         let orders = &history.orders[..shop.before(as_of).len()];
         let fitted = fit::tables(orders, Timestamp(as_of), &history.titles, slots, options);
         let [spec, onnx, data] = digests;
+        let product = |id: &String| shop.products.binary_search_by_key(&id, |p| &p.code).ok();
+        let products: Vec<&ShopProduct> = fitted
+            .rows
+            .iter()
+            .filter_map(|row| product(&row.id).map(|at| &shop.products[at]))
+            .collect();
         Self {
+            // A product that the shop doesn't name has no place among the others.
+            attributes: attributes(&products).filter(|_| products.len() == fitted.rows.len()),
             meta: Meta {
                 spec,
                 onnx,

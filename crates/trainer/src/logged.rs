@@ -32,6 +32,8 @@ pub(crate) struct Content<'a> {
     pub(crate) neighbours: usize,
     /// The popular ones.
     pub(crate) popular: &'a [u32],
+    /// What the products have in common, where that is known.
+    pub(crate) attributes: Option<(&'static str, Vec<u8>)>,
     /// When its log ends, where it has a clock.
     pub(crate) as_of: Option<Timestamp>,
     /// The shop's currency.
@@ -82,17 +84,19 @@ impl Content<'_> {
             currency: self.currency,
         };
         let written = tables::write(self.products, self.neighbours, self.popular);
+        let mut sections = vec![
+            ("meta", meta.write()),
+            ("spec", spec.write()),
+            ("products", written.products),
+            ("similar", written.similar),
+            ("popular", written.popular),
+            self.section,
+            ("reference", self.reference),
+        ];
+        sections.extend(self.attributes);
         let shelf = lower(&onnx, &Options::default())
             .map_err(|e| internal("lowering", e.to_string()))?
-            .compile(&[
-                ("meta", meta.write()),
-                ("spec", spec.write()),
-                ("products", written.products),
-                ("similar", written.similar),
-                ("popular", written.popular),
-                self.section,
-                ("reference", self.reference),
-            ])
+            .compile(&sections)
             .map_err(|e| internal("compile", e.to_string()))?;
         Ok(Compiled {
             onnx,

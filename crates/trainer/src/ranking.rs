@@ -114,14 +114,16 @@ pub fn compile(
         as_of,
         [spec_digest, onnx_digest, data],
     );
+    let mut sections = vec![
+        ("meta", snapshot.meta),
+        ("spec", model.spec.write()),
+        ("products", snapshot.written.products),
+        ("similar", snapshot.written.similar),
+        ("popular", snapshot.written.popular),
+    ];
+    sections.extend(snapshot.attributes);
     let shelf = program
-        .compile(&[
-            ("meta", snapshot.meta),
-            ("spec", model.spec.write()),
-            ("products", snapshot.written.products),
-            ("similar", snapshot.written.similar),
-            ("popular", snapshot.written.popular),
-        ])
+        .compile(&sections)
         .map_err(|e| internal("compile", e.to_string()))?;
     Ok(Compiled {
         onnx,

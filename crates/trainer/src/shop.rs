@@ -2,6 +2,7 @@
 //! rows were read in.
 
 use shelfedge_commerce::money::Currency;
+use shelfedge_features::attributes::{AttributeRow, SECTION, write};
 
 /// A product that was sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,9 @@ pub struct ShopProduct {
     pub code: String,
     /// The latest title that was not empty.
     pub title: String,
+    /// The latest category, brand and seller that were not empty; all empty where the
+    /// shop's tables don't say.
+    pub attributes: [String; 3],
 }
 
 /// A customer.
@@ -43,6 +47,27 @@ pub struct ShopOrder {
     pub time: i64,
     /// By product.
     pub lines: Vec<Line>,
+}
+
+/// Categories, brands and sellers of products, as a section of a compiled model;
+/// none where no product has any.
+pub(crate) fn attributes(products: &[&ShopProduct]) -> Option<(&'static str, Vec<u8>)> {
+    let known = |name: &String| !name.is_empty();
+    let any = products.iter().any(|p| p.attributes.iter().any(known));
+    any.then(|| {
+        let rows: Vec<AttributeRow> = products
+            .iter()
+            .map(|product| {
+                let [category, brand, seller] = product.attributes.clone().map(Some);
+                AttributeRow {
+                    category,
+                    brand,
+                    seller,
+                }
+            })
+            .collect();
+        (SECTION, write(&rows))
+    })
 }
 
 /// A shop's history.

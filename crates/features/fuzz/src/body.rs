@@ -57,7 +57,7 @@ pub(crate) fn basket(bytes: &[u8]) -> bool {
         let (mut signals, mut out) = (Signals::default(), Vec::new());
         signals.fill(&log, index, &past);
         [false, true].map(|new| {
-            let found = signals.candidates(&log, new);
+            let found = signals.candidates(&log, index, new);
             signals.encode(&log, &past, new, &found, &mut out);
             assert_eq!(out.len(), found.len() * basket::WIDTH);
             found

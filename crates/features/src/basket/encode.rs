@@ -208,12 +208,15 @@ impl Titles {
                 likeness[usize::from(*place)] += weight * other;
             }
         }
+        // A product is not compared with itself.
+        if let Some(own) = self.products.iter().position(|other| *other == product) {
+            likeness[own] = 0.0;
+        }
         let (mut most, mut alike) = (0.0f32, 0.0f32);
-        for (other, likeness) in self.products.iter().zip(&likeness) {
-            if *other != product {
-                most = most.max(*likeness);
-                alike += f32::from(u8::from(*likeness > ALIKE));
-            }
+        for likeness in &likeness {
+            // Plain comparisons, which take many at once.
+            most = if *likeness > most { *likeness } else { most };
+            alike += if *likeness > ALIKE { 1.0 } else { 0.0 };
         }
         self.likeness = likeness;
         [whole / self.length, most, alike]

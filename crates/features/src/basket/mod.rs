@@ -173,14 +173,30 @@ impl<'a> Rows<'a> {
         i.checked_sub(1).map_or(0, end).min(end_of)..end_of
     }
 
-    /// Calls with what a product leads to, and its weight.
-    fn from(self, product: u32, mut of: impl FnMut(u32, f32)) {
+    fn all_scales(self) -> impl Iterator<Item = f32> + 'a {
         let (scales, _) = self.scales.as_chunks::<2>();
+        scales
+            .iter()
+            .map(|scale| f16_to_f32(u16::from_le_bytes(*scale)))
+    }
+
+    /// Calls with what a product leads to, and its weight. Scales that are at hand
+    /// need not be made of their halves.
+    fn from(self, product: u32, at_hand: Option<&[f32]>, mut of: impl FnMut(u32, f32)) {
         let cells = Self::range(self.ends, product, self.weights.len());
-        self.to.each(cells, self.weights, |to, weight| {
+        let weight = |weight: u8, scale: f32| f32::from(weight.cast_signed()) * scale;
+        if let Some(scales) = at_hand {
+            self.to.each(cells, self.weights, |to, cell| {
+                if let Some(scale) = scales.get(to as usize) {
+                    of(to, weight(cell, *scale));
+                }
+            });
+            return;
+        }
+        let (scales, _) = self.scales.as_chunks::<2>();
+        self.to.each(cells, self.weights, |to, cell| {
             if let Some(scale) = scales.get(to as usize) {
-                let scale = f16_to_f32(u16::from_le_bytes(*scale));
-                of(to, f32::from(weight.cast_signed()) * scale);
+                of(to, weight(cell, f16_to_f32(u16::from_le_bytes(*scale))));
             }
         });
     }
@@ -316,6 +332,17 @@ impl<'a> Basket<'a> {
         self.column(Column::Buyers14, product) + 0.01 * self.column(Column::Buyers60, product)
     }
 
+    /// The most popular of the products that are allowed.
+    fn popular(&self, keep: usize, allowed: impl Fn(u32) -> bool) -> Vec<u32> {
+        let all = (0..self.products as u32)
+            .map(|product| (self.popularity(product), product))
+            .filter(|(popularity, product)| *popularity > 0.0 && allowed(*product));
+        best(all, keep)
+            .into_iter()
+            .map(|(_, product)| product)
+            .collect()
+    }
+
     fn customers(&self) -> impl Iterator<Item = Customer> + '_ {
         let (counts, _) = self.counts.as_chunks::<6>();
         let mut start = 0usize;
@@ -377,6 +404,10 @@ pub struct Index {
     ends: Vec<u32>,
     /// Customers by their number, with their step.
     buyers: Vec<(u32, u8)>,
+    /// The tables' scales.
+    scales: [Vec<f32>; TABLES],
+    /// What is popular, the most popular first.
+    popular: Vec<u32>,
 }
 
 impl Index {
@@ -416,6 +447,8 @@ impl Index {
             squares,
             ends,
             buyers,
+            scales: basket.tables.map(|table| table.all_scales().collect()),
+            popular: basket.popular(basket.products, |_| true),
         }
     }
 
@@ -506,12 +539,6 @@ impl Signals {
         (slot as usize).checked_sub(1)
     }
 
-    fn add(&mut self, product: u32, signal: Signal, weight: f32) {
-        if let Some(row) = self.row(product) {
-            self.rows[row][signal as usize] += weight;
-        }
-    }
-
     /// Whether more than being popular speaks for a product, after
     /// [`Signals::candidates`].
     #[must_use]
@@ -528,6 +555,7 @@ impl Signals {
     /// Adds up what speaks for every product that the shopper's past leads to. An
     /// index of the log makes it faster, and changes nothing else.
     pub fn fill(&mut self, basket: &Basket<'_>, index: Option<&Index>, past: &Past) {
+        let index = index.filter(|index| index.fits(basket));
         for product in self.products.drain(..) {
             self.slots[product as usize] = 0;
             self.bought[product as usize] = 0;
@@ -544,24 +572,32 @@ impl Signals {
             let [_, lately, habit] = self.own[row].faded;
             self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
             self.bought[product as usize] = whole(lately);
-            let from = |table: Table| basket.tables[table as usize];
-            from(Table::Similar).from(product, |to, weight| {
-                self.add(to, Signal::Similar, lately * weight);
+            let since = self.own[row].since;
+            let mut from = |table: Table, of: &mut dyn FnMut(&mut [f32; SIGNALS], f32)| {
+                let at_hand = index.map(|index| &index.scales[table as usize][..]);
+                basket.tables[table as usize].from(product, at_hand, |to, weight| {
+                    if let Some(row) = self.row(to) {
+                        of(&mut self.rows[row], weight);
+                    }
+                });
+            };
+            from(Table::Similar, &mut |row, weight| {
+                row[Signal::Similar as usize] += lately * weight;
             });
-            from(Table::Recent).from(product, |to, weight| {
-                self.add(to, Signal::Recent, lately * weight);
+            from(Table::Recent, &mut |row, weight| {
+                row[Signal::Recent as usize] += lately * weight;
             });
-            from(Table::Weights).from(product, |to, weight| {
-                self.add(to, Signal::Weights, lately * weight);
-                self.add(to, Signal::WeightsOnce, weight);
+            from(Table::Weights, &mut |row, weight| {
+                row[Signal::Weights as usize] += lately * weight;
+                row[Signal::WeightsOnce as usize] += weight;
             });
-            if self.own[row].since == 0.0 {
-                from(Table::SameOrder).from(product, |to, weight| {
-                    self.add(to, Signal::SameOrder, weight);
+            if since == 0.0 {
+                from(Table::SameOrder, &mut |row, weight| {
+                    row[Signal::SameOrder as usize] += weight;
                 });
             }
         }
-        self.meet(basket, index.filter(|index| index.fits(basket)));
+        self.meet(basket, index);
     }
 
     /// The shopper's own orders, product by product.
@@ -658,18 +694,28 @@ impl Signals {
         for (likeness, number) in nearest {
             let share = likeness / total;
             let customer = customers[number as usize];
-            for i in customer.start..customer.end {
-                let Some(row) = self.row(basket.log.get(i)) else {
-                    continue;
-                };
-                let row = &mut self.rows[row];
-                row[Signal::Neighbours as usize] += share * steps[usize::from(basket.weights[i])];
-                if i < customer.now {
-                    row[Signal::NeighboursNow as usize] += share;
-                }
-                if i < customer.first {
-                    row[Signal::NeighboursFirst as usize] += share;
-                }
+            let Customer {
+                start, first, now, ..
+            } = customer;
+            // What was bought of late for the first time, of late, and before.
+            for (bought, of_late) in [
+                (start..first, 2),
+                (first.max(start)..now, 1),
+                (now.max(first)..customer.end, 0),
+            ] {
+                basket.log.each(bought, basket.weights, |product, step| {
+                    let Some(row) = self.row(product) else {
+                        return;
+                    };
+                    let row = &mut self.rows[row];
+                    row[Signal::Neighbours as usize] += share * steps[usize::from(step)];
+                    if of_late > 0 {
+                        row[Signal::NeighboursNow as usize] += share;
+                    }
+                    if of_late > 1 {
+                        row[Signal::NeighboursFirst as usize] += share;
+                    }
+                });
             }
         }
     }
@@ -677,32 +723,47 @@ impl Signals {
     /// The candidates, best first, after [`Signals::fill`]: what is among the
     /// first by any signal, or popular now; with `new`, only what the shopper
     /// never bought.
-    pub fn candidates(&mut self, basket: &Basket<'_>, new: bool) -> Vec<u32> {
-        let barred = |signals: &Self, row: usize| new && signals.is_own(row);
-        let popular = (0..basket.products as u32)
-            .map(|product| (basket.popularity(product), product))
-            .filter(|(popularity, product)| {
-                let own = || self.find(*product).is_some_and(|row| self.is_own(row));
-                *popularity > 0.0 && !(new && own())
-            });
-        let listed: Vec<usize> = best(popular, usize::from(FAR))
+    pub fn candidates(
+        &mut self,
+        basket: &Basket<'_>,
+        index: Option<&Index>,
+        new: bool,
+    ) -> Vec<u32> {
+        let index = index.filter(|index| index.fits(basket));
+        let allowed = |product: u32| {
+            let own = || self.find(product).is_some_and(|row| self.is_own(row));
+            !(new && own())
+        };
+        let popular: Vec<u32> = match index {
+            Some(index) => {
+                let popular = index.popular.iter().copied();
+                popular
+                    .filter(|product| allowed(*product))
+                    .take(FAR.into())
+                    .collect()
+            }
+            None => basket.popular(FAR.into(), allowed),
+        };
+        let listed: Vec<usize> = popular
             .into_iter()
-            .filter_map(|(_, product)| self.row(product))
+            .filter_map(|product| self.row(product))
             .collect();
         self.places.clear();
         self.places.resize(self.rows.len(), [FAR; PLACES]);
         for (place, row) in (0u16..).zip(listed) {
             self.places[row][POPULAR] = place;
         }
-        for signal in 0..SIGNALS {
-            let all = self
-                .rows
-                .iter()
-                .zip(&self.products)
-                .enumerate()
-                .filter(|(row, (values, _))| values[signal] > 0.0 && !barred(self, *row))
-                .map(|(_, (values, product))| (values[signal], *product));
-            let first = best(all, usize::from(FAR));
+        let open = if new { self.own.len() } else { 0 };
+        let mut lists: [Vec<(f32, u32)>; SIGNALS] = Default::default();
+        for (values, product) in self.rows.iter().zip(&self.products).skip(open) {
+            for (list, value) in lists.iter_mut().zip(values) {
+                if *value > 0.0 {
+                    list.push((*value, *product));
+                }
+            }
+        }
+        for (signal, list) in lists.into_iter().enumerate() {
+            let first = best(list.into_iter(), usize::from(FAR));
             for (place, (_, product)) in (0u16..).zip(first) {
                 if let Some(row) = self.find(product) {
                     self.places[row][signal] = place;
@@ -710,16 +771,11 @@ impl Signals {
             }
         }
         let places = basket.reading.places as u16;
-        let all = self
-            .places
-            .iter()
-            .zip(&self.products)
-            .enumerate()
-            .filter(|(row, _)| !barred(self, *row))
-            .filter_map(|(_, (of, product))| {
-                let first = *of.iter().min()?;
-                (first < places).then_some((-f32::from(first), *product))
-            });
+        let all = self.places.iter().zip(&self.products).skip(open);
+        let all = all.filter_map(|(of, product)| {
+            let first = *of.iter().min()?;
+            (first < places).then_some((-f32::from(first), *product))
+        });
         let found = best(all, basket.reading.candidates as usize);
         found.into_iter().map(|(_, product)| product).collect()
     }

@@ -200,7 +200,7 @@ fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
     let mut signals = Signals::default();
     signals.fill(&basket, None, &shopper());
-    let mut all = signals.candidates(&basket, false);
+    let mut all = signals.candidates(&basket, None, false);
     assert_eq!(all[..3], [0, 1, 4], "the first by a signal, by number");
     all.sort_unstable();
     assert_eq!(
@@ -208,12 +208,12 @@ fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
         [0, 1, 2, 3, 4, 5],
         "6 was never sold and is led away from"
     );
-    let mut new = signals.candidates(&basket, true);
+    let mut new = signals.candidates(&basket, None, true);
     new.sort_unstable();
     assert_eq!(new, [1, 2, 4, 5]);
 
     signals.fill(&basket, None, &Past::default());
-    assert_eq!(signals.candidates(&basket, true), [0, 3, 4, 5, 2]);
+    assert_eq!(signals.candidates(&basket, None, true), [0, 3, 4, 5, 2]);
     let mut out = Vec::new();
     signals.encode(&basket, &Past::default(), true, &[6, 0], &mut out);
     assert_eq!(out.len(), 2 * WIDTH);
@@ -228,7 +228,7 @@ fn encoded_numbers_have_a_group_each_and_tell_what_they_should() {
     let (mut signals, mut out) = (Signals::default(), Vec::new());
     let past = shopper();
     signals.fill(&basket, None, &past);
-    signals.candidates(&basket, false);
+    signals.candidates(&basket, None, false);
     signals.encode(&basket, &past, false, &[0, 3, 4], &mut out);
     let rows: Vec<&[f32]> = out.chunks_exact(WIDTH).collect();
     // After the signals, their places and their shares stand the titles: 0 and 3
@@ -327,7 +327,7 @@ fn more_products_than_two_bytes_number() {
     let basket = Basket::open(&section, many).expect("a section");
     let mut signals = Signals::default();
     signals.fill(&basket, None, &past(&[(3, &[(5, 1)])]));
-    let mut found = signals.candidates(&basket, true);
+    let mut found = signals.candidates(&basket, None, true);
     found.sort_unstable();
     assert_eq!(found, [66_000, 66_001, 69_999]);
 }
@@ -361,7 +361,7 @@ proptest! {
                 let (mut signals, mut out) = (Signals::default(), Vec::new());
                 signals.fill(&basket, index, &past);
                 [false, true].map(|new| {
-                    let found = signals.candidates(&basket, new);
+                    let found = signals.candidates(&basket, index, new);
                     signals.encode(&basket, &past, new, &found, &mut out);
                     let bits: Vec<u32> = out.iter().map(|number| number.to_bits()).collect();
                     assert_eq!(bits.len(), found.len() * WIDTH);

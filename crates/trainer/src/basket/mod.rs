@@ -35,7 +35,7 @@ use crate::protocol::{self, Case, Lists as Ranked, Window, cases, evaluate};
 use crate::ranking;
 use crate::rng::Rng;
 use crate::settings;
-use crate::shop::Shop;
+use crate::shop::{Shop, attributes};
 use crate::watch::Watch;
 
 /// Bytes that a compiled model aims to stay below; many products may need more.
@@ -110,6 +110,8 @@ pub struct Settings {
     pub min_rows: usize,
     /// Candidates of a query.
     pub candidates: u32,
+    /// Customers most alike that a query looks at.
+    pub neighbours: u32,
     /// Share of the candidates that weren't bought which a training list keeps.
     pub keep: f64,
     /// What is left out, to see what it is worth.
@@ -127,6 +129,7 @@ impl Default for Settings {
             rate: 0.06,
             min_rows: 200,
             candidates: 200,
+            neighbours: 300,
             keep: 0.4,
             without: Vec::new(),
         }
@@ -146,6 +149,11 @@ impl Settings {
             check(
                 "candidates",
                 (1..=1_000).contains(&s.candidates),
+                "in 1 to 1000",
+            );
+            check(
+                "neighbours",
+                (1..=1_000).contains(&s.neighbours),
                 "in 1 to 1000",
             );
             check("keep", s.keep > 0.0 && s.keep <= 1.0, "above 0, at most 1");
@@ -266,7 +274,7 @@ fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<V
     Ok(write(&Learnt {
         reading: Reading {
             neighbours: match with(Ingredient::Neighbours) {
-                true => 300,
+                true => settings.neighbours,
                 false => 0,
             },
             places: 60,
@@ -339,7 +347,7 @@ fn teach(
                         true => &case.fresh,
                         false => &case.truth,
                     };
-                    let mut found = signals.candidates(&basket, new);
+                    let mut found = signals.candidates(&basket, Some(&index), new);
                     // As a ranking has them.
                     found.sort_unstable();
                     if !found.iter().any(|p| truth.binary_search(p).is_ok()) {
@@ -532,6 +540,7 @@ fn compile(
         products: &fitted.rows,
         neighbours: options.neighbours,
         popular: &fitted.popular,
+        attributes: attributes(&shop.products.iter().collect::<Vec<_>>()),
         as_of: Some(Timestamp(as_of)),
         currency: shop.currency,
         data,
@@ -753,6 +762,7 @@ mod tests {
                 .map(|product| ShopProduct {
                     code: format!("p{product}"),
                     title: format!("cup {product}"),
+                    attributes: Default::default(),
                 })
                 .collect(),
             customers: (0..9)
@@ -826,7 +836,7 @@ mod tests {
             let past = past(&cut, &case.history, as_of);
             signals.fill(&basket, None, &past);
             for new in KINDS {
-                let mut found = signals.candidates(&basket, new);
+                let mut found = signals.candidates(&basket, None, new);
                 found.sort_unstable();
                 signals.encode(&basket, &past, new, &found, &mut encoded);
                 let code = |product: &u32| cut.products[*product as usize].code.as_str();

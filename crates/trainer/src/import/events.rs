@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// What every row has, or may have.
-pub(super) const COLUMNS: [&str; 10] = [
+pub(super) const COLUMNS: [&str; 12] = [
     "time",
     "customer",
     "session",
@@ -33,6 +33,8 @@ pub(super) const COLUMNS: [&str; 10] = [
     "unit_price",
     "currency",
     "country",
+    "category",
+    "brand",
 ];
 
 /// The section of a mapping file that names the columns of orders, for events, with
@@ -254,6 +256,8 @@ fn ga4(value: &Value, line: &[u8], kind: &str) -> Option<Event> {
         row.set("unit_price", field("price"));
         row.set("currency", currency.as_str());
         row.set("country", country.as_str());
+        row.set("category", field("item_category"));
+        row.set("brand", field("item_brand"));
         row
     });
     let refused = text(value.pointer("/privacy_info/analytics_storage"));

@@ -54,7 +54,12 @@ pub struct Columns {
     pub country: Option<String>,
     /// Currency of the row.
     pub currency: Option<String>,
+    /// Category, brand and seller of the product.
+    pub attributes: [Option<String>; 3],
 }
+
+/// The columns of a product's attributes.
+const ATTRIBUTES: [&str; 3] = ["category", "brand", "seller"];
 
 /// A table with one row for each product, for shops whose order lines name
 /// only its code.
@@ -349,6 +354,9 @@ impl Mapping {
                 "customer",
                 "country",
                 "currency",
+                "category",
+                "brand",
+                "seller",
             ],
         );
         let p = "columns.";
@@ -367,6 +375,7 @@ impl Mapping {
             customer: r.required(p, &c, "customer", "column that holds the customer number"),
             country: r.text(p, &c, "country"),
             currency: r.text(p, &c, "currency"),
+            attributes: ATTRIBUTES.map(|name| r.text(p, &c, name)),
         };
         let mut seen = BTreeSet::new();
         for name in columns.wanted().into_iter().flatten() {
@@ -540,7 +549,8 @@ impl Mapping {
 impl Columns {
     /// The columns in the order in which they are declared; none for an
     /// optional one that isn't named.
-    pub fn wanted(&self) -> [Option<&str>; 9] {
+    pub fn wanted(&self) -> [Option<&str>; 12] {
+        let [category, brand, seller] = &self.attributes;
         [
             Some(&self.order),
             Some(&self.product),
@@ -551,6 +561,9 @@ impl Columns {
             Some(&self.customer),
             self.country.as_ref(),
             self.currency.as_ref(),
+            category.as_ref(),
+            brand.as_ref(),
+            seller.as_ref(),
         ]
         .map(|name| name.map(String::as_str))
     }

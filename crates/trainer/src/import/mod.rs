@@ -289,6 +289,7 @@ struct Fields<'a> {
     customer: Cell<'a>,
     country: Cell<'a>,
     currency: Cell<'a>,
+    attributes: [Cell<'a>; 3],
 }
 
 /// Takes rows, applies the rules and keeps what passes.
@@ -300,6 +301,8 @@ struct Intake<'a> {
     customers: Names,
     /// Latest title of each product, with its time.
     titles: Vec<(i64, String)>,
+    /// Latest category, brand and seller of each product, with their times.
+    attributes: [Vec<(i64, String)>; 3],
     /// Latest country of each customer, with its time.
     countries: Vec<(i64, String)>,
     rows: Vec<Row>,
@@ -318,6 +321,7 @@ impl<'a> Intake<'a> {
             products: Names::default(),
             customers: Names::default(),
             titles: Vec::new(),
+            attributes: Default::default(),
             countries: Vec::new(),
             rows: Vec::new(),
             number: 0,
@@ -508,6 +512,9 @@ impl<'a> Intake<'a> {
         let product = self.products.intern(&product);
         let customer = self.customers.intern(&customer);
         latest(&mut self.titles, product, time, &f.title);
+        for (list, cell) in self.attributes.iter_mut().zip(&f.attributes) {
+            latest(list, product, time, cell);
+        }
         latest(&mut self.countries, customer, time, &f.country);
         self.rows.push(Row {
             order,
@@ -529,6 +536,7 @@ impl<'a> Intake<'a> {
             products,
             customers,
             titles,
+            attributes,
             countries,
             mut rows,
             ..
@@ -626,6 +634,7 @@ impl<'a> Intake<'a> {
             shop.products.push(ShopProduct {
                 code: code.clone(),
                 title: titles[i as usize].1.clone(),
+                attributes: attributes.each_ref().map(|list| list[i as usize].1.clone()),
             });
         }
         for (id, &i) in &customers.index {
@@ -651,8 +660,8 @@ impl<'a> Intake<'a> {
     }
 }
 
-impl Rows<9> for Intake<'_> {
-    fn row(&mut self, cells: [Cell<'_>; 9]) {
+impl Rows<12> for Intake<'_> {
+    fn row(&mut self, cells: [Cell<'_>; 12]) {
         // In the order of `Columns::wanted`.
         let [
             order,
@@ -664,6 +673,9 @@ impl Rows<9> for Intake<'_> {
             customer,
             country,
             currency,
+            category,
+            brand,
+            seller,
         ] = cells;
         self.take(&Fields {
             order,
@@ -675,6 +687,7 @@ impl Rows<9> for Intake<'_> {
             customer,
             country,
             currency,
+            attributes: [category, brand, seller],
         });
     }
 

@@ -430,8 +430,7 @@ fn purchase(order: &str, micros: u64, user: &str, items: &str, more: &str) -> St
 #[test]
 fn an_export_of_ga4_is_orders() {
     let folder = tempfile::tempdir().expect("a folder");
-    let cup =
-        r#"{"item_id":"P1","item_name":"A cup","price":2.95,"quantity":"3","coupon":"(not set)"}"#;
+    let cup = r#"{"item_id":"P1","item_name":"A cup","price":2.95,"quantity":"3","coupon":"(not set)","item_category":"Kitchen","item_brand":"Acme"}"#;
     let plate = r#"{"item_id":"P2","item_name":"A plate","price":10}"#;
     let both = format!("{cup},{plate}");
     let day = 1_600_000_000_000_000;
@@ -467,6 +466,8 @@ fn an_export_of_ga4_is_orders() {
     let shop = &imported.shop;
     let titles: Vec<&str> = shop.products.iter().map(|p| p.title.as_str()).collect();
     assert_eq!(titles, ["A cup", "A plate"]);
+    assert_eq!(shop.products[0].attributes, ["Kitchen", "Acme", ""]);
+    assert_eq!(shop.products[1].attributes, ["", "", ""]);
     let customers: Vec<&str> = shop.customers.iter().map(|c| c.id.as_str()).collect();
     assert_eq!(customers, ["anna", "u.1"]);
     assert_eq!(shop.orders[0].id, "T1");

@@ -440,6 +440,7 @@ fn compile(
         products: &rows,
         neighbours: 0,
         popular: &popular(log, products, model.reading.clock),
+        attributes: None,
         as_of: None,
         currency: mapping.currency,
         data,
