@@ -26,7 +26,8 @@ const PRODUCTS: usize = 120;
 const CUSTOMERS: usize = 160;
 
 const ORDERS: &str = "format = 1\ncurrency = \"GBP\"\n[columns]\norder = \"order\"\nproduct = \"product\"\n\
-    title = \"title\"\nquantity = \"quantity\"\ntime = \"time\"\nunit_price = \"price\"\ncustomer = \"customer\"\n";
+    title = \"title\"\nquantity = \"quantity\"\ntime = \"time\"\nunit_price = \"price\"\ncustomer = \"customer\"\n\
+    category = \"category\"\n";
 const SESSIONS: &str = "format = 1\ncurrency = \"GBP\"\n[sequences]\nof = \"sessions\"\n\
     sequence = \"order\"\nproduct = \"product\"\n";
 
@@ -54,14 +55,14 @@ fn part(shop: &Shop) -> String {
     };
     let lines = orders().flat_map(|order| &order.lines);
     let products = most(lines.map(|line| line.product), PRODUCTS);
-    let mut csv = "order,product,title,quantity,time,price,customer\n".to_owned();
+    let mut csv = "order,product,title,quantity,time,price,customer,category\n".to_owned();
     for order in orders() {
         for line in &order.lines {
             if products.contains(&line.product) {
                 let product = &shop.products[line.product as usize];
                 writeln!(
                     csv,
-                    "{},{},\"{}\",{},{},{},{}",
+                    "{},{},\"{}\",{},{},{},{},{}",
                     order.id,
                     product.code,
                     product.title.replace('"', "\"\""),
@@ -69,6 +70,8 @@ fn part(shop: &Shop) -> String {
                     Timestamp(order.time),
                     Money::new(line.unit_price, shop.currency).to_decimal(),
                     shop.customers[order.customer as usize].id,
+                    // The shop has no categories; its codes begin with a range.
+                    &product.code[..3],
                 )
                 .unwrap();
             }

@@ -118,6 +118,27 @@ test("newOnly leaves out what was bought", () => {
   assert.deepEqual(fresh, [other]);
 });
 
+test("a cap on a category holds in the full engine; the default one says that it can't", () => {
+  const found = run(
+    `import { load } from "shelfedge";
+     import { load as loadFull } from "shelfedge/full";
+     const [ranking, basket] = process.argv.slice(2);
+     const asked = { now: "2011-12-10T10:00:00Z", limit: 12, diversity: { caps: { category: 2 } } };
+     const full = await loadFull({ model: basket });
+     const ids = async (options) => (await full.rank(options)).items.map(({ item_id }) => item_id);
+     const shop = await load({ model: ranking });
+     const refused = await shop.rank(asked).catch(({ code, faults }) => [code, ...faults.map((fault) => fault.code)]);
+     console.log(JSON.stringify({ free: await ids({ ...asked, diversity: undefined }), capped: await ids(asked), refused }));`,
+    bundle,
+    logged[0],
+  );
+  const most = (ids) => Math.max(...ids.map((id) => ids.filter((other) => other.slice(0, 3) === id.slice(0, 3)).length));
+  assert.ok(most(found.free) > 2, "a cap that changes nothing proves nothing");
+  assert.ok(most(found.capped) <= 2);
+  assert.ok(found.capped.length > 6);
+  assert.deepEqual(found.refused, ["invalid_request", "rerank_unavailable"]);
+});
+
 test("products and inputs describe the model", () => {
   const { products, inputs, model } = run(
     `import { load } from "shelfedge";
