@@ -132,10 +132,10 @@ test("a cap on a category holds in the full engine; the default one says that it
     bundle,
     logged[0],
   );
-  const most = (ids) => Math.max(...ids.map((id) => ids.filter((other) => other.slice(0, 3) === id.slice(0, 3)).length));
+  const most = (ids) => Math.max(...ids.map((id) => ids.filter((other) => other.slice(0, 2) === id.slice(0, 2)).length));
   assert.ok(most(found.free) > 2, "a cap that changes nothing proves nothing");
   assert.ok(most(found.capped) <= 2);
-  assert.ok(found.capped.length > 6);
+  assert.ok(found.capped.length > 4);
   assert.deepEqual(found.refused, ["invalid_request", "rerank_unavailable"]);
 });
 
