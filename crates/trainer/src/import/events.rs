@@ -1,6 +1,6 @@
 //! Events as a table: what GA4 exports to BigQuery, as JSON lines, and the
 //! project's own stream of CloudEvents. Every item of every event of the wanted
-//! kind is a row with the columns of [`COLUMNS`].
+//! kind is a row with the columns that mapping files know.
 //!
 //! An event that came before counts once: by its source and id in the own stream,
 //! by its line in GA4's, and a purchase by its transaction, because a reloaded
@@ -16,38 +16,11 @@ use shelfedge_commerce::time::Timestamp;
 use shelfedge_wire::Limits;
 use shelfedge_wire::events::parse;
 
+use super::mapping::COLUMNS;
 use super::row::Cell;
 use super::table::{LeftOut, Rows};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
-
-/// What every row has, or may have.
-pub(super) const COLUMNS: [&str; 12] = [
-    "time",
-    "customer",
-    "session",
-    "order",
-    "product",
-    "title",
-    "quantity",
-    "unit_price",
-    "currency",
-    "country",
-    "category",
-    "brand",
-];
-
-/// The section of a mapping file that names the columns of orders, for events, with
-/// the column of titles or without.
-pub(super) fn columns(titles: bool) -> toml::Table {
-    let all = COLUMNS.iter().filter(|name| match **name {
-        "session" => false,
-        "title" => titles,
-        _ => true,
-    });
-    all.map(|name| ((*name).to_owned(), toml::Value::from(*name)))
-        .collect()
-}
 
 /// Bytes of a line, at most.
 const LONGEST: u64 = 1 << 20;

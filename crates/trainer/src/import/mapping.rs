@@ -8,11 +8,38 @@ use shelfedge_commerce::Fault;
 use shelfedge_commerce::money::Currency;
 use shelfedge_commerce::time::Timestamp;
 
-use super::events;
 use crate::error::{Error, Result, fault, line};
 
 /// Version of the mapping file's format.
 pub const MAPPING_FORMAT: i64 = 1;
+
+/// What every row of a stream of events has, or may have.
+pub(super) const COLUMNS: [&str; 12] = [
+    "time",
+    "customer",
+    "session",
+    "order",
+    "product",
+    "title",
+    "quantity",
+    "unit_price",
+    "currency",
+    "country",
+    "category",
+    "brand",
+];
+
+/// The section of a mapping file that names the columns of orders, for events, with
+/// the column of titles or without.
+fn event_columns(titles: bool) -> toml::Table {
+    let all = COLUMNS.iter().filter(|name| match **name {
+        "session" => false,
+        "title" => titles,
+        _ => true,
+    });
+    all.map(|name| ((*name).to_owned(), toml::Value::from(*name)))
+        .collect()
+}
 
 /// A validated mapping file.
 #[derive(Debug)]
@@ -338,7 +365,7 @@ impl Mapping {
 
         let events = r.events(&root, "columns");
         let c = match events {
-            true => events::columns(!root.contains_key("titles")),
+            true => event_columns(!root.contains_key("titles")),
             false => r.table(&root, "columns", true),
         };
         r.known(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::mapping::COLUMNS;
 use super::row::Cell;
 use super::{csv, events, parquet};
 use crate::error::{Error, Result, fault};
@@ -101,7 +102,7 @@ impl<'a> Table<'a> {
         let columns = match format {
             Format::Parquet => parquet::columns(path)?,
             Format::Csv { delimiter } => csv::columns(path, delimiter)?,
-            Format::Events => events::COLUMNS.map(Column::readable).into(),
+            Format::Events => COLUMNS.map(Column::readable).into(),
         };
         let mut faults = Vec::new();
         for name in wanted.iter().flatten() {
