@@ -17,14 +17,7 @@ pub(crate) fn run(
     scratch: &mut Vec<f32>,
 ) -> Option<()> {
     let targets = forest.targets as usize;
-    let nodes = weights
-        .get(forest.nodes..forest.nodes + forest.node_count as usize * 16)?
-        .as_chunks::<16>()
-        .0;
-    let leaves = weights
-        .get(forest.leaves..forest.leaves + forest.leaf_count as usize * 8)?
-        .as_chunks::<8>()
-        .0;
+    let (nodes, leaves) = parts(forest, weights)?;
     // Lanes beyond the rows hold zeros.
     out.fill(0.0);
     if targets == 1 && matches!(forest.aggregate, Aggregate::Sum | Aggregate::Average) {
@@ -73,6 +66,18 @@ pub(crate) fn run(
     Some(())
 }
 
+/// As they are stored.
+type Node = [u8; 16];
+type Leaf = [u8; 8];
+
+/// A forest's nodes, and the weights of its leaves.
+fn parts<'a>(forest: &StoredForest, weights: &'a [u8]) -> Option<(&'a [Node], &'a [Leaf])> {
+    let of = |at: usize, count: u32, size: usize| weights.get(at..at + count as usize * size);
+    let (nodes, _) = of(forest.nodes, forest.node_count, 16)?.as_chunks();
+    let (leaves, _) = of(forest.leaves, forest.leaf_count, 8)?.as_chunks();
+    Some((nodes, leaves))
+}
+
 /// Whether small trees are evaluated for many rows at once.
 const SWIFT: bool = cfg!(feature = "swift-trees");
 /// Rows whose way through a small tree is found at once.
@@ -85,8 +90,8 @@ const SMALL: usize = 127;
 fn add_up(
     forest: &StoredForest,
     weights: &[u8],
-    nodes: &[[u8; 16]],
-    leaves: &[[u8; 8]],
+    nodes: &[Node],
+    leaves: &[Leaf],
     x: View<'_>,
     out: &mut [f32],
     scratch: &mut Vec<f32>,
@@ -166,9 +171,9 @@ struct Way {
 /// tree is not small and plain.
 #[expect(clippy::too_many_arguments, reason = "the parts of one loop")]
 fn sweep(
-    nodes: &[[u8; 16]],
+    nodes: &[Node],
     root: u32,
-    leaves: &[[u8; 8]],
+    leaves: &[Leaf],
     x: View<'_>,
     varies: &[f32],
     out: &mut [f32],
@@ -217,9 +222,9 @@ fn sweep(
 /// Lists the choices that lead to a tree's scores, and puts the leaves' scores in
 /// their places. Says how many choices there are.
 fn plan(
-    nodes: &[[u8; 16]],
+    nodes: &[Node],
     root: u32,
-    leaves: &[[u8; 8]],
+    leaves: &[Leaf],
     x: View<'_>,
     varies: &[f32],
     scores: &mut [[f32; SWATH]; SMALL],
@@ -294,18 +299,18 @@ fn plan(
     Some(count)
 }
 
-fn words(node: &[u8; 16]) -> [u32; 4] {
+fn words(node: &Node) -> [u32; 4] {
     let word = |i: usize| u32::from_le_bytes([node[i], node[i + 1], node[i + 2], node[i + 3]]);
     [word(0), word(4), word(8), word(12)]
 }
 
 /// A leaf's weights.
-fn reach(leaves: &[[u8; 8]], (first, count): (u32, u32)) -> Option<&[[u8; 8]]> {
+fn reach(leaves: &[Leaf], (first, count): (u32, u32)) -> Option<&[Leaf]> {
     leaves.get(first as usize..)?.get(..count as usize)
 }
 
 /// A weight's target and the weight.
-fn weighs(leaf: &[u8; 8]) -> (usize, f32) {
+fn weighs(leaf: &Leaf) -> (usize, f32) {
     let [a, b, c, d, e, f, g, h] = *leaf;
     (
         u32::from_le_bytes([a, b, c, d]) as usize,
@@ -314,7 +319,7 @@ fn weighs(leaf: &[u8; 8]) -> (usize, f32) {
 }
 
 /// The leaf that a row reaches: its first weight and how many.
-fn descend(nodes: &[[u8; 16]], root: u32, x: View<'_>, lane: usize) -> Option<(u32, u32)> {
+fn descend(nodes: &[Node], root: u32, x: View<'_>, lane: usize) -> Option<(u32, u32)> {
     let mut at = root;
     loop {
         let node = nodes.get(at as usize)?;
@@ -371,15 +376,8 @@ pub(crate) fn contribute(
     let plain = forest.targets == 1
         && forest.aggregate == Aggregate::Sum
         && forest.post == PostTransform::None;
-    let nodes = weights
-        .get(forest.nodes..forest.nodes + forest.node_count as usize * 16)?
-        .as_chunks::<16>()
-        .0;
-    let leaves = weights
-        .get(forest.leaves..forest.leaves + forest.leaf_count as usize * 8)?
-        .as_chunks::<8>()
-        .0;
     plain.then_some(())?;
+    let (nodes, leaves) = parts(forest, weights)?;
     let mut walk = Walk {
         sides: vec![None; out.len()],
         path: Vec::new(),
@@ -418,8 +416,8 @@ struct Walk {
 impl Walk {
     fn tree(
         &mut self,
-        nodes: &[[u8; 16]],
-        leaves: &[[u8; 8]],
+        nodes: &[Node],
+        leaves: &[Leaf],
         root: u32,
         row: &[f32],
         reference: &[f32],
