@@ -114,14 +114,15 @@ fn native_scores_are_the_learners() {
 
 #[test]
 fn the_edge_gives_the_recorded_bytes_over_http() {
-    let Some(bundle) = bundle(RANKING) else {
-        return;
-    };
-    let Some(shop) = Shop::start(&[]) else { return };
-    for case in &bundle.cases {
-        let answer = shop.rank(&case.request);
-        assert_eq!(answer.status, 200, "{}: {}", case.name, answer.text());
-        assert_eq!(answer.text(), case.response, "{}", case.name);
+    for folder in BUNDLES {
+        let (Some(bundle), Some(shop)) = (bundle(folder), Shop::of(folder)) else {
+            continue;
+        };
+        for case in &bundle.cases {
+            let answer = shop.rank(&case.request);
+            assert_eq!(answer.status, 200, "{}: {}", case.name, answer.text());
+            assert_eq!(answer.text(), case.response, "{}", case.name);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{Response, root, variable};
+use crate::{RANKING, Response, root, variable};
 
 /// A shop on a free port, with a state of its own, stopped when dropped.
 #[derive(Debug)]
@@ -26,10 +26,27 @@ impl Shop {
     ///
     /// When the host stops before it answers.
     pub fn start(arguments: &[&str]) -> Option<Self> {
-        let (Some(host), Some(component)) =
-            (variable("SHELFEDGE_BIN"), variable("SHELFEDGE_EDGE_WASM"))
-        else {
-            crate::skip("SHELFEDGE_BIN and SHELFEDGE_EDGE_WASM name no built host and component");
+        Self::start_with("SHELFEDGE_EDGE_WASM", arguments)
+    }
+
+    /// The same, with the component that has a bundle in it.
+    ///
+    /// # Panics
+    ///
+    /// The same as [`Shop::start`].
+    pub fn of(bundle: &str) -> Option<Self> {
+        if bundle == RANKING {
+            return Self::start(&[]);
+        }
+        let variable = format!("SHELFEDGE_EDGE_WASM_{}", bundle.replace('/', "_"));
+        Self::start_with(&variable, &[])
+    }
+
+    fn start_with(named: &str, arguments: &[&str]) -> Option<Self> {
+        let (Some(host), Some(component)) = (variable("SHELFEDGE_BIN"), variable(named)) else {
+            crate::skip(&format!(
+                "SHELFEDGE_BIN and {named} name no built host and component"
+            ));
             return None;
         };
         let state = std::env::temp_dir().join(format!(

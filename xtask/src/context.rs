@@ -58,6 +58,12 @@ impl Context {
         self.artefacts.join("edge.wasm")
     }
 
+    /// The edge component with a bundle of the tests in it.
+    pub(crate) fn edge_of(&self, bundle: &str) -> PathBuf {
+        let name = bundle.rsplit('/').next().unwrap_or(bundle);
+        self.artefacts.join(format!("edge-{name}.wasm"))
+    }
+
     /// wasm-bindgen's output, as `cargo xtask wasm` leaves it.
     pub(crate) fn bindgen(&self) -> PathBuf {
         self.artefacts.join("bindgen")

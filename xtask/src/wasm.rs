@@ -1,6 +1,7 @@
 //! The two wasm artefacts, each from its own crate and for its own target.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -95,19 +96,35 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
 
 /// Builds `crates/edge` as a WASI 0.2 component into `target/edge.wasm`.
 pub(crate) fn edge(context: &Context) -> Result<()> {
-    step("edge component", || {
-        run(build(context, "shelfedge-edge", "wasm32-wasip2", "wasm").arg("--lib"))?;
+    edge_of(context, None, &context.edge_wasm())
+}
+
+/// Builds the component with each of these bundles in place of the shop's model,
+/// into [`Context::edge_of`].
+pub(crate) fn edges(context: &Context, bundles: &[&str]) -> Result<()> {
+    bundles
+        .iter()
+        .try_for_each(|bundle| edge_of(context, Some(bundle), &context.edge_of(bundle)))
+}
+
+fn edge_of(context: &Context, bundle: Option<&str>, destination: &Path) -> Result<()> {
+    let name = bundle.map_or_else(String::new, |bundle| format!(" of {bundle}"));
+    step(&format!("edge component{name}"), || {
+        let mut command = build(context, "shelfedge-edge", "wasm32-wasip2", "wasm");
+        if let Some(bundle) = bundle {
+            command.env("SHELFEDGE_MODEL_DIR", context.path(bundle));
+        }
+        run(command.arg("--lib"))?;
         let built = context
             .target
             .join("wasm32-wasip2/wasm/shelfedge_edge.wasm");
         let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-        let destination = context.edge_wasm();
         // An unchanged file keeps its time, so that a running host that watches
         // it, and the host's compilation cache, see nothing new.
-        if fs::read(&destination).is_ok_and(|old| old == bytes) {
+        if fs::read(destination).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
-        crate::context::write_whole(&destination, &bytes)
+        crate::context::write_whole(destination, &bytes)
     })
 }
 

@@ -1,9 +1,7 @@
 //! Fitting: from orders to tables, and from examples to a scaled spec. Used by
 //! the trainer; the runtime never calls it.
 
-use std::collections::BTreeMap;
-
-use shelfedge_commerce::{Order, Timestamp, time};
+use shelfedge_commerce::{Timestamp, time};
 
 use crate::encode::Encoded;
 use crate::spec::{Numeric, Spec};
@@ -39,83 +37,88 @@ impl Default for TableOptions {
 pub struct FittedTables {
     /// Sorted by id.
     pub rows: Vec<ProductRow>,
+    /// Neighbours of a row, at most.
+    pub neighbours: usize,
     /// Indices of rows, most popular first.
     pub popular: Vec<u32>,
 }
 
-/// Fits the tables on all orders before `as_of`. `titles` names every product
-/// that may appear (others are left out); `slots` gives embeddings' indices
-/// (from 1) to the products that have one.
+/// A product that may have been sold.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// The shop's code.
+    pub id: &'a str,
+    /// What shoppers read.
+    pub title: &'a str,
+    /// Its embedding's index, from 1; 0 where it has none.
+    pub slot: u32,
+}
+
+/// An order.
+#[derive(Clone, Debug)]
+pub struct Sale<L> {
+    /// Whose; an order without a customer is a buyer of its own.
+    pub customer: Option<u32>,
+    /// When.
+    pub time: Timestamp,
+    /// Products, by their place among those that are named, with the price of a
+    /// piece in minor units.
+    pub lines: L,
+}
+
+/// What is summed up of a product.
+#[derive(Clone)]
+struct Sums {
+    /// Who bought it when.
+    purchases: Vec<(u32, i64)>,
+    price: u64,
+    price_time: i64,
+    first: i64,
+    last: i64,
+    orders: Vec<u32>,
+}
+
+/// Fits the tables on all orders before `as_of`, which may come in any order of
+/// time. `products` are sorted by id; those without an order have no row.
 ///
 /// Similarity of two products is the cosine of their orders, each order
 /// weighing 1 / ln(e + lines), times n / (n + shrinkage) for n common orders
 /// (Sarwar et al. 2001 with the damping of Deshpande and Karypis 2004).
 #[must_use]
-pub fn tables(
-    orders: &[Order],
+pub fn tables<L: Iterator<Item = (u32, i64)>>(
+    sales: impl Iterator<Item = Sale<L>>,
+    products: &[Named<'_>],
     as_of: Timestamp,
-    titles: &BTreeMap<String, String>,
-    slots: &BTreeMap<String, u32>,
     options: TableOptions,
 ) -> FittedTables {
-    // Products that were sold before, by id.
-    let mut index: BTreeMap<&str, u32> = BTreeMap::new();
-    for order in orders.iter().filter(|o| o.time < as_of) {
-        for line in &order.lines {
-            if let Some((id, _)) = titles.get_key_value(line.product.as_str()) {
-                index.insert(id, 0);
-            }
-        }
-    }
-    for (i, slot) in (0u32..).zip(index.values_mut()) {
-        *slot = i;
-    }
-    let n = index.len();
-
-    #[derive(Clone, Default)]
-    struct Sums {
-        // (buyer, last time seen) pairs, compacted below.
-        purchases: Vec<(u64, i64)>,
-        price: u64,
-        price_time: i64,
-        first: i64,
-        last: i64,
-        orders: Vec<u32>,
-    }
-    let mut sums = vec![
-        Sums {
-            first: i64::MAX,
-            ..Sums::default()
-        };
-        n
-    ];
+    let none = Sums {
+        purchases: Vec::new(),
+        price: 0,
+        price_time: 0,
+        first: i64::MAX,
+        last: 0,
+        orders: Vec::new(),
+    };
+    let mut sums = vec![none; products.len()];
     let mut baskets: Vec<(Vec<u32>, f32)> = Vec::new();
-    let mut buyers: BTreeMap<&str, u64> = BTreeMap::new();
-    for (guest, order) in (1u64 << 32..).zip(orders.iter().filter(|o| o.time < as_of)) {
-        // An order without a customer is a buyer of its own.
-        let next = buyers.len() as u64;
-        let buyer = order
-            .customer
-            .as_ref()
-            .map_or(guest, |c| *buyers.entry(c.as_str()).or_insert(next));
-        let mut basket: Vec<u32> = Vec::with_capacity(order.lines.len());
-        for line in &order.lines {
-            let Some(product) = index.get(line.product.as_str()) else {
+    for sale in sales.filter(|sale| sale.time < as_of) {
+        let t = sale.time.millis();
+        let mut basket: Vec<u32> = Vec::new();
+        for (product, price) in sale.lines {
+            let Some(sum) = sums.get_mut(product as usize) else {
                 continue;
             };
-            let sum = &mut sums[*product as usize];
-            let t = order.time.millis();
-            if order.customer.is_some() {
-                sum.purchases.push((buyer, t));
+            if let Some(customer) = sale.customer {
+                sum.purchases.push((customer, t));
             }
             // The price last paid: what the shop asks now.
-            if t >= sum.price_time && line.unit_price.minor > 0 {
+            if t >= sum.price_time && price > 0 {
                 sum.price_time = t;
-                sum.price = line.unit_price.minor.unsigned_abs();
+                sum.price = price.unsigned_abs();
             }
             sum.first = sum.first.min(t);
             sum.last = sum.last.max(t);
-            basket.push(*product);
+            basket.push(product);
         }
         basket.sort_unstable();
         basket.dedup();
@@ -130,10 +133,18 @@ pub fn tables(
         }
     }
 
+    let is_sold = |sum: &Sums| sum.first < i64::MAX;
+    let mut place = 0u32;
+    let places: Vec<u32> = sums
+        .iter()
+        .map(|sum| {
+            place += u32::from(is_sold(sum));
+            place.wrapping_sub(1)
+        })
+        .collect();
     let day = |millis: i64| u32::try_from(millis.div_euclid(time::DAY)).unwrap_or(0);
-    let mut rows: Vec<ProductRow> = Vec::with_capacity(n);
-    for (id, product) in &index {
-        let sum = &mut sums[*product as usize];
+    let mut rows: Vec<ProductRow> = Vec::with_capacity(place as usize);
+    for (named, sum) in products.iter().zip(&mut sums).filter(|(_, s)| is_sold(s)) {
         sum.purchases.sort_unstable();
         let mut distinct = [0u32; 4];
         let mut again = 0u32;
@@ -145,10 +156,10 @@ pub fn tables(
             again += u32::from(purchases.len() > 1);
         }
         rows.push(ProductRow {
-            id: (*id).to_owned(),
-            title: titles.get(*id).cloned().unwrap_or_default(),
+            id: named.id.to_owned(),
+            title: named.title.to_owned(),
             stats: Stats {
-                slot: slots.get(*id).copied().unwrap_or(0),
+                slot: named.slot,
                 price: sum.price,
                 buyers: distinct,
                 first_day: day(sum.first),
@@ -166,10 +177,11 @@ pub fn tables(
         .iter()
         .map(|s| s.orders.iter().map(|o| baskets[*o as usize].1).sum::<f32>())
         .collect();
-    let mut weight = vec![0.0f32; n];
-    let mut common = vec![0.0f32; n];
+    let mut weight = vec![0.0f32; products.len()];
+    let mut common = vec![0.0f32; products.len()];
     let mut touched: Vec<u32> = Vec::new();
-    for product in 0..n {
+    let sold = (0..products.len()).filter(|product| is_sold(&sums[*product]));
+    for (row, product) in rows.iter_mut().zip(sold) {
         for order in &sums[product].orders {
             let (basket, w) = &baskets[*order as usize];
             for other in basket {
@@ -186,25 +198,30 @@ pub fn tables(
             .map(|other| {
                 let o = *other as usize;
                 let cosine = weight[o] / (norms[product] * norms[o]).sqrt();
-                (*other, cosine * common[o] / (common[o] + options.shrinkage))
+                let damped = cosine * common[o] / (common[o] + options.shrinkage);
+                (places[o], damped)
             })
             .collect();
         list.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         list.truncate(options.neighbours);
-        rows[product].similar = list;
+        row.similar = list;
         for other in touched.drain(..) {
             weight[other as usize] = 0.0;
             common[other as usize] = 0.0;
         }
     }
 
-    let mut popular: Vec<u32> = (0..u32::try_from(n).unwrap_or(0)).collect();
+    let mut popular: Vec<u32> = (0..place).collect();
     popular.sort_by_key(|i| {
         let [b14, b30, b90, ever] = rows[*i as usize].stats.buyers;
         (core::cmp::Reverse((b14, b30, b90, ever)), *i)
     });
     popular.truncate(options.popular);
-    FittedTables { rows, popular }
+    FittedTables {
+        rows,
+        neighbours: options.neighbours,
+        popular,
+    }
 }
 
 /// Sums of raw features, to fit their scaling.

@@ -1,14 +1,11 @@
 //! A small shop from orders to the model's inputs.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeMap;
-
 use shelfedge_commerce::{
-    Currency, Event, EventId, EventItem, EventKind, Money, Order, OrderId, OrderLine, ProductId,
-    ShopperId, Timestamp, time,
+    Currency, Event, EventId, EventItem, EventKind, Money, ProductId, Timestamp, time,
 };
-use shelfedge_features::fit::{Fitter, TableOptions, tables};
-use shelfedge_features::tables::write;
+use shelfedge_features::fit::{Fitter, Named, Sale, TableOptions, tables};
+use shelfedge_features::tables::{Written, write};
 use shelfedge_features::{
     Affinity, Device, Encoded, Meta, Moment, Shopper, Source, Spec, Tables, encode,
 };
@@ -21,29 +18,25 @@ fn gbp(minor: i64) -> Money {
     Money::new(minor, Currency::parse("GBP").unwrap())
 }
 
-fn order(id: &str, customer: Option<&str>, time: &str, products: &[&str]) -> Order {
-    Order {
-        id: OrderId::new(id).unwrap(),
-        customer: customer.map(|c| ShopperId::new(c).unwrap()),
+struct Bought {
+    customer: Option<u32>,
+    time: Timestamp,
+    lines: Vec<(&'static str, i64)>,
+}
+
+fn order(customer: Option<u32>, time: &str, products: &[&'static str]) -> Bought {
+    Bought {
+        customer,
         time: at(time),
-        lines: products
-            .iter()
-            .map(|p| OrderLine {
-                product: ProductId::new(*p).unwrap(),
-                quantity: 2,
-                unit_price: gbp(150),
-            })
-            .collect(),
+        lines: products.iter().map(|product| (*product, 150)).collect(),
     }
 }
 
-fn orders() -> Vec<Order> {
+fn orders() -> Vec<Bought> {
     let mut list = Vec::new();
-    for (i, day) in (1..10).enumerate() {
-        let customer = format!("c{}", i % 3);
+    for (i, day) in (0u32..).zip(1..10) {
         list.push(order(
-            &format!("o{i}"),
-            Some(&customer),
+            Some(i % 3),
             &format!("2011-11-{day:02}T10:00:00Z"),
             if i % 2 == 0 {
                 &["cup", "saucer"]
@@ -53,47 +46,59 @@ fn orders() -> Vec<Order> {
         ));
     }
     list.push(order(
-        "guest",
         None,
         "2011-11-10T10:00:00Z",
         &["cup", "saucer", "rare"],
     ));
-    list.push(order(
-        "later",
-        Some("c9"),
-        "2011-12-01T10:00:00Z",
-        &["future"],
-    ));
+    list.push(order(Some(9), "2011-12-01T10:00:00Z", &["future"]));
     list
+}
+
+fn named(id: &'static str, title: &'static str, slot: u32) -> Named<'static> {
+    Named { id, title, slot }
+}
+
+/// Products that aren't named are left out.
+fn fit(orders: &[Bought], products: &[Named<'_>], as_of: &str) -> Written {
+    let place = |id: &str| products.iter().position(|named| named.id == id);
+    let sales = orders.iter().map(|order| Sale {
+        customer: order.customer,
+        time: order.time,
+        lines: order
+            .lines
+            .iter()
+            .filter_map(|(id, price)| Some((place(id)? as u32, *price))),
+    });
+    let fitted = tables(sales, products, at(as_of), TableOptions::default());
+    write(&fitted.rows, fitted.neighbours, &fitted.popular)
 }
 
 struct Shop {
     meta: Vec<u8>,
-    sections: shelfedge_features::tables::Written,
+    sections: Written,
 }
 
 impl Shop {
     fn new() -> Self {
-        let titles: BTreeMap<String, String> = ["cup", "saucer", "lamp", "bulb", "rare", "future"]
-            .iter()
-            .map(|id| ((*id).to_owned(), format!("The {id}")))
-            .collect();
-        let slots: BTreeMap<String, u32> = [("cup", 1), ("saucer", 2), ("lamp", 3), ("bulb", 4)]
-            .iter()
-            .map(|(id, s)| ((*id).to_owned(), *s))
-            .collect();
-        let as_of = at("2011-11-15T00:00:00Z");
-        let fitted = tables(&orders(), as_of, &titles, &slots, TableOptions::default());
+        let products = [
+            named("bulb", "The bulb", 4),
+            named("cup", "The cup", 1),
+            named("future", "The future", 0),
+            named("lamp", "The lamp", 3),
+            named("rare", "The rare", 0),
+            named("saucer", "The saucer", 2),
+        ];
+        let as_of = "2011-11-15T00:00:00Z";
         let meta = Meta {
             spec: [1; 32],
             onnx: [2; 32],
             data: [3; 32],
-            as_of,
+            as_of: at(as_of),
             currency: Currency::parse("GBP").unwrap(),
         };
         Self {
             meta: meta.write(),
-            sections: write(&fitted.rows, 14, &fitted.popular),
+            sections: fit(&orders(), &products, as_of),
         }
     }
 
@@ -428,27 +433,14 @@ fn scaling_centres_limits_and_silences_constants() {
 fn prices_beyond_32_bits_are_kept_to_the_unit() {
     let shop = |cup: i64, other: i64| {
         let mut orders = orders();
-        for line in orders.iter_mut().flat_map(|order| &mut order.lines) {
-            let is_cup = line.product.as_str() == "cup";
-            line.unit_price = gbp(if is_cup { cup } else { other });
+        for (id, price) in orders.iter_mut().flat_map(|order| &mut order.lines) {
+            *price = if *id == "cup" { cup } else { other };
         }
-        let fitted = tables(
-            &orders,
-            at("2011-11-11T00:00:00Z"),
-            &["bulb", "cup", "lamp", "saucer"]
-                .map(|id| (id.to_owned(), id.to_owned()))
-                .into(),
-            &BTreeMap::new(),
-            TableOptions::default(),
-        );
-        write(
-            &fitted.rows,
-            TableOptions::default().neighbours,
-            &fitted.popular,
-        )
+        let products = ["bulb", "cup", "lamp", "saucer"].map(|id| named(id, id, 0));
+        fit(&orders, &products, "2011-11-11T00:00:00Z")
     };
     let meta = Shop::new().meta;
-    let prices = |written: &shelfedge_features::tables::Written| -> Vec<i64> {
+    let prices = |written: &Written| -> Vec<i64> {
         let tables = Tables::open(|name| match name {
             "meta" => Some(&meta),
             "products" => Some(&written.products),

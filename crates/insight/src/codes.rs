@@ -32,3 +32,13 @@ pub static LOGS_DIFFER: Code = Code {
     id: "logs_differ",
     action: "Compare two policies on the same decisions.",
 };
+/// The bootstrap has too few draws for an interval.
+pub static DRAWS_TOO_FEW: Code = Code {
+    id: "draws_too_few",
+    action: "Ask for at least 100 draws; 1,000 are usual.",
+};
+/// A propensity is so small that its weight drowns all others.
+pub static PROPENSITY_TINY: Code = Code {
+    id: "propensity_tiny",
+    action: "Leave out what is shown once in a million million times; let every choice keep a larger chance.",
+};

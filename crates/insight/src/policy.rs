@@ -45,6 +45,9 @@ pub struct Log {
     positions: Vec<u32>,
 }
 
+/// A smaller propensity makes a weight beside which no other counts.
+const SMALLEST_PROPENSITY: f64 = 1e-12;
+
 impl Log {
     /// From decisions and the number of actions there were to choose from.
     ///
@@ -68,6 +71,10 @@ impl Log {
                 let cause = format!("the propensity is {}", decision.propensity);
                 let path = format!("decisions[{row}].propensity");
                 faults.push(Fault::new(&PROPENSITY_OUT_OF_RANGE, path, cause));
+            } else if decision.propensity < SMALLEST_PROPENSITY {
+                let cause = format!("the propensity is {:e}", decision.propensity);
+                let path = format!("decisions[{row}].propensity");
+                faults.push(Fault::new(&codes::PROPENSITY_TINY, path, cause));
             }
             if !decision.reward.is_finite() {
                 let cause = format!("the reward is {}", decision.reward);
@@ -713,6 +720,7 @@ mod tests {
             decision(2, 0.0, 0.0),
             decision(0, f64::NAN, 1.5),
             decision(1, 0.0, f64::NAN),
+            decision(1, 0.0, 1e-200),
         ];
         let faults = Log::new(bad, 2).expect_err("faults");
         expect![[r#"
@@ -720,7 +728,8 @@ mod tests {
             decisions[0].propensity: the propensity is 0 [propensity_out_of_range]. Record the probability with which the entry was shown at its position.
             decisions[1].propensity: the propensity is 1.5 [propensity_out_of_range]. Record the probability with which the entry was shown at its position.
             decisions[1].reward: the reward is NaN [reward_not_finite]. Find the division that made it; send 0 for what wasn't rewarded.
-            decisions[2].propensity: the propensity is NaN [propensity_out_of_range]. Record the probability with which the entry was shown at its position."#]]
+            decisions[2].propensity: the propensity is NaN [propensity_out_of_range]. Record the probability with which the entry was shown at its position.
+            decisions[3].propensity: the propensity is 1e-200 [propensity_tiny]. Leave out what is shown once in a million million times; let every choice keep a larger chance."#]]
         .assert_eq(&faults.to_string());
         assert_eq!(Log::new(Vec::new(), 2).expect_err("empty").len(), 1);
         let far = vec![decision(0, 0.0, 1.0)];

@@ -18,16 +18,22 @@ pub struct Rule {
     /// [`Terms::rewarded_rows`] that either policy needs: without rewards every
     /// draw of the bootstrap is alike, and its interval says nothing.
     pub rewarded_rows: usize,
+    /// Clusters that the log needs: they are what the bootstrap draws.
+    pub clusters: usize,
 }
 
+/// Draws of the bootstrap below which its interval says nothing.
+const FEWEST_DRAWS: u32 = 100;
+
 impl Rule {
-    /// A margin with 1,000 effective rows and 30 rewarded ones.
+    /// A margin with 1,000 effective rows, 30 rewarded ones and 30 clusters.
     #[must_use]
     pub const fn with_margin(margin: f64) -> Self {
         Self {
             margin,
             effective_rows: 1_000.0,
             rewarded_rows: 30,
+            clusters: 30,
         }
     }
 }
@@ -42,8 +48,8 @@ pub enum Answer {
     Unproven,
     /// An interval lies below the margin as a whole.
     Worse,
-    /// Too few effective or rewarded rows to ask at all; the intervals are no
-    /// evidence.
+    /// Too few effective or rewarded rows or clusters to ask at all; the intervals
+    /// are no evidence.
     NotEnoughData,
 }
 
@@ -62,6 +68,8 @@ pub struct Verdict {
     pub effective_rows: f64,
     /// Of the policy that has fewer.
     pub rewarded_rows: usize,
+    /// Of the log.
+    pub clusters: usize,
 }
 
 impl Verdict {
@@ -70,13 +78,18 @@ impl Verdict {
     /// doesn't widen the interval of their difference.
     ///
     /// # Errors
-    /// When the two were not made of the same decisions.
+    /// When the two were not made of the same decisions, or the bootstrap has fewer
+    /// than 100 draws.
     pub fn new(
         candidate: &Terms,
         current: &Terms,
         rule: Rule,
         options: &Options,
     ) -> Result<Self, Faults> {
+        if options.draws < FEWEST_DRAWS {
+            let cause = format!("{} draws make no interval", options.draws);
+            return Err(Fault::new(&codes::DRAWS_TOO_FEW, "draws", cause).into());
+        }
         let pairs = || candidate.rows().iter().zip(current.rows());
         let differ = pairs().position(|(a, b)| (a.cluster, a.reward) != (b.cluster, b.reward));
         if candidate.rows().len() != current.rows().len() || differ.is_some() {
@@ -95,7 +108,8 @@ impl Verdict {
                 [1.0, surplus, of_a[0], of_a[1], of_b[0], of_b[1]],
             )
         });
-        let [dr, snips] = Clusters::new(rows).estimates(
+        let log = Clusters::new(rows);
+        let [dr, snips] = log.estimates(
             options.draws,
             options.seed,
             |[n, surplus, weight_a, sum_a, weight_b, sum_b]| {
@@ -106,7 +120,10 @@ impl Verdict {
         let effective_rows = candidate.effective_rows().min(current.effective_rows());
         let rewarded_rows = candidate.rewarded_rows().min(current.rewarded_rows());
         let below = -rule.margin;
-        let answer = if effective_rows < rule.effective_rows || rewarded_rows < rule.rewarded_rows {
+        let is_enough = effective_rows >= rule.effective_rows
+            && rewarded_rows >= rule.rewarded_rows
+            && log.len() >= rule.clusters;
+        let answer = if !is_enough {
             Answer::NotEnoughData
         } else if dr.high < below || snips.high < below {
             Answer::Worse
@@ -122,6 +139,7 @@ impl Verdict {
             snips,
             effective_rows,
             rewarded_rows,
+            clusters: log.len(),
         })
     }
 
@@ -144,13 +162,14 @@ impl fmt::Display for Verdict {
             margin,
             effective_rows,
             rewarded_rows,
+            clusters,
         } = self.rule;
         write!(
             f,
             "{answer}: candidate less current {} (doubly robust), {} (self-normalised), margin \
              {margin}; {:.0} effective rows of {effective_rows:.0} needed, {} rewarded of \
-             {rewarded_rows}",
-            self.dr, self.snips, self.effective_rows, self.rewarded_rows
+             {rewarded_rows}, {} clusters of {clusters}",
+            self.dr, self.snips, self.effective_rows, self.rewarded_rows, self.clusters
         )
     }
 }
@@ -226,7 +245,18 @@ mod tests {
     fn too_few_rows_are_no_evidence() {
         let verdict = answer(900, [0.1, 0.2, 0.7], 0.0);
         assert_eq!(verdict.answer, Answer::NotEnoughData);
-        expect!["not enough data: candidate less current 0.06521 [0.04456, 0.08695] (doubly robust), 0.06332 [0.04182, 0.08543] (self-normalised), margin 0; 547 effective rows of 1000 needed, 186 rewarded of 30"].assert_eq(&verdict.to_string());
+        expect!["not enough data: candidate less current 0.06521 [0.04456, 0.08695] (doubly robust), 0.06332 [0.04182, 0.08543] (self-normalised), margin 0; 547 effective rows of 1000 needed, 186 rewarded of 30, 900 clusters of 30"].assert_eq(&verdict.to_string());
+        // Many rows of one shopper, of whom the interval is a point too.
+        let log = log(6_000);
+        let decisions = log.decisions().iter().map(|decision| Decision {
+            cluster: 0,
+            ..*decision
+        });
+        let of_one = Log::new(decisions.collect(), 3).unwrap();
+        let (worse, logged) = (terms(&of_one, [0.7, 0.2, 0.1]), Terms::as_logged(&of_one));
+        let rule = Rule::with_margin(0.0);
+        let verdict = Verdict::new(&worse, &logged, rule, &Options::default()).unwrap();
+        assert_eq!(verdict.answer, Answer::NotEnoughData);
         // Many rows, no rewards: the interval is a point, and means nothing.
         let decisions = (0..5_000).map(|cluster| Decision {
             cluster,
@@ -240,6 +270,18 @@ mod tests {
         let rule = Rule::with_margin(0.1);
         let verdict = Verdict::new(&current, &current, rule, &Options::default()).unwrap();
         assert_eq!(verdict.answer, Answer::NotEnoughData);
+    }
+
+    #[test]
+    fn an_interval_of_few_draws_is_refused() {
+        let current = Terms::as_logged(&log(2_000));
+        let options = Options {
+            draws: 99,
+            ..Options::default()
+        };
+        let faults = Verdict::new(&current, &current, Rule::with_margin(0.0), &options);
+        let faults = faults.expect_err("too few");
+        expect!["draws: 99 draws make no interval [draws_too_few]. Ask for at least 100 draws; 1,000 are usual."].assert_eq(&faults.to_string());
     }
 
     #[test]

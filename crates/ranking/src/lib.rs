@@ -627,14 +627,18 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     logs.index.get_or_insert_with(|| trails::Index::new(trails));
                 }
                 logs.trail = Trail::of(&tables, query.events, query.now);
-                let (limit, steps) = (query.limit, trails.query(&logs.trail));
+                let steps = trails.query(&logs.trail);
+                let mut barred = trails.barred(steps);
+                if query.new_only {
+                    barred.extend(shopper.bought.iter().map(|bought| bought.product));
+                    sort::by(&mut barred, Ord::cmp);
+                }
                 logs.sums.fill(trails, logs.index.as_ref(), steps);
-                let found = logs.sums.candidates(trails, steps);
-                let barred = trails.barred(steps);
+                let found = logs.sums.candidates(trails, steps, &barred);
+                // As many whatever the limit, which only cuts the list.
                 given.unwrap_or_else(|| {
-                    let allowed =
-                        |product| barred.binary_search(&product).is_err() && is_new(product);
-                    recall::followers(&tables, &shopper, &found, |_| true, allowed, limit)
+                    let allowed = |product| barred.binary_search(&product).is_err();
+                    recall::followers(&tables, &shopper, &found, |_| true, allowed, MAX_LIMIT)
                 })
             }
             Kind::Basket(basket) => {
@@ -649,7 +653,6 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 signals.fill(basket, index, &logs.past);
                 let found = signals.candidates(basket, index, query.new_only);
                 let similar = |product| signals.speak_for(product);
-                // As many whatever the limit, which only cuts the list.
                 given.unwrap_or_else(|| {
                     recall::followers(&tables, &shopper, &found, similar, is_new, MAX_LIMIT)
                 })

@@ -1,15 +1,10 @@
 //! Requests against a small compiled model.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
-use shelfedge_commerce::{
-    Currency, Event, EventItem, EventKind, Money, Order, OrderId, OrderLine, ProductId, ShopperId,
-    Timestamp,
-};
+use shelfedge_commerce::{Currency, Event, EventItem, EventKind, ProductId, Timestamp};
 use shelfedge_engine::program::{Data, Kind, Mode, Op, Program, Rows, Unary};
-use shelfedge_features::fit::{TableOptions, tables};
+use shelfedge_features::fit::{Named, Sale, TableOptions, tables};
 use shelfedge_features::{Group, Meta, Source, Spec};
 use shelfedge_ranking::{
     Context, Detail, MAX_CANDIDATES, OpenError, Query, RankError, Ranker, Sources, Workspace,
@@ -24,22 +19,12 @@ fn id(text: &str) -> ProductId {
 }
 
 /// Forty products; those with numbers next to each other are bought together.
-fn orders() -> Vec<Order> {
-    let gbp = Currency::parse("GBP").unwrap();
-    (0..120usize)
-        .map(|i| Order {
-            id: OrderId::new(format!("o{i}")).unwrap(),
-            customer: Some(ShopperId::new(format!("c{}", i % 11)).unwrap()),
-            time: at("2011-11-01T00:00:00Z").plus(i as i64 * 3_600_000),
-            lines: (0..3)
-                .map(|k| OrderLine {
-                    product: id(&format!("p{:02}", (i * 7 + k) % 40)),
-                    quantity: 1,
-                    unit_price: Money::new(100 + (i % 7) as i64, gbp),
-                })
-                .collect(),
-        })
-        .collect()
+fn sales() -> impl Iterator<Item = Sale<impl Iterator<Item = (u32, i64)>>> {
+    (0..120u32).map(|i| Sale {
+        customer: Some(i % 11),
+        time: at("2011-11-01T00:00:00Z").plus(i64::from(i) * 3_600_000),
+        lines: (0..3).map(move |k| ((i * 7 + k) % 40, 100 + i64::from(i % 7))),
+    })
 }
 
 /// A model that adds up a few features with hand-set weights.
@@ -97,17 +82,21 @@ fn model(weight: f32) -> Vec<u8> {
         .unwrap();
     p.output("score", y);
 
-    let titles: BTreeMap<String, String> = (0..40)
+    let names: Vec<(String, String)> = (0..40)
         .map(|i| (format!("p{i:02}"), format!("Product {i}")))
+        .collect();
+    let products: Vec<Named<'_>> = names
+        .iter()
+        .map(|(id, title)| Named { id, title, slot: 0 })
         .collect();
     let as_of = at("2011-11-10T00:00:00Z");
     let options = TableOptions {
         popular: 30,
         ..TableOptions::default()
     };
-    let fitted = tables(&orders(), as_of, &titles, &BTreeMap::new(), options);
+    let fitted = tables(sales(), &products, as_of, options);
     let written =
-        shelfedge_features::tables::write(&fitted.rows, options.neighbours, &fitted.popular);
+        shelfedge_features::tables::write(&fitted.rows, fitted.neighbours, &fitted.popular);
     let meta = Meta {
         spec: [1; 32],
         onnx: [2; 32],

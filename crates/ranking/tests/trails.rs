@@ -63,13 +63,8 @@ fn look(minute: i64, product: u32) -> Event {
     event(EventKind::ViewItem, minute, &[product])
 }
 
-fn rank(
-    ranker: &Ranker<Vec<u8>>,
-    workspace: &mut Workspace,
-    events: &[Event],
-    candidates: Option<&[ProductId]>,
-) -> Ranked {
-    let query = Query {
+fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<'a> {
+    Query {
         now: Timestamp(1_000 * 60_000),
         events,
         candidates,
@@ -77,8 +72,16 @@ fn rank(
         context: Context::default(),
         new_only: false,
         explain: true,
-    };
-    ranker.rank(&query, workspace).unwrap()
+    }
+}
+
+fn rank(
+    ranker: &Ranker<Vec<u8>>,
+    workspace: &mut Workspace,
+    events: &[Event],
+    candidates: Option<&[ProductId]>,
+) -> Ranked {
+    ranker.rank(&query(events, candidates), workspace).unwrap()
 }
 
 fn products(ranked: &Ranked) -> Vec<u32> {
@@ -142,15 +145,42 @@ fn nobody_gets_what_is_popular() {
         }],
     ] {
         let ranked = rank(&ranker, &mut workspace, events, None);
-        let mut found = products(&ranked);
-        found.sort_unstable();
-        assert_eq!(found, [8, 9, 10, 11]);
+        assert_eq!((ranked.candidates, ranked.items.len()), (PRODUCTS, 4));
         assert!(
             ranked
                 .items
                 .iter()
                 .all(|item| item.sources == Sources::POPULAR)
         );
+    }
+}
+
+#[test]
+fn a_shorter_list_is_the_beginning_of_a_longer_one() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    let bought = Event {
+        kind: EventKind::Purchase,
+        ..look(800, 4)
+    };
+    for events in [&[][..], &[look(900, 3)], &[bought, look(900, 3)]] {
+        for new_only in [false, true] {
+            let mut list = |limit| {
+                let query = Query {
+                    limit,
+                    new_only,
+                    explain: false,
+                    ..query(events, None)
+                };
+                products(&ranker.rank(&query, &mut workspace).unwrap())
+            };
+            let longest = list(200);
+            assert_eq!(longest.contains(&4), !(new_only && events.len() == 2));
+            assert!(longest.len() as u32 >= PRODUCTS - 2, "{longest:?}");
+            for limit in 1..=longest.len() {
+                assert_eq!(list(limit), longest[..limit]);
+            }
+        }
     }
 }
 

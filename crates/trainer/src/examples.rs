@@ -11,7 +11,7 @@ use shelfedge_commerce::id::{OrderId, ProductId, ShopperId};
 use shelfedge_commerce::money::Money;
 use shelfedge_commerce::order::{Order, OrderLine};
 use shelfedge_commerce::time::{MINUTE, Timestamp};
-use shelfedge_features::fit::{self, Fitter, TableOptions};
+use shelfedge_features::fit::{self, FittedTables, Fitter, Named, Sale, TableOptions};
 use shelfedge_features::tables::{self, Meta, Written};
 use shelfedge_features::{Affinity, Device, Encoded, Moment, Shopper, Spec, Tables, encode};
 use shelfedge_ranking::recall::recall;
@@ -32,21 +32,22 @@ const KEPT: usize = 128;
 /// Most products that a session in learning shows.
 const LONGEST_SESSION: usize = 5;
 
-/// A shop's history in the vocabulary of the other crates.
+/// A shop's history in the vocabulary of the other crates, made of what is asked
+/// for: all of it at once would be many times the shop.
 #[derive(Debug)]
-pub struct History {
-    /// By time, in step with the shop's orders.
-    pub orders: Vec<Order>,
-    /// Purchase events of each customer, by time.
-    pub events: Vec<Vec<Event>>,
-    /// Titles by product id.
-    pub titles: BTreeMap<String, String>,
-    ids: Vec<ProductId>,
+pub struct History<'a> {
+    shop: &'a Shop,
+    products: Vec<ProductId>,
+    numbers: Vec<OrderId>,
+    /// Indices of the shop's orders, customer by customer, by time.
+    orders: Vec<u32>,
+    /// Where each customer's orders end.
+    ends: Vec<u32>,
 }
 
-impl History {
-    /// Converts a shop. Every id that the vocabulary refuses is a fault.
-    pub fn of(shop: &Shop) -> Result<Self> {
+impl<'a> History<'a> {
+    /// Checks a shop's ids. Every one that the vocabulary refuses is a fault.
+    pub fn of(shop: &'a Shop) -> Result<Self> {
         let mut faults = Vec::new();
         let mut checked = |what: &str, id: &str, cause: String| {
             faults.push(fault(
@@ -56,18 +57,16 @@ impl History {
                 "use ids of 1 to 64 bytes without control characters",
             ));
         };
-        let mut ids = Vec::with_capacity(shop.products.len());
+        let mut products = Vec::with_capacity(shop.products.len());
         for product in &shop.products {
             match ProductId::new(product.code.as_str()) {
-                Ok(id) => ids.push(id),
+                Ok(id) => products.push(id),
                 Err(e) => checked("product", &product.code, e.to_string()),
             }
         }
-        let mut customers = Vec::with_capacity(shop.customers.len());
         for customer in &shop.customers {
-            match ShopperId::new(customer.id.as_str()) {
-                Ok(id) => customers.push(id),
-                Err(e) => checked("customer", &customer.id, e.to_string()),
+            if let Err(e) = ShopperId::new(customer.id.as_str()) {
+                checked("customer", &customer.id, e.to_string());
             }
         }
         let mut numbers = Vec::with_capacity(shop.orders.len());
@@ -80,50 +79,82 @@ impl History {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let mut events = vec![Vec::new(); shop.customers.len()];
-        let mut orders = Vec::with_capacity(shop.orders.len());
-        for (order, id) in shop.orders.iter().zip(numbers) {
-            let converted = Order {
-                id,
-                customer: Some(customers[order.customer as usize].clone()),
-                time: Timestamp(order.time),
-                lines: order
-                    .lines
-                    .iter()
-                    .map(|line| OrderLine {
-                        product: ids[line.product as usize].clone(),
-                        quantity: line.quantity,
-                        unit_price: Money::new(line.unit_price, shop.currency),
-                    })
-                    .collect(),
-            };
-            events[order.customer as usize].push(converted.to_event());
-            orders.push(converted);
+        let mut ends = vec![0u32; shop.customers.len() + 1];
+        for order in &shop.orders {
+            ends[order.customer as usize + 1] += 1;
+        }
+        for i in 1..ends.len() {
+            ends[i] += ends[i - 1];
+        }
+        let mut orders = vec![0u32; shop.orders.len()];
+        for (number, order) in (0u32..).zip(&shop.orders) {
+            let end = &mut ends[order.customer as usize];
+            orders[*end as usize] = number;
+            *end += 1;
         }
         Ok(Self {
+            shop,
+            products,
+            numbers,
             orders,
-            events,
-            titles: shop
-                .products
-                .iter()
-                .map(|p| {
-                    let title = if p.title.is_empty() {
-                        &p.code
-                    } else {
-                        &p.title
-                    };
-                    (p.code.clone(), title.clone())
-                })
-                .collect(),
-            ids,
+            ends,
         })
     }
 
-    /// A customer's events before a time.
-    pub fn before(&self, customer: u32, time: i64) -> &[Event] {
-        let events = &self.events[customer as usize];
-        &events[..events.partition_point(|e| e.time.millis() < time)]
+    /// A customer's purchases before a time, as events, the oldest first.
+    pub fn before(&self, customer: u32, time: i64) -> Vec<Event> {
+        let end = |i: usize| self.ends.get(i).map_or(0, |end| *end as usize);
+        let i = customer as usize;
+        let own = &self.orders[i.checked_sub(1).map_or(0, end)..end(i)];
+        own.iter()
+            .map(|number| {
+                (
+                    &self.numbers[*number as usize],
+                    &self.shop.orders[*number as usize],
+                )
+            })
+            .take_while(|(_, order)| order.time < time)
+            .map(|(id, order)| {
+                let lines = order.lines.iter().map(|line| OrderLine {
+                    product: self.products[line.product as usize].clone(),
+                    quantity: line.quantity,
+                    unit_price: Money::new(line.unit_price, self.shop.currency),
+                });
+                let order = Order {
+                    id: id.clone(),
+                    customer: None,
+                    time: Timestamp(order.time),
+                    lines: lines.collect(),
+                };
+                order.to_event()
+            })
+            .collect()
     }
+}
+
+/// The tables of a shop's orders before a moment.
+pub fn fitted(shop: &Shop, slots: &BTreeMap<String, u32>, as_of: i64) -> FittedTables {
+    let products: Vec<Named<'_>> = shop
+        .products
+        .iter()
+        .map(|product| Named {
+            id: &product.code,
+            title: match product.title.as_str() {
+                "" => &product.code,
+                title => title,
+            },
+            slot: slots.get(&product.code).copied().unwrap_or(0),
+        })
+        .collect();
+    let sales = shop.before(as_of).iter().map(|order| Sale {
+        customer: Some(order.customer),
+        time: Timestamp(order.time),
+        lines: order
+            .lines
+            .iter()
+            .map(|line| (line.product, line.unit_price)),
+    });
+    fit::tables(sales, &products, Timestamp(as_of), TableOptions::default())
 }
 
 /// Embedding slots, from 1, by product id: for products with enough orders
@@ -161,14 +192,11 @@ impl Snapshot {
     /// Makes the tables from the orders before a moment.
     pub fn fit(
         shop: &Shop,
-        history: &History,
         slots: &BTreeMap<String, u32>,
         as_of: i64,
         digests: [[u8; 32]; 3],
     ) -> Self {
-        let options = TableOptions::default();
-        let orders = &history.orders[..shop.before(as_of).len()];
-        let fitted = fit::tables(orders, Timestamp(as_of), &history.titles, slots, options);
+        let fitted = fitted(shop, slots, as_of);
         let [spec, onnx, data] = digests;
         let product = |id: &String| shop.products.binary_search_by_key(&id, |p| &p.code).ok();
         let products: Vec<&ShopProduct> = fitted
@@ -187,7 +215,7 @@ impl Snapshot {
                 currency: shop.currency,
             }
             .write(),
-            written: tables::write(&fitted.rows, options.neighbours, &fitted.popular),
+            written: tables::write(&fitted.rows, fitted.neighbours, &fitted.popular),
             as_of,
         }
     }
@@ -285,7 +313,7 @@ fn drafts(shop: &Shop, window: Window, rng: &mut Rng) -> Vec<Draft> {
 
 /// Encodes rankings against one snapshot.
 struct Encoder<'a> {
-    history: &'a History,
+    history: &'a History<'a>,
     tables: Tables<'a>,
     indices: &'a [Option<u32>],
     affinity: Affinity,
@@ -293,7 +321,7 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn events(&self, draft: &Draft) -> Vec<Event> {
-        let mut events = self.history.before(draft.customer, draft.now).to_vec();
+        let mut events = self.history.before(draft.customer, draft.now);
         let n = draft.session.len() as i64;
         for (place, &(product, carted)) in draft.session.iter().enumerate() {
             let kind = if carted {
@@ -309,7 +337,7 @@ impl Encoder<'_> {
                 currency: None,
                 list: None,
                 items: vec![EventItem {
-                    product: self.history.ids[product as usize].clone(),
+                    product: self.history.products[product as usize].clone(),
                     quantity: 1,
                     price: None,
                     index: None,
@@ -395,7 +423,7 @@ pub struct Examples {
 /// Makes the examples of the train windows and the valid window.
 pub fn examples(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     train: &[Window],
     valid: Window,
     seed: u64,
@@ -407,7 +435,7 @@ pub fn examples(
     let mut fitter = Fitter::new(raw.clone());
     let mut work = Vec::new();
     for &window in train {
-        let snapshot = Snapshot::fit(shop, history, &slots, window.from, [[0; 32]; 3]);
+        let snapshot = Snapshot::fit(shop, &slots, window.from, [[0; 32]; 3]);
         let drafts = drafts(shop, window, &mut rng);
         work.push((snapshot, drafts));
     }
@@ -453,7 +481,7 @@ pub fn examples(
         }
     }
 
-    let snapshot = Snapshot::fit(shop, history, &slots, valid.from, [[0; 32]; 3]);
+    let snapshot = Snapshot::fit(shop, &slots, valid.from, [[0; 32]; 3]);
     let indices = snapshot.indices(shop)?;
     let mut encoder = Encoder {
         history,

@@ -280,7 +280,7 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
 /// without a history.
 pub(crate) fn requests(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     plan: &Plan,
     shelf: &[u8],
 ) -> Result<Vec<(String, String)>> {
@@ -292,11 +292,8 @@ pub(crate) fn requests(
         .iter()
         .map(|c| c.customer)
         .filter(|&c| {
-            let lines: usize = history.events[c as usize]
-                .iter()
-                .map(|e| e.items.len())
-                .sum();
-            lines <= LINES
+            let events = history.before(c, now);
+            events.iter().map(|e| e.items.len()).sum::<usize>() <= LINES
         })
         .collect();
     let sold: Vec<u32> = (0..shop.products.len() as u32)

@@ -12,6 +12,7 @@ pub mod card;
 pub mod error;
 pub mod examples;
 pub mod export;
+pub mod generate;
 pub mod golden;
 pub mod import;
 pub mod learn;

@@ -17,7 +17,7 @@ use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
-use shelfedge_trainer::{basket, bench, bundle, import, next, ranking, shoppers};
+use shelfedge_trainer::{basket, bench, bundle, generate, import, next, ranking, shoppers};
 
 const AFTER: &str = "\
 A first session:
@@ -129,6 +129,27 @@ enum Command {
     Bench {
         #[command(subcommand)]
         task: Task,
+    },
+    /// Make up a shop as large as one likes, to the statistics of a real one
+    ///
+    /// To see what time and memory a shop of that size takes. Customers follow real ones, drawn with
+    /// replacement, and the catalogue is repeated; so how good a list is for it says nothing.
+    #[command(verbatim_doc_comment)]
+    Generate {
+        #[command(flatten)]
+        source: Source,
+        /// Customers
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+        customers: u32,
+        /// Products, at least: whole copies of the catalogue
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        products: u32,
+        /// Fixes all that is drawn
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// A new folder, for tables and their mapping
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
     },
     /// Write about two dozen anonymous customers for a demonstration
     ///
@@ -435,6 +456,23 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             watch.clear();
             say(&serde_json::to_string(&line).context("the outcome as JSON")?);
+        }
+        Command::Generate {
+            source,
+            customers,
+            products,
+            seed,
+            out,
+        } => {
+            let imported = source.read(&mut watch)?;
+            let size = generate::Size {
+                customers,
+                products,
+                seed,
+            };
+            let made = generate::generate(&imported.shop, size, &out, &mut watch)?;
+            watch.clear();
+            say(&serde_json::to_string(&made).context("the outcome as JSON")?);
         }
         Command::Shoppers { source, out } => {
             let imported = source.read(&mut watch)?;

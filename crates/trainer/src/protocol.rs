@@ -167,7 +167,8 @@ pub fn personal_frequency(shop: &Shop, cases: &[Case], window: Window) -> Lists 
                 times[line.product as usize] += 1;
             }
         }
-        by_score(shop, |p| {
+        // Two lists of 20, one of them without what was bought.
+        by_score(shop, MOST + case.owned.len(), |p| {
             times[p] as f32 + recent[p] as f32 / 1e5 + longer[p] as f32 / 1e7
         })
     })
@@ -176,24 +177,34 @@ pub fn personal_frequency(shop: &Shop, cases: &[Case], window: Window) -> Lists 
 /// All products by their buyers in the last `days`, then in the last 60.
 pub(crate) fn popular(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
     let (recent, longer) = (buyers(shop, before, days), buyers(shop, before, 60));
-    by_score(shop, |p| recent[p] as f32 + longer[p] as f32 / 1e7)
+    by_score(shop, shop.products.len(), |p| {
+        recent[p] as f32 + longer[p] as f32 / 1e7
+    })
 }
 
-/// All products, the highest score first, equal ones by code. Tie-breaks are
+/// The first products by score, equal ones by code. Tie-breaks are
 /// small terms of an f32 score, as in the protocol's own script: where they
 /// drown, they drown there too, and both give the same lists.
-fn by_score(shop: &Shop, score: impl Fn(usize) -> f32) -> Vec<u32> {
+fn by_score(shop: &Shop, keep: usize, score: impl Fn(usize) -> f32) -> Vec<u32> {
     let scores: Vec<f32> = (0..shop.products.len()).map(score).collect();
     let mut order: Vec<u32> = (0..shop.products.len() as u32).collect();
-    order.sort_by(|&a, &b| {
-        scores[b as usize]
-            .total_cmp(&scores[a as usize])
-            .then(a.cmp(&b))
-    });
+    let first = |a: &u32, b: &u32| {
+        scores[*b as usize]
+            .total_cmp(&scores[*a as usize])
+            .then(a.cmp(b))
+    };
+    if (1..order.len()).contains(&keep) {
+        order.select_nth_unstable_by(keep - 1, first);
+        order.truncate(keep);
+    }
+    order.sort_unstable_by(first);
     order
 }
 
-/// Cuts a ranking of products to the two lists of 20.
+/// Products of a list.
+const MOST: usize = 20;
+
+/// Cuts a ranking of products to the two lists.
 pub fn lists(cases: &[Case], mut rank: impl FnMut(&Case) -> Vec<u32>) -> Lists {
     let mut out = Lists::default();
     for case in cases {
@@ -203,10 +214,10 @@ pub fn lists(cases: &[Case], mut rank: impl FnMut(&Case) -> Vec<u32>) -> Lists {
                 .iter()
                 .copied()
                 .filter(|p| case.owned.binary_search(p).is_err())
-                .take(20)
+                .take(MOST)
                 .collect(),
         );
-        out.all.push(order.into_iter().take(20).collect());
+        out.all.push(order.into_iter().take(MOST).collect());
     }
     out
 }

@@ -45,7 +45,7 @@ pub struct Model {
 /// Learns from train windows, stopping by the valid window.
 pub fn train(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     windows: &[Window],
     valid: Window,
     settings: &Settings,
@@ -81,7 +81,6 @@ pub struct Compiled {
 /// Binds a model to the tables as of a moment.
 pub fn compile(
     shop: &Shop,
-    history: &History,
     model: &Model,
     as_of: i64,
     data: [u8; 32],
@@ -107,13 +106,7 @@ pub fn compile(
     let onnx = export::onnx(&model.dims, &model.weights, &metadata)?;
     let onnx_digest = sha256(&onnx);
     let program = export::program(&onnx)?;
-    let snapshot = Snapshot::fit(
-        shop,
-        history,
-        &model.slots,
-        as_of,
-        [spec_digest, onnx_digest, data],
-    );
+    let snapshot = Snapshot::fit(shop, &model.slots, as_of, [spec_digest, onnx_digest, data]);
     let mut sections = vec![
         ("meta", snapshot.meta),
         ("spec", model.spec.write()),
@@ -147,7 +140,7 @@ pub struct Predicted {
 /// its first moment; with `new_only`, asks for nothing that was bought before.
 pub fn predict(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     shelf: &[u8],
     window: Window,
     queries: &[Case],
@@ -227,14 +220,14 @@ pub fn predict(
 /// compiled model, beside both baselines.
 pub fn measure(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     model: &Model,
     window: Window,
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Comparison> {
     let queries = cases(shop, window);
-    let compiled = compile(shop, history, model, window.from, [0; 32], None)?;
+    let compiled = compile(shop, model, window.from, [0; 32], None)?;
     let predicted = predict(
         shop,
         history,
@@ -298,7 +291,7 @@ pub struct Bundle {
 /// orders.
 pub fn build(
     imported: &Imported,
-    history: &History,
+    history: &History<'_>,
     plan: &Plan,
     settings: &Settings,
     watch: &mut dyn Watch,
@@ -317,7 +310,7 @@ pub fn build(
     // What is shipped knows all orders.
     let as_of = shop.end() + SECOND;
     let metrics = serde_json::json!({ "valid": valid, "test": test }).to_string();
-    let compiled = compile(shop, history, &model, as_of, *data, Some(&metrics))?;
+    let compiled = compile(shop, &model, as_of, *data, Some(&metrics))?;
     let shelf = Part::of(&compiled.shelf);
     let device = Device::flex();
     let net = Net::new(&model.dims, &model.weights, true, &device);

@@ -54,7 +54,50 @@ const WITH_ENDS: usize = 6;
 const WITH_ORDER: usize = 2;
 const WITH_EMBEDDING: usize = NEARNESS.len() + 1;
 
+/// Where a number that a model sees comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A sum, as it is, as a share or as a rank.
+    Sum(Sum),
+    /// The score that found the candidate.
+    Found,
+    /// How popular the product is.
+    Popularity,
+    /// The query, the same for all candidates.
+    Query,
+    /// When the product was seen, in a log with a clock.
+    Clock,
+    /// The product's own places in the query.
+    Repeats,
+    /// How near to the ends of sequences it stands.
+    Ends,
+    /// What comes before what.
+    Order,
+    /// Nearness by the embedding.
+    Embedding,
+}
+
 impl Trails<'_> {
+    /// Where each number comes from, in their order.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        let sums = Sum::ALL.iter().chain(&OF_LARGEST).chain(&OF_LARGEST_RARE);
+        let sums = sums.chain(&RANKED).map(|sum| Origin::Sum(*sum));
+        let mut origins: Vec<Origin> = sums.collect();
+        let mut add = |there: bool, origin, count| {
+            origins.extend(core::iter::repeat_n(origin, if there { count } else { 0 }));
+        };
+        add(true, Origin::Found, 2);
+        add(true, Origin::Popularity, 3);
+        add(true, Origin::Query, 3);
+        add(self.has(Column::Newest10), Origin::Clock, WITH_CLOCK);
+        add(self.reading.repeats, Origin::Repeats, WITH_REPEATS);
+        add(self.has(Column::AtEnd), Origin::Ends, WITH_ENDS);
+        add(self.has(Column::Order), Origin::Order, WITH_ORDER);
+        add(self.has(Column::Length), Origin::Embedding, WITH_EMBEDDING);
+        origins
+    }
+
     /// How many numbers a candidate has.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -15,6 +15,7 @@
 mod encode;
 pub mod fit;
 
+pub use encode::Origin;
 use shelfedge_commerce::sort;
 use shelfedge_engine::file::u32_at;
 use shelfedge_engine::math::{exp, ln, pow};
@@ -791,12 +792,12 @@ impl Sums {
     }
 
     /// Scores every product that may be a candidate, after [`Sums::fill`], and
-    /// gives the best, best first; equal scores by product.
-    pub fn candidates(&mut self, trails: &Trails<'_>, query: &[u32]) -> Vec<u32> {
-        let barred = trails.barred(query);
+    /// gives the best, best first; equal scores by product. None of those that are
+    /// `barred`, sorted, is among them.
+    pub fn candidates(&mut self, trails: &Trails<'_>, query: &[u32], barred: &[u32]) -> Vec<u32> {
         let query = newest(query);
         let reading = &trails.reading;
-        let near = self.near(trails, query, &barred);
+        let near = self.near(trails, query, barred);
         for &(product, _) in &near {
             self.row(product);
         }
@@ -1041,7 +1042,7 @@ mod tests {
             let trails = Trails::open(&section, 7).expect("a log");
             let mut sums = Sums::default();
             sums.fill(&trails, None, &[1, 2]);
-            let found = sums.candidates(&trails, &[1, 2]);
+            let found = sums.candidates(&trails, &[1, 2], &trails.barred(&[1, 2]));
             let products: Vec<u32> = expected.iter().map(|(product, ..)| *product).collect();
             assert_eq!(found, products);
             for (product, score, row) in expected {
@@ -1101,7 +1102,7 @@ mod tests {
                 let [scanned, indexed] = [None, Some(&index)].map(|index| {
                     let (mut sums, mut out) = (Sums::default(), Vec::new());
                     sums.fill(&trails, index, &query);
-                    let found = sums.candidates(&trails, &query);
+                    let found = sums.candidates(&trails, &query, &trails.barred(&query));
                     sums.encode(&trails, &query, &found, &mut out);
                     assert_eq!(out.len(), found.len() * trails.width());
                     let bits: Vec<u32> = out.iter().map(|x| x.to_bits()).collect();
@@ -1177,7 +1178,7 @@ mod tests {
         let trails = Trails::open(&section, 4).expect("a log");
         let mut sums = Sums::default();
         sums.fill(&trails, None, &[0]);
-        assert_eq!(sums.candidates(&trails, &[0]), [1, 3]);
+        assert_eq!(sums.candidates(&trails, &[0], &trails.barred(&[0])), [1, 3]);
         assert_eq!(trails.groups().len(), trails.width());
     }
 }

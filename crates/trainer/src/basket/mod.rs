@@ -19,7 +19,6 @@ use shelfedge_engine::math::ln_1p;
 use shelfedge_features::Past;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
 use shelfedge_features::basket::{self, Basket, Index, Reading, Signals, WIDTH};
-use shelfedge_features::fit::{self, TableOptions};
 use shelfedge_features::trails::fit::Sequences;
 use shelfedge_ranking::MAX_EVENTS;
 
@@ -27,7 +26,7 @@ use crate::boost::{self, Forest, Lists, Node, shared};
 use crate::bundle::Staging;
 use crate::card::Comparison;
 use crate::error::{Error, Result};
-use crate::examples::History;
+use crate::examples::{History, fitted};
 use crate::export::internal;
 use crate::import::{Imported, import};
 use crate::logged::{Compiled, Content, Parts};
@@ -54,7 +53,7 @@ const WINDOW: i64 = 30;
 const AT_ONCE: usize = 2;
 const MANY_ORDERS: usize = 1_000_000;
 /// Customers of a window who teach, at most; of more, every n-th does.
-const MOST_QUERIES: usize = 20_000;
+const MOST_QUERIES: usize = 10_000;
 /// Of how many customers one is also asked for as if nobody knew them.
 const STRANGERS: usize = 20;
 /// Days of orders before the first window.
@@ -516,17 +515,13 @@ fn only_for(new: bool, tree: Vec<Node>) -> Vec<Node> {
 fn compile(
     model: &Model,
     shop: &Shop,
-    history: &History,
     as_of: i64,
     data: [u8; 32],
     settings: &Settings,
 ) -> Result<Compiled> {
     let shop = &shop.until(as_of);
     let section = section(shop, as_of, model.room, settings)?;
-    let known = &history.orders[..shop.orders.len()];
-    let options = TableOptions::default();
-    let slots = BTreeMap::new();
-    let fitted = fit::tables(known, Timestamp(as_of), &history.titles, &slots, options);
+    let fitted = fitted(shop, &BTreeMap::new(), as_of);
     let ids = fitted.rows.iter().map(|row| &row.id);
     if !ids.eq(shop.products.iter().map(|product| &product.code)) {
         return Err(internal("products", "two parts number the products unlike"));
@@ -538,7 +533,7 @@ fn compile(
         section: (basket::SECTION, section),
         reference: reference.flat_map(|x| x.to_le_bytes()).collect(),
         products: &fitted.rows,
-        neighbours: options.neighbours,
+        neighbours: fitted.neighbours,
         popular: &fitted.popular,
         attributes: attributes(&shop.products.iter().collect::<Vec<_>>()),
         as_of: Some(Timestamp(as_of)),
@@ -552,7 +547,7 @@ fn compile(
 /// the candidates hold.
 fn predict(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     shelf: &[u8],
     window: Window,
     queries: &[Case],
@@ -570,7 +565,7 @@ fn predict(
 /// Ranks both lists for customers as of a window's first moment.
 pub fn lists(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     bundle: &Bundle,
     window: Window,
     queries: &[Case],
@@ -582,7 +577,7 @@ pub fn lists(
 /// Measures by what a model that ends a window ago would have said of it.
 fn measure(
     shop: &Shop,
-    history: &History,
+    history: &History<'_>,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<(Window, Comparison)> {
@@ -592,7 +587,7 @@ fn measure(
         to,
     };
     let model = learn(&shop.until(window.from), window.from, settings, watch)?;
-    let compiled = compile(&model, shop, history, window.from, [0; 32], settings)?;
+    let compiled = compile(&model, shop, window.from, [0; 32], settings)?;
     let queries = some(cases(shop, window));
     let (lists, candidates_hold) =
         predict(shop, history, &compiled.shelf, window, &queries, watch)?;
@@ -675,7 +670,7 @@ impl Bundle {
 /// Learns from a shop and makes the bundle that knows all its orders.
 pub fn build(
     imported: &Imported,
-    history: &History,
+    history: &History<'_>,
     measured: bool,
     settings: &Settings,
     watch: &mut dyn Watch,
@@ -687,7 +682,7 @@ pub fn build(
     };
     let as_of = shop.end() + SECOND;
     let model = learn(shop, as_of, settings, watch)?;
-    let compiled = compile(&model, shop, history, as_of, imported.digest, settings)?;
+    let compiled = compile(&model, shop, as_of, imported.digest, settings)?;
     let outcome = Outcome {
         out: String::new(),
         windows: model.windows,
@@ -824,8 +819,7 @@ mod tests {
             lists: [1, 1],
             rows: 1,
         };
-        let compiled =
-            compile(&model, &shop, &history, as_of, [7; 32], &settings).expect("a model");
+        let compiled = compile(&model, &shop, as_of, [7; 32], &settings).expect("a model");
         let ranker = shelfedge_ranking::Ranker::open(compiled.shelf).expect("a ranker");
         let mut workspace = shelfedge_ranking::Workspace::default();
         let cut = shop.until(as_of);
@@ -846,7 +840,7 @@ mod tests {
                     .collect();
                 let query = shelfedge_ranking::Query {
                     now: Timestamp(as_of),
-                    events: history.before(case.customer, as_of),
+                    events: &history.before(case.customer, as_of),
                     candidates: Some(&given),
                     limit: 1,
                     new_only: new,

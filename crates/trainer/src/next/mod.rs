@@ -18,8 +18,8 @@ use shelfedge_commerce::{Event, EventItem, EventKind, ProductId};
 use shelfedge_features::Stats;
 use shelfedge_features::tables::ProductRow;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
-use shelfedge_features::trails::{self, Index, Part, Reading, Sum, Sums, Trails};
-use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
+use shelfedge_features::trails::{self, Index, Origin, Part, Reading, Sum, Sums, Trails};
+use shelfedge_ranking::{Context, MAX_EVENTS, MAX_LIMIT, Query as RankQuery, Ranker, Workspace};
 
 use crate::boost::{self, Forest, Lists, shared};
 use crate::bundle::Staging;
@@ -46,15 +46,73 @@ const FOLDS: usize = 3;
 const MOST_LISTS: usize = 60_000;
 /// Leaves of a tree, for sessions.
 const SESSION_LEAVES: usize = 31;
-/// Products of the popular list.
-const POPULAR: usize = 200;
+/// Products of the popular list: as many as a ranking of nobody known looks at.
+const POPULAR: usize = MAX_LIMIT;
+/// Of how many questions one is also asked without its beginning.
+const UNKNOWN: usize = 20;
 /// Lists that are encoded between two looks at the clock.
 const CHUNK: usize = 2_048;
 /// The time between two events of a made-up request.
 const SECOND: i64 = 1_000;
 
+/// What a model can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ingredient {
+    /// What came before and after a product of the query.
+    Transitions,
+    /// What stood in sequences with it.
+    Together,
+    /// The sequences most similar to the query.
+    Sequences,
+    /// Nearness by the embedding.
+    Embedding,
+    /// When products were seen; of shoppers, how late in their sequences.
+    Time,
+}
+
+impl Ingredient {
+    /// Which one a number that a model sees belongs to.
+    fn of(origin: Origin) -> Option<Self> {
+        Some(match origin {
+            Origin::Sum(sum) => Self::of_sum(sum),
+            Origin::Embedding => Self::Embedding,
+            Origin::Clock | Origin::Ends | Origin::Order => Self::Time,
+            Origin::Found | Origin::Popularity | Origin::Query | Origin::Repeats => return None,
+        })
+    }
+
+    fn of_sum(sum: Sum) -> Self {
+        match sum {
+            Sum::Together
+            | Sum::TogetherSecond
+            | Sum::Walk
+            | Sum::Cosine
+            | Sum::Linked
+            | Sum::CosineBest => Self::Together,
+            Sum::Votes | Sum::VotesRecent | Sum::VotesNear | Sum::VotesBoth | Sum::VoteBest => {
+                Self::Sequences
+            }
+            Sum::Latest => Self::Time,
+            Sum::Next
+            | Sum::After
+            | Sum::Previous
+            | Sum::Before
+            | Sum::AfterSecond
+            | Sum::BeforeSecond
+            | Sum::AllAfter
+            | Sum::AllBefore
+            | Sum::AfterRecent
+            | Sum::Recent
+            | Sum::AfterThird
+            | Sum::AfterBest
+            | Sum::AfterLog => Self::Transitions,
+        }
+    }
+}
+
 /// How to learn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Fixes the embedding's start and all sampling.
@@ -72,6 +130,8 @@ pub struct Settings {
     /// Candidates that aren't the answer which a training list keeps, on
     /// average.
     pub negatives: u32,
+    /// What is left out, to see what it is worth.
+    pub without: Vec<Ingredient>,
 }
 
 impl Default for Settings {
@@ -84,6 +144,7 @@ impl Default for Settings {
             min_rows: 100,
             candidates: 150,
             negatives: 48,
+            without: Vec::new(),
         }
     }
 }
@@ -121,7 +182,8 @@ fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
         weight,
         quarters,
     };
-    let (parts, most, near_decay) = match kind {
+    let with = |ingredient| !settings.without.contains(&ingredient);
+    let (mut parts, most, near_decay) = match kind {
         Kind::Sessions => (
             vec![
                 part(Sum::Votes, 1.0, 1),
@@ -141,6 +203,7 @@ fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
             0.8,
         ),
     };
+    parts.retain(|part| with(Ingredient::of_sum(part.sum)));
     Reading {
         clock: kind == Kind::Sessions,
         session: kind == Kind::Sessions,
@@ -150,7 +213,7 @@ fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
         most,
         candidates: settings.candidates,
         parts,
-        near: 100,
+        near: if with(Ingredient::Embedding) { 100 } else { 0 },
         near_weight: 0.5,
         near_decay,
     }
@@ -171,7 +234,7 @@ fn repeat_share(log: &Sequences) -> f64 {
 /// What is asked of a log: what follows a beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// The beginning, oldest first; not empty.
+    /// The beginning, oldest first.
     pub begins: &'a [u32],
     /// What follows.
     pub follows: u32,
@@ -277,6 +340,7 @@ fn section(
 /// sample of the others, each with the same chance, and adds them to `lists`.
 fn lists(
     section: &[u8],
+    popular: &[u32],
     products: usize,
     questions: &[Question<'_>],
     settings: &Settings,
@@ -288,6 +352,14 @@ fn lists(
     let keep = settings.negatives as f32 / settings.candidates as f32;
     let width = trails.width();
     lists.width = width;
+    let left_out: Vec<usize> = trails
+        .origins()
+        .into_iter()
+        .map(Ingredient::of)
+        .enumerate()
+        .filter(|(_, of)| of.is_some_and(|of| settings.without.contains(&of)))
+        .map(|(number, _)| number)
+        .collect();
     let rows = questions.len() * (settings.negatives as usize + 1);
     lists.features.reserve(rows * width);
     let mut done = 0;
@@ -297,9 +369,24 @@ fn lists(
         let numbered = (done..).step_by(CHUNK / 8).zip(parts);
         shared(numbered.zip(&mut made).collect(), |((first, part), out)| {
             let (mut sums, mut encoded) = (Sums::default(), Vec::new());
-            for (number, question) in (first..).zip(part) {
+            // Of some it is asked, too, as if nothing had begun: so do most visits.
+            let asked = (first..).zip(part).flat_map(|(number, question)| {
+                let unknown = Question {
+                    begins: &[],
+                    ..*question
+                };
+                let unknown = (number % UNKNOWN == 0).then_some(unknown);
+                std::iter::once(*question)
+                    .chain(unknown)
+                    .map(move |q| (number, q))
+            });
+            for (number, question) in asked {
+                let barred = trails.barred(question.begins);
                 sums.fill(&trails, Some(&index), question.begins);
-                let mut found = sums.candidates(&trails, question.begins);
+                let mut found = sums.candidates(&trails, question.begins, &barred);
+                if question.begins.is_empty() {
+                    found.extend_from_slice(popular);
+                }
                 // As a ranking has them.
                 found.sort_unstable();
                 if !found.contains(&question.follows) {
@@ -310,7 +397,12 @@ fn lists(
                 for (product, row) in found.iter().zip(encoded.chunks_exact(width)) {
                     let right = *product == question.follows;
                     if right || rng.unit() < keep {
+                        let start = out.features.len();
                         out.features.extend_from_slice(row);
+                        // No tree asks for what is the same everywhere.
+                        for number in &left_out {
+                            out.features[start + number] = 0.0;
+                        }
                         out.gains.push(if right { 1.0 } else { 0.0 });
                     }
                 }
@@ -364,7 +456,10 @@ fn learn(
     for lesson in lessons {
         let section = section(&lesson.log, products, &reading, dims, settings.seed, watch)?;
         let questions: Vec<Question<'_>> = lesson.questions.into_iter().step_by(every).collect();
-        lists(&section, products, &questions, settings, &mut made, watch)?;
+        let popular = popular(&lesson.log, products, reading.clock);
+        lists(
+            &section, &popular, products, &questions, settings, &mut made, watch,
+        )?;
     }
     if made.ends.len() < 20 {
         return Err(Error::fault(
