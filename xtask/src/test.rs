@@ -243,9 +243,14 @@ fn unit(context: &Context, tally: &mut Tally) -> Result<()> {
     // Random graphs are run in onnxruntime too.
     command.env("SHELFEDGE_PYTHON", setup::onnxruntime(context)?);
     cargo_test(&mut command, tally)?;
-    let mut command = context.cargo();
-    command.args(["test", "--locked", "--package", "xtask"]);
-    cargo_test(&mut command, tally)
+    // Alone it is built without the features that the edge turns on: as the page's
+    // default engine has it.
+    for package in ["shelfedge-wire", "xtask"] {
+        let mut command = context.cargo();
+        command.args(["test", "--locked", "--package", package]);
+        cargo_test(&mut command, tally)?;
+    }
+    Ok(())
 }
 
 /// Builds every native test and command.

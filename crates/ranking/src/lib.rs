@@ -636,9 +636,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 logs.sums.fill(trails, logs.index.as_ref(), steps);
                 let found = logs.sums.candidates(trails, steps, &barred);
                 // As many whatever the limit, which only cuts the list.
+                let places = trails.most_candidates();
                 given.unwrap_or_else(|| {
                     let allowed = |product| barred.binary_search(&product).is_err();
-                    recall::followers(&tables, &shopper, &found, |_| true, allowed, MAX_LIMIT)
+                    recall::followers(&tables, &shopper, &found, |_| true, allowed, places)
                 })
             }
             Kind::Basket(basket) => {

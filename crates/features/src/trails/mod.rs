@@ -315,6 +315,12 @@ impl<'a> Trails<'a> {
         trail.products.get(start..).unwrap_or(&[])
     }
 
+    /// Candidates of a query, at most.
+    #[must_use]
+    pub fn most_candidates(&self) -> usize {
+        self.reading.candidates as usize
+    }
+
     /// What of a query may not come again, sorted.
     #[must_use]
     pub fn barred(&self, query: &[u32]) -> Vec<u32> {

@@ -52,9 +52,10 @@ pub fn bandit(
     let taught = import_table(&teaching, watch)?;
     let asked = import_table(&scored, watch)?;
     let items = taught.actions().max(asked.actions());
-    let likes = import_affinities(&teaching, items, watch)?;
+    // Before as many columns are looked for as the largest item says.
     let log = Log::new(taught.decisions, items)
         .map_err(|faults| Error::Invalid(faults.iter().cloned().collect()))?;
+    let likes = import_affinities(&teaching, items, watch)?;
     let affine = Affine::fit(&log, |row| &likes[row], PRIOR);
 
     let likes = import_affinities(&scored, items, watch)?;

@@ -19,7 +19,7 @@ use shelfedge_features::Stats;
 use shelfedge_features::tables::ProductRow;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
 use shelfedge_features::trails::{self, Index, Origin, Part, Reading, Sum, Sums, Trails};
-use shelfedge_ranking::{Context, MAX_EVENTS, MAX_LIMIT, Query as RankQuery, Ranker, Workspace};
+use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
 
 use crate::boost::{self, Forest, Lists, shared};
 use crate::bundle::Staging;
@@ -46,8 +46,8 @@ const FOLDS: usize = 3;
 const MOST_LISTS: usize = 60_000;
 /// Leaves of a tree, for sessions.
 const SESSION_LEAVES: usize = 31;
-/// Products of the popular list: as many as a ranking of nobody known looks at.
-const POPULAR: usize = MAX_LIMIT;
+/// Products of the popular list.
+const POPULAR: usize = 200;
 /// Of how many questions one is also asked without its beginning.
 const UNKNOWN: usize = 20;
 /// Lists that are encoded between two looks at the clock.
@@ -385,7 +385,7 @@ fn lists(
                 sums.fill(&trails, Some(&index), question.begins);
                 let mut found = sums.candidates(&trails, question.begins, &barred);
                 if question.begins.is_empty() {
-                    found.extend_from_slice(popular);
+                    found.extend(popular.iter().take(trails.most_candidates()));
                 }
                 // As a ranking has them.
                 found.sort_unstable();
