@@ -6,7 +6,10 @@
 //! wins that the caps allow beside the winners before it. It pays the smallest
 //! amount with which it would still have won: what it takes to stay before the
 //! next bid that could have had the place, and the reserve at least. So the price
-//! never depends on the winner's own bid, and no higher bid has a worse place.
+//! never depends on the winner's own bid, and no higher bid has a worse place in a
+//! list that holds as many products as it may. Where a cap or the floor for the long
+//! tail ends a list early, other winners may end it at another product, and a place
+//! that it doesn't reach is not sold.
 //!
 //! A bid counts as no more than what is left of its budget. Quality is a whole
 //! number of basis points and all comparisons are of whole numbers, so that
