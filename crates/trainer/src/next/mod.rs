@@ -492,6 +492,7 @@ pub fn predict<'q>(
             now: Timestamp((newest.len() as i64 + 1) * SECOND),
             events: &events,
             candidates: None,
+            exclude: &[],
             limit: places,
             new_only: false,
             context: Context::default(),
