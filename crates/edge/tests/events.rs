@@ -65,6 +65,64 @@ fn the_same_batch_again_writes_nothing() {
 }
 
 #[test]
+fn events_in_any_order_and_again_are_the_same_profile() {
+    let events: Vec<_> = [7, 3, 14, 0, 9]
+        .map(|m| {
+            let time = format!("2011-12-10T09:{m:02}:00Z");
+            event("a", &format!("e{m}"), &time, "view_item", "p")
+        })
+        .into();
+    let stored = |batches: &[Vec<String>]| {
+        let mut shop = Shop::new().set("min_write_interval_ms", "0");
+        for events in batches {
+            let response = shop.post("/v1/events", &batch(events.clone()));
+            assert_eq!(response.status, 202, "{}", show(&response));
+        }
+        shop.store.values["profile/a"].clone()
+    };
+    let once = stored(std::slice::from_ref(&events));
+    let mut reversed = events.clone();
+    reversed.reverse();
+    let [first, rest] = [events[..2].to_vec(), events[1..].to_vec()];
+    let twice = [events.clone(), events.clone()].concat();
+    for batches in [vec![reversed], vec![rest, first, events], vec![twice]] {
+        assert_eq!(stored(&batches), once);
+    }
+}
+
+#[test]
+fn a_shopper_with_more_events_than_are_kept_is_bounded_by_the_newest() {
+    let mut shop = Shop::new().set("min_write_interval_ms", "0");
+    let time = |n: usize| format!("2011-12-{:02}T{:02}:00:00Z", 1 + n / 24 % 9, n % 24);
+    let one = |n: usize| event("a", &format!("e{n}"), &time(n), "view_item", "85123A");
+    let most = 500;
+    // A batch has at most so many events, a body at most so many bytes.
+    let response = shop.post("/v1/events", &batch((0..most + 1).map(one)));
+    assert_eq!(response.status, 422, "{}", show(&response));
+    assert_eq!(json(&response)["faults"][0]["code"], "too_many");
+    let response = shop.post("/v1/events", &batch((0..20 * most).map(one)));
+    assert_eq!(
+        (response.status, code(&response).as_str()),
+        (413, "body_too_large")
+    );
+    assert!(shop.store.values.is_empty());
+    for round in 0..5 {
+        let body = batch((round * most..(round + 1) * most).map(one));
+        let response = shop.post("/v1/events", &body);
+        assert_eq!(response.status, 202, "{}", show(&response));
+        assert_eq!(profile(&shop, "a").events().len(), most);
+    }
+    let profile = profile(&shop, "a");
+    let oldest = profile.events().first().unwrap().event.time;
+    // 5 * 500 hours over nine days are a dozen each; the last two days are kept.
+    assert!(oldest.to_string() > "2011-12-08".to_owned(), "{oldest}");
+    if shop.model.is_some() {
+        let response = shop.post("/v1/rank", r#"{"shopper":"a","limit":3}"#);
+        assert_eq!(response.status, 200, "{}", show(&response));
+    }
+}
+
+#[test]
 fn writes_past_the_budget_are_shed_whole() {
     let mut shop = Shop::new().set("max_writes_per_batch", "2");
     let body = batch(["a", "b", "c"].map(|s| event(s, "1", TIME, "view_item", "p")));
