@@ -8,6 +8,7 @@
 mod common;
 
 use common::{NOW_MS, Shop, code, event, json, show};
+use shelfedge_commerce::Timestamp;
 use shelfedge_commerce::id::ShopperId;
 use shelfedge_edge::profile::{MAX_PROFILE_BYTES, Profile};
 
@@ -62,6 +63,68 @@ fn the_same_batch_again_writes_nothing() {
     assert_eq!(json(&again)["repeated"], 1);
     assert_eq!(shop.store.values, before);
     assert_eq!(shop.store.writes, 1);
+}
+
+#[test]
+fn events_in_any_order_and_again_are_the_same_profile() {
+    let events: Vec<_> = [7, 3, 14, 0, 9]
+        .map(|m| {
+            let time = format!("2011-12-10T09:{m:02}:00Z");
+            event("a", &format!("e{m}"), &time, "view_item", "p")
+        })
+        .into();
+    let stored = |batches: &[Vec<String>]| {
+        let mut shop = Shop::new().set("min_write_interval_ms", "0");
+        for events in batches {
+            let response = shop.post("/v1/events", &batch(events.clone()));
+            assert_eq!(response.status, 202, "{}", show(&response));
+        }
+        shop.store.values["profile/a"].clone()
+    };
+    let once = stored(std::slice::from_ref(&events));
+    let mut reversed = events.clone();
+    reversed.reverse();
+    let [first, rest] = [events[..2].to_vec(), events[1..].to_vec()];
+    let twice = [events.clone(), events.clone()].concat();
+    for batches in [vec![reversed], vec![rest, first, events], vec![twice]] {
+        assert_eq!(stored(&batches), once);
+    }
+}
+
+#[test]
+fn a_shopper_with_more_events_than_are_kept_is_bounded_by_the_newest() {
+    let mut shop = Shop::new().set("min_write_interval_ms", "0");
+    let most = 500;
+    let one = |n: usize| {
+        let time = Timestamp(NOW_MS - 60_000 * (5 * most - n) as i64).to_string();
+        event("a", &format!("e{n}"), &time, "view_item", "85123A")
+    };
+    // A batch has at most so many events, a body at most so many bytes.
+    let response = shop.post("/v1/events", &batch((0..most + 1).map(one)));
+    assert_eq!(response.status, 422, "{}", show(&response));
+    assert_eq!(json(&response)["faults"][0]["code"], "too_many");
+    let response = shop.post(
+        "/v1/events",
+        &batch((0..5 * most).cycle().take(20 * most).map(one)),
+    );
+    assert_eq!(
+        (response.status, code(&response).as_str()),
+        (413, "body_too_large")
+    );
+    assert!(shop.store.values.is_empty());
+    // In whatever order they come.
+    for round in [2, 4, 0, 3, 1] {
+        let body = batch((round * most..(round + 1) * most).map(one));
+        let response = shop.post("/v1/events", &body);
+        assert_eq!(response.status, 202, "{}", show(&response));
+        assert_eq!(profile(&shop, "a").events().len(), most);
+    }
+    let newest: Vec<_> = (4 * most..5 * most).map(|n| format!("e{n}")).collect();
+    assert_eq!(ids(&profile(&shop, "a")), newest);
+    if shop.model.is_some() {
+        let response = shop.post("/v1/rank", r#"{"shopper":"a","limit":3}"#);
+        assert_eq!(response.status, 200, "{}", show(&response));
+    }
 }
 
 #[test]

@@ -472,14 +472,14 @@ fn stored_events_count_like_sent_ones() {
     let receipt = shop.post("/v1/events", &batch);
     assert_eq!(receipt.status, 202, "{}", show(&receipt));
     let stored = shop.post("/v1/rank", r#"{"shopper":"s1","limit":10,"explain":true}"#);
-    assert_eq!(items(&stored), items(&sent));
+    assert_eq!(stored.body, sent.body);
     // Sent and stored are the same events, not twice as many.
     let both = shop.post(
         "/v1/rank",
         r#"{"shopper":"s1","limit":10,"explain":true,"events":[
              {"name":"purchase","time":"2011-12-01T10:00:00Z","id":"e1","params":{"items":[{"item_id":"85123A"}]}}]}"#,
     );
-    assert_eq!(items(&both), items(&sent));
+    assert_eq!(both.body, sent.body);
     // Another shopper has nothing of it, nor anyone when profiles are off.
     let other = shop.post("/v1/rank", r#"{"shopper":"s2","limit":10,"explain":true}"#);
     assert_eq!(items(&other), items(&fresh));

@@ -24,6 +24,6 @@ pub mod trails;
 
 pub use attributes::{Attribute, AttributeRow, Attributes};
 pub use encode::{Affinity, Device, Encoded, Moment, encode};
-pub use shopper::{Past, Shopper, Trail};
+pub use shopper::{Past, Shopper, Trail, distinct};
 pub use spec::{Cross, Domain, Group, Numeric, Source, Spec};
 pub use tables::{Meta, ProductRef, Stats, TableError, Tables};

@@ -51,114 +51,89 @@ pub struct Shopper {
 impl Shopper {
     /// Adds up events as of `now`.
     ///
-    /// Events may come in any order. An event whose id has been seen counts
-    /// once, and so does an order (GA4 `transaction_id`), so that a replay
-    /// changes nothing. Events after `now` are counted and ignored. An item
-    /// without a price counts at the tables' price, and so does a price in
-    /// another currency. Refunds change nothing: what was bought was wanted.
+    /// Events may come in any order, and each counts once ([`distinct`]). Events
+    /// after `now` are counted and ignored. An item without a price counts at the
+    /// tables' price, and so does a price in another currency. Refunds change
+    /// nothing: what was bought was wanted. Takes n log n for n items, whatever
+    /// they are.
     #[must_use]
     pub fn fold(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
-        let Ordered {
-            order,
-            repeated,
-            future_events,
-        } = Ordered::new(events, now);
+        let (order, future_events) = until(events, now);
         let mut shopper = Self {
             future_events,
             ..Self::default()
         };
-        for (event, _) in order
-            .iter()
-            .zip(&repeated)
-            .filter(|(_, repeated)| !**repeated)
-        {
-            shopper.apply(tables, event);
+        let touched = shopper.read(tables, &order);
+        for touches in touched.chunk_by(|a, b| a.0 == b.0) {
+            shopper.touched(&order, touches);
         }
-        sort::by(&mut shopper.bought, |a, b| a.product.cmp(&b.product));
         shopper.session(tables, &order, now);
         shopper
     }
 
-    fn apply(&mut self, tables: &Tables<'_>, event: &Event) {
-        match event.kind {
-            EventKind::Purchase => self.purchase(tables, event),
-            EventKind::AddToCart => {
-                for product in self.known(tables, event) {
-                    if let Err(at) = self.cart.binary_search(&product) {
-                        self.cart.insert(at, product);
-                    }
-                }
-            }
-            EventKind::RemoveFromCart => {
-                for product in self.known(tables, event) {
-                    if let Ok(at) = self.cart.binary_search(&product) {
-                        self.cart.remove(at);
-                    }
-                }
-            }
-            EventKind::ViewItem | EventKind::SelectItem | EventKind::AddToWishlist => {
-                self.known(tables, event);
-            }
-            _ => {}
-        }
-    }
-
-    fn known(&mut self, tables: &Tables<'_>, event: &Event) -> Vec<u32> {
-        event
-            .items
-            .iter()
-            .filter_map(|item| {
-                let found = tables.find(item.product.as_str());
-                self.unknown_items += u32::from(found.is_none());
-                found
-            })
-            .collect()
-    }
-
-    fn purchase(&mut self, tables: &Tables<'_>, event: &Event) {
-        self.orders += 1;
-        self.first_order = self.first_order.or(Some(event.time));
-        self.last_order = Some(event.time);
+    /// Adds up what doesn't depend on the product, and lists the products that were
+    /// bought, put into the cart or taken out: product, event and pieces, sorted.
+    fn read(&mut self, tables: &Tables<'_>, order: &[&Event]) -> Vec<(u32, u32, u32)> {
         let currency = tables.meta().currency;
-        let mut here: Vec<u32> = Vec::with_capacity(event.items.len());
-        for item in &event.items {
-            let Some(product) = tables.find(item.product.as_str()) else {
-                self.unknown_items += 1;
+        let mut touched = Vec::new();
+        for (at, event) in (0..).zip(order) {
+            let is_purchase = event.kind == EventKind::Purchase;
+            if is_purchase {
+                self.orders += 1;
+                self.first_order = self.first_order.or(Some(event.time));
+                self.last_order = Some(event.time);
+            } else if !is_interest(event.kind) && event.kind != EventKind::RemoveFromCart {
                 continue;
-            };
-            let price = match item.price {
-                Some(price) if price.currency == currency => price.minor,
-                _ => tables.stats(product).price.cast_signed(),
-            };
-            self.spend = self
-                .spend
-                .saturating_add(price.saturating_mul(i64::from(item.quantity)));
-            self.pieces = self.pieces.saturating_add(i64::from(item.quantity));
-            // `bought` is in order of first purchase here; a shopper's list is
-            // short enough for a scan to be quicker than a map.
-            let at = self
-                .bought
-                .iter()
-                .position(|b| b.product == product)
-                .unwrap_or_else(|| {
-                    self.bought.push(Bought {
-                        product,
-                        times: 0,
-                        quantity: 0,
-                        last: event.time,
-                    });
-                    self.bought.len() - 1
-                });
-            let bought = &mut self.bought[at];
-            bought.quantity = bought.quantity.saturating_add(item.quantity);
-            bought.last = event.time;
-            if !here.contains(&product) {
-                here.push(product);
-                bought.times += 1;
+            }
+            for item in &event.items {
+                let Some(product) = tables.find(item.product.as_str()) else {
+                    self.unknown_items += 1;
+                    continue;
+                };
+                if is_purchase {
+                    let price = match item.price {
+                        Some(price) if price.currency == currency => price.minor,
+                        _ => tables.stats(product).price.cast_signed(),
+                    };
+                    let pieces = i64::from(item.quantity);
+                    self.spend = self.spend.saturating_add(price.saturating_mul(pieces));
+                    self.pieces = self.pieces.saturating_add(pieces);
+                }
+                if is_purchase || is_of_cart(event.kind) {
+                    touched.push((product, at, item.quantity));
+                }
             }
         }
-        // What was bought has left the cart.
-        self.cart.retain(|p| !here.contains(p));
+        sort::by(&mut touched, Ord::cmp);
+        touched
+    }
+
+    /// Adds up what was done with one product.
+    fn touched(&mut self, order: &[&Event], touches: &[(u32, u32, u32)]) {
+        let (mut bought, mut newest): (Option<Bought>, _) = (None, None);
+        let mut in_cart = false;
+        for &(product, at, pieces) in touches {
+            let event = order[at as usize];
+            // What was bought has left the cart.
+            in_cart = event.kind == EventKind::AddToCart;
+            if event.kind != EventKind::Purchase {
+                continue;
+            }
+            let sum = bought.get_or_insert(Bought {
+                product,
+                times: 0,
+                quantity: 0,
+                last: event.time,
+            });
+            sum.times += u32::from(newest != Some(at));
+            sum.quantity = sum.quantity.saturating_add(pieces);
+            sum.last = event.time;
+            newest = Some(at);
+        }
+        self.bought.extend(bought);
+        if in_cart {
+            self.cart.extend(touches.first().map(|touch| touch.0));
+        }
     }
 
     fn session(&mut self, tables: &Tables<'_>, order: &[&Event], now: Timestamp) {
@@ -194,55 +169,42 @@ impl Shopper {
     }
 }
 
-/// Events in the order of time.
-struct Ordered<'e> {
-    order: Vec<&'e Event>,
-    /// Whether an event, or its order, has been told before.
-    repeated: Vec<bool>,
-    future_events: u32,
+/// Each event once, in the order of time.
+///
+/// What is told again, by its id or, of an order, by its GA4 `transaction_id`,
+/// counts where it is told to have happened first. An event that has neither
+/// counts as often as it is told. Ids order what happened in the same
+/// millisecond, so that the order of delivery doesn't matter.
+#[must_use]
+pub fn distinct(events: &[Event]) -> Vec<&Event> {
+    let mut order: Vec<(usize, &Event)> = events.iter().enumerate().collect();
+    sort::by(&mut order, |(i, a), (j, b)| {
+        a.time
+            .cmp(&b.time)
+            .then_with(|| a.id.cmp(&b.id))
+            .then(i.cmp(j))
+    });
+    let order: Vec<&Event> = order.into_iter().map(|(_, event)| event).collect();
+    let mut repeated = vec![false; order.len()];
+    let ids = (0..).zip(&order);
+    let ids = ids.filter_map(|(at, event)| Some((event.id.as_ref()?.as_str(), at)));
+    mark_repeats(ids.collect(), &mut repeated);
+    let orders = (0..).zip(&order);
+    let orders = orders
+        .filter(|(at, event)| event.kind == EventKind::Purchase && !repeated[*at])
+        .filter_map(|(at, event)| Some((event.transaction.as_deref()?, at)));
+    mark_repeats(orders.collect(), &mut repeated);
+    let once = order.into_iter().zip(repeated).filter(|(_, again)| !again);
+    once.map(|(event, _)| event).collect()
 }
 
-impl<'e> Ordered<'e> {
-    fn new(events: &'e [Event], now: Timestamp) -> Self {
-        let mut future_events = 0;
-        let mut order: Vec<(usize, &Event)> = Vec::with_capacity(events.len());
-        for event in events {
-            if event.time > now {
-                future_events += 1;
-            } else {
-                order.push((order.len(), event));
-            }
-        }
-        // Ids order what happened in the same millisecond, so that the order of
-        // delivery doesn't matter.
-        sort::by(&mut order, |(i, a), (j, b)| {
-            a.time
-                .cmp(&b.time)
-                .then_with(|| a.id.cmp(&b.id))
-                .then(i.cmp(j))
-        });
-        let order: Vec<&Event> = order.into_iter().map(|(_, event)| event).collect();
-        let mut seen: Vec<(&str, usize)> = order
-            .iter()
-            .enumerate()
-            .filter_map(|(i, e)| e.id.as_ref().map(|id| (id.as_str(), i)))
-            .collect();
-        let mut repeated = vec![false; order.len()];
-        mark_repeats(&mut seen, &mut repeated);
-        let mut orders: Vec<(&str, usize)> = order
-            .iter()
-            .enumerate()
-            .filter(|(i, e)| e.kind == EventKind::Purchase && !repeated[*i])
-            .filter_map(|(i, e)| e.transaction.as_deref().map(|t| (t, i)))
-            .collect();
-        mark_repeats(&mut orders, &mut repeated);
-
-        Self {
-            order,
-            repeated,
-            future_events,
-        }
-    }
+/// What happened up to a moment, and how many events are later.
+fn until(events: &[Event], now: Timestamp) -> (Vec<&Event>, u32) {
+    let mut order = distinct(events);
+    let past = order.partition_point(|event| event.time <= now);
+    let later = u32::try_from(order.len() - past).unwrap_or(u32::MAX);
+    order.truncate(past);
+    (order, later)
 }
 
 /// The products that a shopper came by, oldest first.
@@ -257,18 +219,16 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Follows events as of `now`, in any order; repeated events, and those after
-    /// `now`, count for nothing.
+    /// Follows events as of `now`, in any order and each once ([`distinct`]); those
+    /// after `now` count for nothing.
     #[must_use]
     pub fn of(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
-        let Ordered {
-            order, repeated, ..
-        } = Ordered::new(events, now);
+        let (order, _) = until(events, now);
         let mut trail = Self::default();
         let mut last: Option<(EventKind, u32)> = None;
         let mut before: Option<Timestamp> = None;
         let mut ended = false;
-        for (event, _) in order.iter().zip(repeated).filter(|(_, r)| !*r) {
+        for event in order {
             if before.is_some_and(|before| event.time.since(before) > SESSION_GAP) {
                 // The next product begins a session, whenever it comes.
                 (ended, last) = (true, None);
@@ -323,22 +283,17 @@ pub struct Past {
 }
 
 impl Past {
-    /// Follows events as of `now`, in any order; repeated events and orders, and
-    /// those after `now`, count for nothing.
+    /// Follows events as of `now`, in any order and each once ([`distinct`]); those
+    /// after `now` count for nothing.
     #[must_use]
     pub fn of(tables: &Tables<'_>, events: &[Event], now: Timestamp) -> Self {
-        let Ordered {
-            order, repeated, ..
-        } = Ordered::new(events, now);
+        let (order, _) = until(events, now);
         let mut past = Self {
             stale: days(now.since(tables.meta().as_of)).max(0.0),
             ..Self::default()
         };
-        let purchases = order
-            .iter()
-            .zip(repeated)
-            .filter(|(event, repeated)| event.kind == EventKind::Purchase && !repeated);
-        for (event, _) in purchases {
+        let purchases = order.into_iter();
+        for event in purchases.filter(|event| event.kind == EventKind::Purchase) {
             let known = event.items.iter().filter_map(|item| {
                 let product = tables.find(item.product.as_str())?;
                 Some((product, u64::from(item.quantity)))
@@ -390,9 +345,14 @@ fn is_interest(kind: EventKind) -> bool {
     )
 }
 
+/// Whether an event changes what is in the cart.
+fn is_of_cart(kind: EventKind) -> bool {
+    matches!(kind, EventKind::AddToCart | EventKind::RemoveFromCart)
+}
+
 /// Marks all but the earliest of equal keys.
-fn mark_repeats(keys: &mut [(&str, usize)], repeated: &mut [bool]) {
-    sort::by(keys, Ord::cmp);
+fn mark_repeats(mut keys: Vec<(&str, usize)>, repeated: &mut [bool]) {
+    sort::by(&mut keys, Ord::cmp);
     for pair in keys.windows(2) {
         if pair[0].0 == pair[1].0 {
             repeated[pair[1].1] = true;

@@ -28,7 +28,7 @@ use shelfedge_features::trails::{self, Sums, Trails};
 use shelfedge_features::{
     Affinity, Moment, Past, Shopper, Spec, TableError, Tables, Trail, encode,
 };
-pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef};
+pub use shelfedge_features::{Device, Encoded, Group, Meta, ProductRef, distinct};
 
 pub use explain::{Detail, Reason};
 pub use recall::{Candidate, RECALL, Sources};
@@ -43,6 +43,8 @@ pub type Notes = core::convert::Infallible;
 
 /// Candidates of a request, at most.
 pub const MAX_CANDIDATES: usize = 2_000;
+/// Products that a request leaves out, at most.
+pub const MAX_EXCLUDED: usize = 5_000;
 /// Events of a request, at most.
 pub const MAX_EVENTS: usize = 5_000;
 /// Length of a list, at most.
@@ -70,6 +72,9 @@ pub struct Query<'a> {
     pub events: &'a [Event],
     /// What to rank; `None` ranks what recall finds.
     pub candidates: Option<&'a [ProductId]>,
+    /// What must not be in the list, in any order; ids that the model doesn't know
+    /// exclude nothing.
+    pub exclude: &'a [ProductId],
     /// Length of the list, at most.
     pub limit: usize,
     /// Whether to leave out what the shopper bought before.
@@ -180,6 +185,11 @@ pub enum RankError {
         /// In the request.
         found: usize,
     },
+    /// More than [`MAX_EXCLUDED`].
+    TooManyExcluded {
+        /// In the request.
+        found: usize,
+    },
     /// More than [`MAX_EVENTS`].
     TooManyEvents {
         /// In the request.
@@ -205,6 +215,7 @@ impl RankError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooManyCandidates { .. } => "too_many_candidates",
+            Self::TooManyExcluded { .. } => "too_many_excluded",
             Self::TooManyEvents { .. } => "too_many_events",
             Self::Limit { .. } => "limit_out_of_range",
             Self::Run(_) => "model_run",
@@ -220,6 +231,12 @@ impl fmt::Display for RankError {
                 write!(
                     f,
                     "{found} candidates; at most {MAX_CANDIDATES} are ranked at once"
+                )
+            }
+            Self::TooManyExcluded { found } => {
+                write!(
+                    f,
+                    "{found} products to leave out; at most {MAX_EXCLUDED} are read"
                 )
             }
             Self::TooManyEvents { found } => {
@@ -584,10 +601,18 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 found: query.events.len(),
             });
         }
+        if query.exclude.len() > MAX_EXCLUDED {
+            return Err(RankError::TooManyExcluded {
+                found: query.exclude.len(),
+            });
+        }
         if query.limit == 0 || query.limit > MAX_LIMIT {
             return Err(RankError::Limit { found: query.limit });
         }
         let tables = self.tables();
+        let excluded = query.exclude.iter();
+        let mut excluded: Vec<u32> = excluded.filter_map(|id| tables.find(id.as_str())).collect();
+        sort::by(&mut excluded, Ord::cmp);
         let mut unknown: Vec<(usize, &ProductId)> = Vec::new();
         let mut given = None;
         if let Some(ids) = query.candidates {
@@ -612,13 +637,15 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         }
         let shopper = Shopper::fold(&tables, query.events, query.now);
         let kind = self.kind();
-        let is_new = |product| !query.new_only || shopper.of(product).is_none();
+        let is_allowed = |product| {
+            let is_new = !query.new_only || shopper.of(product).is_none();
+            is_new && excluded.binary_search(&product).is_err()
+        };
         let mut candidates = match &kind {
             Kind::Tables => {
                 workspace.affinity.fill(&tables, &shopper);
                 given.unwrap_or_else(|| {
-                    let Query { new_only, .. } = *query;
-                    recall::recall(&tables, &shopper, &workspace.affinity, RECALL, new_only)
+                    recall::recall(&tables, &shopper, &workspace.affinity, RECALL, is_allowed)
                 })
             }
             Kind::Trails(trails) => {
@@ -629,17 +656,18 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 logs.trail = Trail::of(&tables, query.events, query.now);
                 let steps = trails.query(&logs.trail);
                 let mut barred = trails.barred(steps);
+                barred.extend_from_slice(&excluded);
                 if query.new_only {
                     barred.extend(shopper.bought.iter().map(|bought| bought.product));
-                    sort::by(&mut barred, Ord::cmp);
                 }
+                sort::by(&mut barred, Ord::cmp);
                 logs.sums.fill(trails, logs.index.as_ref(), steps);
                 let found = logs.sums.candidates(trails, steps, &barred);
                 // As many whatever the limit, which only cuts the list.
                 let places = trails.most_candidates();
                 given.unwrap_or_else(|| {
                     let allowed = |product| barred.binary_search(&product).is_err();
-                    recall::followers(&tables, &shopper, &found, |_| true, allowed, places)
+                    recall::followers(&tables, &shopper, found, |_| true, allowed, places)
                 })
             }
             Kind::Basket(basket) => {
@@ -655,11 +683,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 let found = signals.candidates(basket, index, query.new_only);
                 let similar = |product| signals.speak_for(product);
                 given.unwrap_or_else(|| {
-                    recall::followers(&tables, &shopper, &found, similar, is_new, MAX_LIMIT)
+                    recall::followers(&tables, &shopper, found, similar, is_allowed, MAX_LIMIT)
                 })
             }
         };
-        candidates.retain(|candidate| is_new(candidate.product));
+        candidates.retain(|candidate| is_allowed(candidate.product));
         workspace.products.clear();
         workspace
             .products

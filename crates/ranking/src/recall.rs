@@ -62,21 +62,20 @@ pub const RECALL: usize = 200;
 /// In order of worth, until the list is full: the products of this session, what
 /// the shopper bought before (up to two fifths of the list), what is similar to
 /// the session (a quarter) and to the purchases (a fifth), and popular products
-/// for all the rest. With `new_only`, nothing that the shopper bought before.
+/// for all the rest; of each, only those that are `allowed`.
 #[must_use]
 pub fn recall(
     tables: &Tables<'_>,
     shopper: &Shopper,
     affinity: &Affinity,
     limit: usize,
-    new_only: bool,
+    allowed: impl Fn(u32) -> bool,
 ) -> Vec<Candidate> {
     // In order of worth; `merge` joins the repeats.
     let mut found: Vec<Candidate> = Vec::with_capacity(limit * 2);
     let mut distinct: Vec<u32> = Vec::with_capacity(limit);
     let mut take = |list: &mut dyn Iterator<Item = u32>, quota: usize, source: Sources| {
-        let allowed = |product: &u32| !new_only || shopper.of(*product).is_none();
-        for product in list.filter(allowed).take(quota) {
+        for product in list.filter(|product| allowed(*product)).take(quota) {
             match distinct.binary_search(&product) {
                 Ok(_) => {}
                 Err(_) if distinct.len() == limit => continue,
@@ -129,16 +128,18 @@ pub fn recall(
 }
 
 /// The candidates that a log gave, best first, as [`recall`] would give them:
-/// `similar` tells those that more than their popularity speaks for. Where they
-/// are fewer than the list's places, popular products join that are `allowed`.
+/// those that are `allowed`, of which `similar` tells those that more than their
+/// popularity speaks for. Where they are fewer than the list's places, popular
+/// products join that are allowed.
 pub(crate) fn followers(
     tables: &Tables<'_>,
     shopper: &Shopper,
-    found: &[u32],
+    mut found: Vec<u32>,
     similar: impl Fn(u32) -> bool,
     allowed: impl Fn(u32) -> bool,
     places: usize,
 ) -> Vec<Candidate> {
+    found.retain(|product| allowed(*product));
     let mut list: Vec<Candidate> = found
         .iter()
         .map(|&product| {

@@ -25,23 +25,29 @@ const STUMPS: [Stump; 4] = [
     (WHICH, 0.5, 0.0, 0.5),
 ];
 
-/// Each product leads to the next; customers buy pairs of them.
+/// Each product leads to the next; customers buy pairs of them. All have one
+/// price.
 fn model() -> Vec<u8> {
-    let orders: Vec<Order> = (0..PRODUCTS)
+    model_of(PRODUCTS)
+}
+
+fn model_of(products: u32) -> Vec<u8> {
+    let orders: Vec<Order> = (0..products)
         .map(|customer| Order {
             customer,
             age: 11.0 - customer as f32 / 2.0,
-            lines: [customer, (customer + 2) % PRODUCTS]
+            lines: [customer, (customer + 2) % products][..products.min(2) as usize]
+                .iter()
                 .map(|product| Line {
-                    product,
+                    product: *product,
                     pieces: 0.7,
                     price: 250.0,
                 })
-                .to_vec(),
+                .collect(),
         })
         .collect();
-    let ring: Leads = (0..PRODUCTS)
-        .map(|to| vec![((to + PRODUCTS - 1) % PRODUCTS, 0.5)])
+    let ring: Leads = (0..products)
+        .map(|to| vec![((to + products - 1) % products, 0.5)])
         .collect();
     let section = write(&Learnt {
         reading: Reading {
@@ -49,13 +55,14 @@ fn model() -> Vec<u8> {
             places: 4,
             candidates: 6,
         },
-        products: PRODUCTS as usize,
+        products: products as usize,
         orders: &orders,
         tables: [(); TABLES].map(|()| ring.clone()),
-        titles: &[Some("a cup of tea"); PRODUCTS as usize],
+        titles: &vec![Some("a cup of tea"); products as usize],
         customers_bytes: 10_000,
     });
-    common::model("basket", WIDTH as u32, &STUMPS, (SECTION, section), 1)
+    let log = (SECTION, section);
+    common::model(products, "basket", WIDTH as u32, &STUMPS, log, 1)
 }
 
 fn buy(days: i64, products: &[u32]) -> Event {
@@ -67,6 +74,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<
         now: Timestamp(NOW * 60_000),
         events,
         candidates,
+        exclude: &[],
         limit: 4,
         new_only: false,
         context: Context::default(),
@@ -168,6 +176,25 @@ fn nobody_gets_what_is_popular_and_who_has_everything_nothing_new() {
     assert_eq!(rank(&query(&events, None)).items.len(), 4);
     let many = vec![buy(3, &everything); MAX_EVENTS];
     assert_eq!(rank(&query(&many, None)).items.len(), 4);
+}
+
+#[test]
+fn one_product_is_a_list_unless_only_new_ones_are_asked() {
+    let ranker = Ranker::open(model_of(1)).unwrap();
+    let bought = [buy(2, &[0])];
+    for (events, new_only, expected) in [
+        (&[][..], false, &[0][..]),
+        (&[], true, &[0]),
+        (&bought, false, &[0]),
+        (&bought, true, &[]),
+    ] {
+        let query = Query {
+            new_only,
+            ..query(events, None)
+        };
+        let ranked = ranker.rank(&query, &mut Workspace::default()).unwrap();
+        assert_eq!(products(&ranked), expected);
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use shelfedge_engine::program::{Data, Kind, Mode, Op, Program, Rows, Unary};
 use shelfedge_features::fit::{Named, Sale, TableOptions, tables};
 use shelfedge_features::{Group, Meta, Source, Spec};
 use shelfedge_ranking::{
-    Context, Detail, MAX_CANDIDATES, OpenError, Query, RankError, Ranker, Sources, Workspace,
+    Context, Detail, MAX_CANDIDATES, MAX_EXCLUDED, OpenError, Query, RankError, Ranker, Sources,
+    Workspace,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -139,6 +140,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>, limit: us
         now: at("2011-11-10T12:00:00Z"),
         events,
         candidates,
+        exclude: &[],
         limit,
         context: Context::default(),
         new_only: false,
@@ -259,6 +261,17 @@ fn given_candidates_count_once_and_unknown_ones_are_named() {
 fn limits_are_errors_and_cut_nothing_silently() {
     let ranker = Ranker::open(model(1.0)).unwrap();
     let mut workspace = Workspace::default();
+    let excluded = vec![id("p01"); MAX_EXCLUDED + 1];
+    let query_without = |exclude| Query {
+        exclude,
+        ..query(&[], None, 10)
+    };
+    assert_eq!(
+        ranker.rank(&query_without(&excluded), &mut workspace),
+        Err(RankError::TooManyExcluded {
+            found: MAX_EXCLUDED + 1
+        })
+    );
     let many = vec![id("p01"); MAX_CANDIDATES + 1];
     assert_eq!(
         ranker.rank(&query(&[], Some(&many), 10), &mut workspace),

@@ -11,10 +11,10 @@ use shelfedge_features::trails::{Part, Reading, SECTION, Sum, Trails};
 use shelfedge_ranking::{Context, OpenError, Query, Ranked, Ranker, Sources, Workspace};
 
 /// A ring: after each product comes the next, `step` further.
-fn log(step: u32) -> Sequences {
+fn log(products: u32, step: u32) -> Sequences {
     let mut log = Sequences::default();
-    for start in 0..PRODUCTS {
-        let at = |n: u32| (start + n * step) % PRODUCTS;
+    for start in 0..products {
+        let at = |n: u32| (start + n * step) % products;
         log.push(&[at(0), at(1), at(2)]);
     }
     log
@@ -42,13 +42,18 @@ fn reading(repeats: bool) -> Reading {
 
 /// A forest of stumps: what came next most often, then what is newest.
 fn model(step: u32, repeats: bool) -> Vec<u8> {
+    model_of(PRODUCTS, step, repeats)
+}
+
+fn model_of(products: u32, step: u32, repeats: bool) -> Vec<u8> {
+    let log = log(products, step);
     let section = write(
         &reading(repeats),
-        &log(step),
-        PRODUCTS as usize,
+        &log,
+        products as usize,
         &Learnt::default(),
     );
-    let trails = Trails::open(&section, PRODUCTS as usize).unwrap();
+    let trails = Trails::open(&section, products as usize).unwrap();
     let (width, groups) = (trails.width() as u32, trails.groups());
     let age = groups.iter().position(|g| *g == Group::Age).unwrap() as u32;
     let stumps = [
@@ -56,7 +61,8 @@ fn model(step: u32, repeats: bool) -> Vec<u8> {
         (Sum::After as u32, 0.25, 0.0, 2.0),
         (age, 0.5, 0.25, 0.0),
     ];
-    common::model("trail", width, &stumps, (SECTION, section), step as u8)
+    let log = (SECTION, section);
+    common::model(products, "trail", width, &stumps, log, step as u8)
 }
 
 fn look(minute: i64, product: u32) -> Event {
@@ -68,6 +74,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<
         now: Timestamp(1_000 * 60_000),
         events,
         candidates,
+        exclude: &[],
         limit: 4,
         context: Context::default(),
         new_only: false,
@@ -183,6 +190,46 @@ fn a_shorter_list_is_the_beginning_of_a_longer_one() {
             }
         }
     }
+}
+
+#[test]
+fn one_product_is_a_list_unless_it_may_not_come_again() {
+    for (repeats, events, expected) in [
+        (true, &[look(900, 0)][..], &[0][..]),
+        (false, &[look(900, 0)], &[]),
+        (false, &[], &[0]),
+    ] {
+        let ranker = Ranker::open(model_of(1, 1, repeats)).unwrap();
+        let ranked = rank(&ranker, &mut Workspace::default(), events, None);
+        assert_eq!(products(&ranked), expected);
+    }
+}
+
+#[test]
+fn what_is_popular_takes_the_places_of_what_is_left_out() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    // The log leads from 2 to 0, 1, 3 and 4; who bought 3 has it.
+    let events = [
+        event(EventKind::Purchase, 100, &[3]),
+        look(900, 2),
+        event(EventKind::Purchase, 901, &[2]),
+    ];
+    let exclude = [id(4), id(77)];
+    let query = Query {
+        now: Timestamp(1_000 * 60_000),
+        events: &events,
+        candidates: None,
+        exclude: &exclude,
+        limit: 6,
+        context: Context::default(),
+        new_only: true,
+        explain: false,
+    };
+    let ranked = ranker.rank(&query, &mut Workspace::default()).unwrap();
+    let mut found = products(&ranked);
+    found.sort_unstable();
+    assert_eq!(found, [0, 1, 8, 9, 10, 11]);
+    assert_eq!(ranked.unknown, [], "what is unknown excludes nothing");
 }
 
 #[test]

@@ -359,7 +359,7 @@ impl Encoder<'_> {
             .collect();
         truth.sort_unstable();
         let mut candidates: Vec<u32> =
-            recall(&self.tables, &shopper, &self.affinity, CANDIDATES, false)
+            recall(&self.tables, &shopper, &self.affinity, CANDIDATES, |_| true)
                 .into_iter()
                 .map(|c| c.product)
                 .filter(|p| !shopper.session.contains(p))

@@ -176,6 +176,7 @@ pub fn predict(
             now: Timestamp(window.from),
             events: &events[events.len().saturating_sub(MAX_EVENTS)..],
             candidates: None,
+            exclude: &[],
             limit: shelfedge_ranking::MAX_LIMIT,
             new_only,
             context: Context::default(),

@@ -4,11 +4,11 @@
 use shelfedge_commerce::fault::{Fault, Faults, quote};
 use shelfedge_commerce::{
     EXPOSURE_VERSION, Event, Exposure, ExposureEntry, ExposureId, ListId, ProductId, SessionId,
-    ShopperId, Timestamp,
+    ShopperId, Timestamp, sort,
 };
 use shelfedge_ranking::{
-    Context, Device, MAX_CANDIDATES, MAX_EVENTS, MAX_LIMIT, Query, RankError, Ranked, Ranker,
-    Workspace,
+    Context, Device, MAX_CANDIDATES, MAX_EVENTS, MAX_EXCLUDED, MAX_LIMIT, Query, RankError, Ranked,
+    Ranker, Workspace, distinct,
 };
 
 use crate::codes;
@@ -58,6 +58,8 @@ pub struct Request {
     pub context: Context,
     /// What to rank; `None` lets recall find it.
     pub candidates: Option<Vec<ProductId>>,
+    /// What must not be in the list; [`parse`] sorts it and names each once.
+    pub exclude: Vec<ProductId>,
     /// What the shopper did, in any order.
     pub events: Vec<Event>,
     /// What keeps the list from showing the same over and over.
@@ -79,6 +81,7 @@ impl Default for Request {
             seed: None,
             context: Context::default(),
             candidates: None,
+            exclude: Vec::new(),
             events: Vec::new(),
             diversity: None,
             sponsored: None,
@@ -86,7 +89,7 @@ impl Default for Request {
     }
 }
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "now",
     "shopper",
     "session_id",
@@ -100,6 +103,7 @@ const FIELDS: [&str; 13] = [
     "events",
     "diversity",
     "sponsored",
+    "exclude",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -144,10 +148,16 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                     request.seed = seed.map(i64::unsigned_abs);
                 }
                 8 => request.context = context(decoder, path)?,
-                9 => request.candidates = candidates(decoder, path, limits)?,
+                9 => request.candidates = products(decoder, path, limits.candidates)?,
                 10 => request.events = events::list(decoder, path, limits)?,
                 11 => request.diversity = rerank::diversity(decoder, path)?,
-                _ => request.sponsored = rerank::sponsored(decoder, path)?,
+                12 => request.sponsored = rerank::sponsored(decoder, path)?,
+                _ => {
+                    let exclude = products(decoder, path, MAX_EXCLUDED)?;
+                    request.exclude = exclude.unwrap_or_default();
+                    sort::by(&mut request.exclude, Ord::cmp);
+                    request.exclude.dedup();
+                }
             }
             Ok(())
         },
@@ -186,17 +196,17 @@ fn context(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Context, Malfor
 }
 
 /// `None` when the field is null, which is the same as leaving it out.
-fn candidates(
+fn products(
     decoder: &mut Decoder<'_>,
     path: &Path<'_>,
-    limits: &Limits,
+    most: usize,
 ) -> Result<Option<Vec<ProductId>>, Malformed> {
-    let mut candidates = Vec::new();
-    let is_list = decoder.array(path, limits.candidates, &mut |decoder, _, path| {
-        candidates.extend(decoder.parsed(path, ProductId::new)?);
+    let mut products = Vec::new();
+    let is_list = decoder.array(path, most, &mut |decoder, _, path| {
+        products.extend(decoder.parsed(path, ProductId::new)?);
         Ok(())
     })?;
-    Ok(is_list.then_some(candidates))
+    Ok(is_list.then_some(products))
 }
 
 /// The request as JSON in a fixed form: [`parse`] gives back an equal request.
@@ -236,10 +246,15 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     json.key("utc_offset_minutes");
     json.signed(request.context.utc_offset_minutes.into());
     json.close(b'}');
-    if let Some(candidates) = &request.candidates {
-        json.key("candidates");
+    let excluded = (!request.exclude.is_empty()).then_some(&request.exclude);
+    for (name, products) in [
+        ("candidates", request.candidates.as_ref()),
+        ("exclude", excluded),
+    ] {
+        let Some(products) = products else { continue };
+        json.key(name);
         json.open(b'[');
-        for product in candidates {
+        for product in products {
             json.string(product.as_str());
         }
         json.close(b']');
@@ -272,6 +287,7 @@ impl Request {
             now,
             events: &self.events,
             candidates: self.candidates.as_deref(),
+            exclude: &self.exclude,
             limit: self.limit as usize,
             new_only: self.new_only,
             context: self.context,
@@ -281,7 +297,7 @@ impl Request {
 
     /// The id of the exposure that this request leads to with this model: the
     /// same for the same request, however it was spelled, wherever it is
-    /// answered.
+    /// answered, in whatever order and how often its events are told.
     pub fn exposure_id(&self, model_digest: &str) -> String {
         let mut hash = Hash128::new();
         hash.word(VERSION.into());
@@ -295,7 +311,8 @@ impl Request {
             u64::from(self.explain)
                 | u64::from(self.new_only) << 1
                 | u64::from(self.diversity.is_some()) << 2
-                | u64::from(self.sponsored.is_some()) << 3,
+                | u64::from(self.sponsored.is_some()) << 3
+                | (self.exclude.len() as u64) << 8,
         );
         hash.word(self.seed.unwrap_or(u64::MAX));
         hash.text(device_name(self.context.device));
@@ -309,8 +326,9 @@ impl Request {
                 }
             }
         }
-        hash.word(self.events.len() as u64);
-        for event in &self.events {
+        let events = distinct(&self.events);
+        hash.word(events.len() as u64);
+        for event in events {
             hash.optional(event.id.as_ref().map(|id| id.as_str()));
             hash.word(event.time.millis() as u64);
             hash.text(event.kind.name());
@@ -326,6 +344,9 @@ impl Request {
             }
         }
         rerank::hash(&mut hash, self);
+        for product in &self.exclude {
+            hash.text(product.as_str());
+        }
         hex(&hash.finish())
     }
 
@@ -369,6 +390,7 @@ pub(crate) fn refused(error: RankError) -> Problem {
     };
     match error {
         RankError::TooManyCandidates { found } => too_many("candidates", found, MAX_CANDIDATES),
+        RankError::TooManyExcluded { found } => too_many("exclude", found, MAX_EXCLUDED),
         RankError::TooManyEvents { found } => too_many("events", found, MAX_EVENTS),
         RankError::Limit { found } => {
             let cause = format!("{found} isn't a whole number from 1 to {MAX_LIMIT}");

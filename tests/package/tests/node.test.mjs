@@ -98,7 +98,7 @@ test("a model given by its bytes, its addresses, and a module compiled before", 
   assert.equal(JSON.parse(answers[0]).items.length, 5);
 });
 
-test("newOnly leaves out what was bought", () => {
+test("newOnly leaves out what was bought, and exclude what it names", () => {
   const lists = run(
     `import { load } from "shelfedge";
      const shop = await load({ model: process.argv[2] });
@@ -106,16 +106,17 @@ test("newOnly leaves out what was bought", () => {
      const candidates = (await shop.products()).slice(0, 2).map((product) => product.item_id);
      await shop.observe({ name: "purchase", time: "2011-12-01T10:00:00Z", params: { items: [{ item_id: candidates[0] }] } });
      const lists = [candidates];
-     for (const newOnly of [false, true]) {
-       const { items } = await shop.rank({ now, newOnly, candidates });
+     for (const left of [{}, { newOnly: true }, { exclude: [candidates[1], "gone"] }]) {
+       const { items } = await shop.rank({ now, candidates, ...left });
        lists.push(items.map((item) => item.item_id));
      }
      console.log(JSON.stringify(lists));`,
     bundle,
   );
-  const [[bought, other], all, fresh] = lists;
+  const [[bought, other], all, fresh, without] = lists;
   assert.deepEqual(all.sort(), [bought, other].sort());
   assert.deepEqual(fresh, [other]);
+  assert.deepEqual(without, [bought]);
 });
 
 test("a cap on a category holds in the full engine; the default one says that it can't", () => {

@@ -70,6 +70,8 @@ export interface LoadOptions {
 export interface RankOptions {
   /** Product ids, or indices into `products()`, at most 2,000. Without it the model recalls candidates itself. */
   readonly candidates?: readonly string[] | Uint32Array;
+  /** Product ids that must not be in the list, such as what is sold out; at most 5,000. Ids that the model doesn't know exclude nothing. */
+  readonly exclude?: readonly string[];
   /** How many to return: 1 to 200, 12 when missing. */
   readonly limit?: number;
   /** Leave out what the shopper bought before. */
@@ -290,7 +292,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored } = fields(options);
+      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -312,6 +314,7 @@ export class Shop {
         seed,
         context: { utc_offset_minutes: offset(moment), ...context },
         candidates: indices ? undefined : candidates,
+        exclude,
         diversity,
         sponsored,
       });

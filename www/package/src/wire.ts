@@ -75,6 +75,8 @@ export interface RankRequest {
   } | null;
   /** What the shopper did, in any order. */
   events?: WireEvent[] | null;
+  /** What must not be in the list, such as products that are sold out. Ids that the model doesn't know exclude nothing. */
+  exclude?: string[] | null;
   /** Whether to give reasons. */
   explain?: boolean | null;
   /** Length of the list, at most; 12 when missing. */

@@ -19,9 +19,10 @@ pub(crate) fn id(product: u32) -> ProductId {
 /// above.
 pub(crate) type Stump = (u32, f32, f32, f32);
 
-/// A model of stumps over rows of `width` numbers, with a section for its log;
+/// A model of so many products: stumps over rows of `width` numbers, with a section for its log;
 /// what is newest is popular.
 pub(crate) fn model(
+    products: u32,
     port: &str,
     width: u32,
     stumps: &[Stump],
@@ -61,7 +62,7 @@ pub(crate) fn model(
     let forest = program.forest(forest);
     let score = program.push(Op::Trees { x, forest }).unwrap();
     program.output("score", score);
-    let rows: Vec<ProductRow> = (0..PRODUCTS)
+    let rows: Vec<ProductRow> = (0..products)
         .map(|product| ProductRow {
             id: id(product).as_str().to_owned(),
             title: String::new(),
@@ -69,7 +70,7 @@ pub(crate) fn model(
             similar: Vec::new(),
         })
         .collect();
-    let written = tables::write(&rows, 0, &(0..PRODUCTS).rev().collect::<Vec<_>>());
+    let written = tables::write(&rows, 0, &(0..products).rev().collect::<Vec<_>>());
     let meta = Meta {
         spec: [1; 32],
         onnx: [2; 32],

@@ -842,6 +842,7 @@ mod tests {
                     now: Timestamp(as_of),
                     events: &history.before(case.customer, as_of),
                     candidates: Some(&given),
+                    exclude: &[],
                     limit: 1,
                     new_only: new,
                     context: shelfedge_ranking::Context::default(),

@@ -49,7 +49,7 @@ const SESSION_LEAVES: usize = 31;
 /// Products of the popular list.
 const POPULAR: usize = 200;
 /// Of how many questions one is also asked without its beginning.
-const UNKNOWN: usize = 20;
+const UNKNOWN: usize = 100;
 /// Lists that are encoded between two looks at the clock.
 const CHUNK: usize = 2_048;
 /// The time between two events of a made-up request.
@@ -587,6 +587,7 @@ pub fn predict<'q>(
             now: Timestamp((newest.len() as i64 + 1) * SECOND),
             events: &events,
             candidates: None,
+            exclude: &[],
             limit: places,
             new_only: false,
             context: Context::default(),

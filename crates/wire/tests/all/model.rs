@@ -26,7 +26,7 @@ const WEIGHTS: [(Source, f32); 5] = [
 ];
 
 /// Id, title, pence, buyers in 30 days, and the most similar product.
-const PRODUCTS: [(&str, &str, u32, u32, u32); 6] = [
+pub(crate) const PRODUCTS: [(&str, &str, u32, u32, u32); 6] = [
     ("20725", "LUNCH BAG RED RETROSPOT", 165, 132, 1),
     ("20727", "LUNCH BAG BLACK SKULL", 165, 90, 0),
     ("22423", "REGENCY CAKESTAND 3 TIER", 1_275, 60, 4),
@@ -68,6 +68,11 @@ pub(crate) fn bytes() -> Vec<u8> {
 
 /// The compiled model with some section of attributes, or none.
 pub(crate) fn with_attributes(attributes: Option<Vec<u8>>) -> Vec<u8> {
+    of(&PRODUCTS, attributes)
+}
+
+/// The compiled model of some products, in the form of [`PRODUCTS`].
+pub(crate) fn of(products: &[(&str, &str, u32, u32, u32)], attributes: Option<Vec<u8>>) -> Vec<u8> {
     let numeric = |(source, _): (Source, f32)| Numeric {
         source,
         mean: 0.0,
@@ -84,9 +89,9 @@ pub(crate) fn with_attributes(attributes: Option<Vec<u8>>) -> Vec<u8> {
         session_products: 1,
         product_slots: 1,
     };
-    let rows: Vec<ProductRow> = PRODUCTS
-        .into_iter()
-        .map(|(id, title, price, buyers, similar)| ProductRow {
+    let rows: Vec<ProductRow> = products
+        .iter()
+        .map(|&(id, title, price, buyers, similar)| ProductRow {
             id: id.to_owned(),
             title: title.to_owned(),
             stats: Stats {

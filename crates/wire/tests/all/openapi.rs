@@ -8,7 +8,7 @@ use expect_test::expect_file;
 use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
 use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
-use shelfedge_ranking::{Group, MAX_BIDS, MAX_LIMIT, MAX_PLACES, Workspace};
+use shelfedge_ranking::{Group, MAX_BIDS, MAX_EXCLUDED, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
 use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
 
@@ -247,6 +247,9 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "candidates": {"type": ["array", "null"], "maxItems": limits.candidates,
                         "items": text(64, "A product."),
                         "description": "What to rank; the service finds candidates when missing."},
+                    "exclude": {"type": ["array", "null"], "maxItems": MAX_EXCLUDED,
+                        "items": text(64, "A product."),
+                        "description": "What must not be in the list, such as products that are sold out. Ids that the model doesn't know exclude nothing."},
                     "events": {"type": ["array", "null"], "maxItems": limits.events,
                         "items": reference("Event"), "description": "What the shopper did, in any order."},
                     "diversity": optional(diversity()),
@@ -789,6 +792,7 @@ fn real_bodies_fit_their_schemas() {
         ("RankRequest", REQUEST.as_bytes().to_vec()),
         ("RankRequest", rank::write_request(&request)),
         ("RankRequest", b"{}".to_vec()),
+        ("RankRequest", br#"{"exclude":["20725"]}"#.to_vec()),
         ("RankResponse", answer),
         ("RankResponse", plain),
         ("CloudEvent", CLOUDEVENT.as_bytes().to_vec()),
@@ -843,6 +847,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"limit\": 3", "\"limit\": 2.5"),
         ("\"explain\": true", "\"explain\": 1"),
         ("\"seed\": 7", "\"seed\": -7"),
+        ("\"seed\": 7", "\"exclude\": [\"\"]"),
         ("\"mobile\"", "\"fridge\""),
         ("\"utc_offset_minutes\": 0", "\"utc_offset_minutes\": 2000"),
         ("\"c17850\"", "\"\""),

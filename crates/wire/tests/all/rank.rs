@@ -379,12 +379,13 @@ fn a_request_is_written_and_read_back() {
         answer(std::str::from_utf8(&written).expect("UTF-8")),
         answer(REQUEST)
     );
-    let new_only = rank::Request {
+    let fewer = rank::Request {
         new_only: true,
+        exclude: vec!["20725".parse().expect("an id")],
         ..request
     };
-    let written = rank::write_request(&new_only);
-    assert_eq!(rank::parse(&written, &Limits::default()), Ok(new_only));
+    let written = rank::write_request(&fewer);
+    assert_eq!(rank::parse(&written, &Limits::default()), Ok(fewer));
     let smallest = rank::Request::default();
     let written = rank::write_request(&smallest);
     assert_eq!(rank::parse(&written, &Limits::default()), Ok(smallest));
