@@ -1,6 +1,7 @@
 //! What crosses the boundary, seen from outside.
 
 mod events;
+mod explore;
 mod manifest;
 mod model;
 mod mutations;
