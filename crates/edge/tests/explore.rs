@@ -24,8 +24,8 @@ const LISTS: i64 = 3_000;
 const LIMIT: usize = 6;
 /// From 1, and how much of what stands there is looked at.
 const PLACES: [(usize, f64); 2] = [(2, 1.0), (5, 0.7)];
-/// How often the products are chosen that the list would not show, by their scores.
-/// The best is neither the first nor the last.
+/// How often the products are chosen that the list would not show; a seed deals them
+/// to these products.
 const RATES: [f64; 12] = [
     0.06, 0.1, 0.05, 0.08, 0.02, 0.12, 0.25, 0.04, 0.07, 0.03, 0.09, 0.01,
 ];
@@ -54,7 +54,10 @@ struct Run {
 /// Products that the model knows, best-scored first.
 fn products(shop: &mut Shop) -> Vec<String> {
     let count = LIMIT - PLACES.len() + RATES.len();
-    let answer = shop.post("/v1/rank", &json!({"limit": count}).to_string());
+    let answer = shop.post(
+        "/v1/rank",
+        &json!({"limit": count, "now": Timestamp(NOW_MS).to_string()}).to_string(),
+    );
     let answer = json(&answer);
     let ids = answer["items"].as_array().unwrap().iter();
     ids.map(|it| it["item_id"].as_str().unwrap().to_owned())
@@ -62,11 +65,16 @@ fn products(shop: &mut Shop) -> Vec<String> {
 }
 
 impl World {
-    fn new(products: &[String], explore: Value) -> Self {
+    fn new(products: &[String], explore: Value, seed: u64) -> Self {
+        let mut rates = RATES.to_vec();
+        let mut rng = Rng::new(seed, 0xDEA1);
+        for at in (1..rates.len()).rev() {
+            rates.swap(at, rng.below(at + 1));
+        }
         Self {
             explore,
             products: products.to_vec(),
-            rates: RATES.to_vec(),
+            rates,
         }
     }
 
@@ -89,12 +97,20 @@ impl World {
 
     fn ask(&self, shop: &mut Shop, shopper: &str) -> Vec<u8> {
         let request = json!({
+            // The model's order is that of this time, however late it gets.
+            "now": Timestamp(NOW_MS).to_string(),
             "shopper": shopper, "list_id": "home", "limit": LIMIT,
             "candidates": self.products, "explore": self.explore,
         });
         let response = shop.post("/v1/rank", &request.to_string());
         assert_eq!(response.status, 200, "{}", show(&response));
         response.body.into_owned()
+    }
+
+    /// What products at the places earn that are drawn evenly.
+    fn even(&self) -> f64 {
+        let mean = self.rates.iter().sum::<f64>() / self.rates.len() as f64;
+        PLACES.iter().map(|(_, seen)| seen * mean).sum()
     }
 
     /// Shoppers who come one after another, see a list, and choose or don't.
@@ -221,7 +237,7 @@ fn thompson(share: f64) -> Value {
 /// belief of those that were never shown, and told of every choice at once.
 fn greedy(world: &World, seed: u64) -> f64 {
     let mut rng = Rng::new(seed, 0x6EED);
-    let mut counts = vec![(1.0, 20.0); world.rates.len()];
+    let mut counts = vec![(1.0_f64, 20.0); world.rates.len()];
     let mut regret = 0.0;
     for _ in 0..LISTS {
         let mut order: Vec<usize> = (0..counts.len()).collect();
@@ -244,32 +260,35 @@ fn it_finds_what_shoppers_choose_and_loses_less_than_chance_and_greed() {
         return;
     };
     let products = products(&mut shop);
-    let world = World::new(&products, thompson(0.1));
     let seeds = 1..=3;
+    let world = |seed| World::new(&products, thompson(0.1), seed);
+    let runs: Vec<(World, Run)> = seeds
+        .map(|seed| (world(seed), world(seed).run(seed, LISTS)))
+        .collect();
     let mean =
-        |of: &dyn Fn(u64) -> f64| seeds.clone().map(of).sum::<f64>() / seeds.clone().count() as f64;
-    let runs: Vec<Run> = seeds.clone().map(|seed| world.run(seed, LISTS)).collect();
-    let own = mean(&|seed| runs[seed as usize - 1].regret);
-    let late = mean(&|seed| runs[seed as usize - 1].late);
+        |of: fn(&Run) -> f64| runs.iter().map(|(_, run)| of(run)).sum::<f64>() / runs.len() as f64;
+    let (own, late) = (mean(|run| run.regret), mean(|run| run.late));
     // Evenly from the pool: its loss is known without a run.
-    let even: f64 = world.rates.iter().sum::<f64>() / world.rates.len() as f64;
-    let seen: f64 = PLACES.iter().map(|it| it.1).sum();
-    let chance = LISTS as f64 * (world.best() - seen * even);
-    let uniform = World::new(&products, thompson(1.0)).run(1, 300).regret * LISTS as f64 / 300.0;
+    let chance = LISTS as f64 * (world(1).best() - world(1).even());
+    let uniform = World::new(&products, thompson(1.0), 1).run(1, 300).regret;
+    let uniform = uniform * LISTS as f64 / 300.0;
     assert!((uniform / chance - 1.0).abs() < 0.1, "{uniform} {chance}");
-    let greed = mean(&|seed| greedy(&world, seed));
+    // Its loss varies much from seed to seed, so here are many.
+    let greed = (1..=200)
+        .map(|seed| greedy(&world(seed), seed))
+        .sum::<f64>()
+        / 200.0;
     println!("regret {own:.0}, late {late:.0}, chance {chance:.0}, greed {greed:.0}");
-    assert!(own < 0.6 * chance, "{own} {chance}");
-    assert!(own < greed, "{own} {greed}");
-    // What is lost later is mostly the tenth that is filled evenly.
+    assert!(own < 0.3 * chance, "{own} {chance}");
+    assert!(own < 0.9 * greed, "{own} {greed}");
+    // What is lost later is mostly by the tenth that is filled evenly.
     assert!(late < 0.25 * chance / 3.0, "{late} {chance}");
-    for run in &runs {
-        judged(&world, run);
+    for (world, run) in &runs {
+        judged(world, run);
         let learner = Learner::from_bytes(&run.stored).unwrap();
-        let tried = |product: &String| learner.state().of(product).tried;
-        let pool = &products[LIMIT - PLACES.len()..];
-        let most = pool.iter().max_by_key(|it| tried(it)).unwrap();
-        assert_eq!(most, &pool[6], "the best was tried most");
+        let pool = products[LIMIT - PLACES.len()..].iter();
+        let most = pool.max_by_key(|it| learner.state().of(it).tried).unwrap();
+        assert_eq!(world.rate(most), 0.25, "the best was tried most");
         assert!(run.stored.len() <= MAX_LEARNER_BYTES);
     }
 }
@@ -326,12 +345,10 @@ fn linucb_learns_what_standing_says() {
     let rates = (0..RATES.len()).map(|at| 0.02 + 0.02 * at as f64).collect();
     let world = World {
         rates,
-        ..World::new(&products, explore)
+        ..World::new(&products, explore, 1)
     };
     let run = world.run(1, 1_000);
-    let even: f64 = world.rates.iter().sum::<f64>() / world.rates.len() as f64;
-    let seen: f64 = PLACES.iter().map(|it| it.1).sum();
-    let chance = 1_000.0 * (world.best() - seen * even);
+    let chance = 1_000.0 * (world.best() - world.even());
     println!(
         "regret {:.0}, late {:.0}, chance {chance:.0}",
         run.regret, run.late
@@ -345,7 +362,7 @@ fn the_same_shoppers_have_the_same_bytes() {
     let Some(mut shop) = Shop::with_model() else {
         return;
     };
-    let world = World::new(&products(&mut shop), thompson(0.1));
+    let world = World::new(&products(&mut shop), thompson(0.1), 1);
     let run = world.run(4, 150);
     assert_eq!(world.run(4, 150), run);
     assert_ne!(world.run(5, 150).answers, run.answers);
@@ -367,7 +384,7 @@ fn the_same_shoppers_have_the_same_bytes() {
 
 /// A shop with a list, what a page sends of it, and the list.
 fn seen(shop: &mut Shop) -> (World, Value, Value) {
-    let world = World::new(&products(shop), thompson(0.1));
+    let world = World::new(&products(shop), thompson(0.1), 1);
     let answer: Value = serde_json::from_slice(&world.ask(shop, "ann")).unwrap();
     let time = Timestamp(NOW_MS);
     let batch = json!([
@@ -467,7 +484,7 @@ fn a_list_is_shown_whatever_is_known() {
     assert_eq!(response.status, 202, "{}", show(&response));
     let timing = response.header("server-timing").unwrap();
     assert!(
-        timing.contains("explore;dur=0.125;desc=\"unavailable\""),
+        timing.contains("explore;dur=0.250;desc=\"unavailable\""),
         "{timing}"
     );
     shop.store.broken = true;

@@ -70,7 +70,7 @@ fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "index": optional(whole(0, u32::MAX.into(), "Where it stood in its list, from 0.")),
                     "currency": reference("Currency"),
                     "item_list_id": optional(text(64, "The list, when the event names none.")),
-                    "tried": optional(tried("In view_item_list: what the ranking's item has here, as it came; exploration learns from it.")),
+                    "tried": optional(tried(&["fit", "price"], "In view_item_list: what the ranking's item has here, as it came; exploration learns from it.")),
                 },
             }),
         ),
@@ -241,13 +241,13 @@ fn explore() -> Value {
 }
 
 /// What chance put there, on an item of the response and of an event.
-fn tried(about: &str) -> Value {
+fn tried(required: &[&str], about: &str) -> Value {
     let standing =
         |about: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "description": about});
     json!({
         "type": "object",
         "description": about,
-        "required": ["fit", "price"],
+        "required": required,
         "properties": {
             "arm": {"type": "string", "description": "The policy that chose it."},
             "fit": standing("The share of the other candidates that come after it by score."),
@@ -322,7 +322,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "sources": {"type": "array", "items": {"type": "string", "enum": ["bought_again", "similar", "popular", "given"]}},
                     "reasons": {"type": "array", "items": reference("Reason"), "description": "The largest contribution first; when explain was asked."},
                     "sponsored": sale(),
-                    "tried": tried("Chance put it there. Send it with the item of view_item_list, as params.items[].tried."),
+                    "tried": tried(&["arm", "fit", "price"], "Chance put it there. Send it with the item of view_item_list, as params.items[].tried."),
                 },
             }),
         ),
