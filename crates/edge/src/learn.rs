@@ -32,12 +32,11 @@ pub fn is_learner(shopper: &ShopperId, percent: u32) -> bool {
     bucket("explore", shopper.as_str()) < percent * 100
 }
 
-/// The number that an exposure's id is; none for an id that no ranking had.
+/// The number that an exposure's id is; none for an id that no ranking has.
 fn number(exposure: &ExposureId) -> Option<u128> {
-    let is_ours = exposure.as_str().len() == 32;
-    u128::from_str_radix(exposure.as_str(), 16)
-        .ok()
-        .filter(|_| is_ours)
+    let id = exposure.as_str();
+    let is_ours = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u128::from_str_radix(id, 16).ok().filter(|_| is_ours)
 }
 
 /// What events teach, by list, of this many shoppers in a hundred.

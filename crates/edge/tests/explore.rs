@@ -454,7 +454,7 @@ fn overload_stops_the_learning_and_nothing_else() {
     let mut shop = Shop::new();
     let text = batch.to_string().replace("\"item_list_id\":\"home\",", "");
     let id = batch[0]["data"]["params"]["exposure_id"].as_str().unwrap();
-    let text = text.replace(id, "+00000000000000000000000000000000");
+    let text = text.replace(id, "+0000000000000000000000000000000");
     assert_eq!(shop.post("/v1/events", &text).status, 202);
     assert_eq!((shop.store.reads, shop.store.writes), (1, 1));
     let mut shop = Shop::new().set("explore_learners", "101");
