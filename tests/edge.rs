@@ -185,6 +185,7 @@ fn it_says_what_it_is() {
         "/v1/rank",
         "/v1/events",
         "/v1/profiles/{shopper}",
+        "/v1/explore/{list}",
         "/v1/models",
         "/healthz",
     ] {

@@ -43,6 +43,10 @@ static LABEL_MISSING: FaultCode = FaultCode {
     id: "label_missing",
     action: "Call rank, whose items carry their labels.",
 };
+static PROPENSITY_MISSING: FaultCode = FaultCode {
+    id: "propensity_missing",
+    action: "Call rank, whose items carry their propensities.",
+};
 
 /// One raw input in the engine's memory.
 pub(crate) enum Raw {
@@ -161,6 +165,11 @@ impl Session {
             if request.sponsored.is_some() {
                 let cause = "a bulk ranking has no room for the labels of sponsored products";
                 let fault = Fault::new(&LABEL_MISSING, "sponsored", cause);
+                return Err(Faults::from(fault).into());
+            }
+            if request.explore.is_some() {
+                let cause = "a bulk ranking has no room for propensities";
+                let fault = Fault::new(&PROPENSITY_MISSING, "explore", cause);
                 return Err(Faults::from(fault).into());
             }
             let ranked = rank::rank(&session.ranker, request, &mut session.workspace)?;
@@ -441,19 +450,31 @@ mod tests {
     }
 
     #[test]
-    fn sponsored_products_are_never_without_their_labels() {
+    fn a_bulk_ranking_refuses_what_it_has_no_room_for() {
         let Some(mut session) = session() else { return };
-        let asked = br#"{"now":"2011-12-10T10:00:00Z","sponsored":{"currency":"GBP","places":[2],"bids":[]}}"#;
-        let problem = session.rank_bulk(asked, None).expect_err("a problem");
-        // Without the feature `full` the request itself is refused, unless another
-        // crate of the same build needs re-ranking.
-        let found = codes(&problem);
-        let expected = ["label_missing", "rerank_unavailable"];
-        assert!(
-            found.len() == 1 && expected.contains(&found[0]),
-            "{problem}"
-        );
-        assert!(!cfg!(feature = "full") || found == ["label_missing"]);
+        for (asked, code) in [
+            (
+                r#""sponsored":{"currency":"GBP","places":[2],"bids":[]}"#,
+                "label_missing",
+            ),
+            (
+                r#""explore":{"policy":"thompson","places":[2]}"#,
+                "propensity_missing",
+            ),
+        ] {
+            let asked = format!(r#"{{"now":"2011-12-10T10:00:00Z",{asked}}}"#);
+            let problem = session
+                .rank_bulk(asked.as_bytes(), None)
+                .expect_err("a problem");
+            // Without the feature `full` the request itself is refused, unless another
+            // crate of the same build needs what it asks for.
+            let found = codes(&problem);
+            assert!(
+                found.len() == 1 && [code, "rerank_unavailable"].contains(&found[0]),
+                "{problem}"
+            );
+            assert!(!cfg!(feature = "full") || found == [code]);
+        }
     }
 
     #[test]

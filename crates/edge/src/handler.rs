@@ -6,18 +6,20 @@
 
 use crate::access::{Origin, is_authorized, origin, traceparent};
 use crate::http::{Body, BodyError, Head, Response, percent_decoded, read_body};
+use crate::learn;
 use crate::model::EmbeddedModel;
 use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
 use crate::settings::{self, BadVariable, Variables};
 use shelfedge_commerce::codes::TIME_OUT_OF_RANGE;
 use shelfedge_commerce::event::Event;
-use shelfedge_commerce::fault::{Fault, Faults};
-use shelfedge_commerce::id::ShopperId;
+use shelfedge_commerce::fault::{Fault, Faults, Invalid};
+use shelfedge_commerce::id::{ListId, ShopperId};
 use shelfedge_commerce::time::Timestamp;
+use shelfedge_ranking::explore::{Learner, Lesson};
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
 use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem, Progress};
 use shelfedge_wire::stored::StoredEvent;
-use shelfedge_wire::{Limits, codes, events, models, rank};
+use shelfedge_wire::{Limits, codes, events, explore, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -82,6 +84,8 @@ enum Route<'p> {
     Events,
     /// A shopper's stored profile, by the path's last part as it came.
     Profile(&'p str),
+    /// What is known of a list that explores, by the path's last part as it came.
+    Explore(&'p str),
     Models,
     Health,
     OpenApi,
@@ -95,10 +99,14 @@ impl<'p> Route<'p> {
             "/v1/models" => Some(Route::Models),
             "/healthz" => Some(Route::Health),
             "/openapi.json" => Some(Route::OpenApi),
-            _ => path
-                .strip_prefix("/v1/profiles/")
-                .filter(|shopper| !shopper.is_empty() && !shopper.contains('/'))
-                .map(Route::Profile),
+            _ => {
+                let of = |prefix| {
+                    let part: Option<&'p str> = path.strip_prefix(prefix);
+                    part.filter(|part| !part.is_empty() && !part.contains('/'))
+                };
+                let profile = of("/v1/profiles/").map(Route::Profile);
+                profile.or_else(|| of("/v1/explore/").map(Route::Explore))
+            }
         }
     }
 
@@ -106,7 +114,7 @@ impl<'p> Route<'p> {
     fn methods(self) -> &'static [&'static str] {
         match self {
             Route::Rank | Route::Events => &["POST"],
-            Route::Profile(_) => &["GET", "HEAD", "DELETE"],
+            Route::Profile(_) | Route::Explore(_) => &["GET", "HEAD", "DELETE"],
             Route::Models | Route::Health | Route::OpenApi => &["GET", "HEAD"],
         }
     }
@@ -122,18 +130,18 @@ impl<'p> Route<'p> {
     /// component is there and what it can do.
     fn needs_token(self) -> bool {
         match self {
-            Route::Rank | Route::Events | Route::Profile(_) | Route::Models => true,
+            Route::Rank | Route::Events | Route::Models => true,
+            Route::Profile(_) | Route::Explore(_) => true,
             Route::Health | Route::OpenApi => false,
         }
     }
 }
 
-/// How long the phases took, and whether one of them had to do without the
-/// store.
+/// How long the phases took, and which of them had to do without the store.
 #[derive(Debug, Default)]
 struct Phases {
     done: Vec<(&'static str, u64)>,
-    profile_missing: bool,
+    without_store: Vec<&'static str>,
 }
 
 impl Phases {
@@ -149,7 +157,7 @@ impl Phases {
             }
             // Milliseconds with three decimals, without going through a float.
             let _ = write!(text, "{name};dur={}.{:03}", us / 1_000, us % 1_000);
-            if *name == "store" && self.profile_missing {
+            if self.without_store.contains(name) {
                 text.push_str(";desc=\"unavailable\"");
             }
         }
@@ -220,13 +228,17 @@ fn store_failed_at(fault: &StoreFault, progress: Progress) -> Refusal {
     })
 }
 
-/// The shopper that a path names.
-fn shopper_in_path(part: &str) -> Result<ShopperId, Refusal> {
+/// The id that a path names, such as a shopper's.
+fn id_in_path<T>(
+    part: &str,
+    name: &'static str,
+    id: impl FnOnce(String) -> Result<T, Invalid>,
+) -> Result<T, Refusal> {
     let fault = match percent_decoded(part) {
-        Err(cause) => Fault::new(&codes::PATH_MALFORMED, "shopper", cause),
-        Ok(text) => match ShopperId::new(text) {
-            Ok(shopper) => return Ok(shopper),
-            Err(invalid) => invalid.at("shopper"),
+        Err(cause) => Fault::new(&codes::PATH_MALFORMED, name, cause),
+        Ok(text) => match id(text) {
+            Ok(id) => return Ok(id),
+            Err(invalid) => invalid.at(name),
         },
     };
     Err(Problem::from(Faults::from(fault)).into())
@@ -329,10 +341,20 @@ impl Edge<'_> {
         match route {
             Route::Rank => self.rank(head, body, profiles, phases),
             Route::Events => self.events(head, body, profiles, phases),
-            Route::Profile(shopper) if head.method == "DELETE" => {
-                self.erase(shopper, profiles, phases)
+            Route::Profile(part) => {
+                let shopper = id_in_path(part, "shopper", ShopperId::new)?;
+                match head.method.as_str() {
+                    "DELETE" => self.erase(&key(&shopper), profiles, phases),
+                    _ => self.show(&shopper, profiles, phases),
+                }
             }
-            Route::Profile(shopper) => self.show(shopper, profiles, phases),
+            Route::Explore(part) => {
+                let list = id_in_path(part, "list", ListId::new)?;
+                match head.method.as_str() {
+                    "DELETE" => self.erase(&learn::key(list.as_str()), profiles, phases),
+                    _ => self.known(&list, profiles, phases),
+                }
+            }
             Route::Models => self.models(),
             Route::Health => self.health(),
             Route::OpenApi => Ok(
@@ -432,9 +454,23 @@ impl Edge<'_> {
             // the answer's headers tell that they are missing.
             match load(profiles, &shopper) {
                 Ok(stored) => add_stored(&mut request.events, stored.into_events()),
-                Err(_) => phases.profile_missing = true,
+                Err(_) => phases.without_store.push("store"),
             }
             phases.add("store", self.clock.elapsed_us() - parsed);
+        }
+        let list = learn::key(request.list_id());
+        if let Some(explore) = request.explore.as_mut().filter(|it| it.state.is_none()) {
+            self.in_time(deadline, "reading what is known of the list")?;
+            let begun = self.clock.elapsed_us();
+            // Without what is known, or where it can't be read, all is unknown.
+            match profiles.get(&list) {
+                Ok(value) => {
+                    let state = value.map(|bytes| Learner::read_state(&bytes));
+                    explore.state = state.and_then(Result::ok);
+                }
+                Err(_) => phases.without_store.push("explore"),
+            }
+            phases.add("explore", self.clock.elapsed_us() - begun);
         }
 
         self.in_time(deadline, "ranking")?;
@@ -474,10 +510,19 @@ impl Edge<'_> {
         let parsed = self.clock.elapsed_us();
         phases.add("parse", parsed - begun);
         let is_batch = bytes.trim_ascii_start().starts_with(b"[");
+        let learners = settings::EXPLORE_LEARNERS.number(self.variables, 0, 100)? as u32;
+        let lessons = learn::lessons(&received, learners);
         let by_shopper =
             by_shopper(received, is_batch, self.clock.unix_ms()).map_err(Problem::from)?;
         let receipt = self.store(deadline, by_shopper, profiles)?;
-        phases.add("store", self.clock.elapsed_us() - parsed);
+        let stored = self.clock.elapsed_us();
+        phases.add("store", stored - parsed);
+        if !lessons.is_empty() {
+            if !self.learn(deadline, &lessons, profiles)? {
+                phases.without_store.push("explore");
+            }
+            phases.add("explore", self.clock.elapsed_us() - stored);
+        }
         let body = models::accepted(receipt.new, receipt.known);
         Ok(Response::new(202, JSON, body))
     }
@@ -567,48 +612,99 @@ impl Edge<'_> {
         Ok(receipt)
     }
 
+    /// Learns from events that are stored already: one read and at most one write per
+    /// list. What can't be learnt now is passed over: the lists learn more slowly, of
+    /// all products alike, and nobody's events are refused for it. False when the store
+    /// failed.
+    fn learn(
+        &self,
+        deadline: u64,
+        lessons: &BTreeMap<String, Lesson>,
+        profiles: &mut dyn Profiles,
+    ) -> Result<bool, Refusal> {
+        let writes = settings::MAX_WRITES_PER_BATCH.number(self.variables, 1, 1_000)?;
+        let interval = settings::MIN_WRITE_INTERVAL_MS.number(self.variables, 0, 3_600_000)? as i64;
+        let now = Timestamp(self.clock.unix_ms());
+        let learn = |list: &str, lesson: &Lesson, profiles: &mut dyn Profiles| {
+            let key = learn::key(list);
+            let known = profiles.get(&key)?.map(|bytes| Learner::from_bytes(&bytes));
+            let mut learner = known.and_then(Result::ok).unwrap_or_default();
+            // A clock that went back must not stop the learning.
+            let is_soon = (0..interval).contains(&now.since(learner.written));
+            if is_soon || !learner.learn(lesson, now) {
+                return Ok(());
+            }
+            learner.written = now;
+            profiles.set(&key, &learner.to_bytes())
+        };
+        let mut is_there = true;
+        for (list, lesson) in lessons.iter().take(writes as usize) {
+            if self.in_time(deadline, "learning").is_ok() {
+                is_there &= learn(list, lesson, profiles).is_ok();
+            }
+        }
+        Ok(is_there)
+    }
+
     /// Shows what is stored of a shopper, as it is stored: one read. Whether the
     /// shop stores anything now doesn't matter; what it stored is shown.
     fn show(
         &self,
-        shopper: &str,
+        shopper: &ShopperId,
         profiles: &mut dyn Profiles,
         phases: &mut Phases,
     ) -> Result<Response, Refusal> {
         let deadline = self.deadline()?;
-        let shopper = shopper_in_path(shopper)?;
         self.in_time(deadline, "reading the stored profile")?;
         let begun = self.clock.elapsed_us();
-        let value = profiles.get(&key(&shopper));
+        let value = profiles.get(&key(shopper));
         phases.add("store", self.clock.elapsed_us() - begun);
         let Some(bytes) = value.map_err(|fault| store_failed(&fault))? else {
             return Err(Problem::new(Code::PROFILE_NOT_FOUND).into());
         };
-        match Profile::decode(&bytes, &shopper) {
+        match Profile::decode(&bytes, shopper) {
             Ok(_) => Ok(Response::new(200, JSON, bytes)),
             Err(bad) => Err(problem(Code::PROFILE_UNREADABLE, bad.to_string()).into()),
         }
     }
 
-    /// Erases what is stored of a shopper: one write, and none is read before,
-    /// so that what can't be read is erased as well. Never shed: who wants to be
-    /// forgotten doesn't wait for a budget.
-    fn erase(
+    /// Shows what is known of a list that explores: one read. Nothing stored, or
+    /// nothing that can be read, is nothing known.
+    fn known(
         &self,
-        shopper: &str,
+        list: &ListId,
         profiles: &mut dyn Profiles,
         phases: &mut Phases,
     ) -> Result<Response, Refusal> {
         let deadline = self.deadline()?;
-        let shopper = shopper_in_path(shopper)?;
-        self.in_time(deadline, "erasing the stored profile")?;
+        self.in_time(deadline, "reading what is known of the list")?;
         let begun = self.clock.elapsed_us();
-        let erased = profiles.delete(&key(&shopper));
+        let value = profiles.get(&learn::key(list.as_str()));
+        phases.add("store", self.clock.elapsed_us() - begun);
+        let value = value.map_err(|fault| store_failed(&fault))?;
+        let state = value.and_then(|bytes| Learner::read_state(&bytes).ok());
+        let body = explore::known(list, &state.unwrap_or_default());
+        Ok(Response::new(200, JSON, body))
+    }
+
+    /// Erases what is stored under a key: one write, and none is read before,
+    /// so that what can't be read is erased as well. Never shed: who wants to be
+    /// forgotten doesn't wait for a budget.
+    fn erase(
+        &self,
+        key: &str,
+        profiles: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        self.in_time(deadline, "erasing the stored value")?;
+        let begun = self.clock.elapsed_us();
+        let erased = profiles.delete(key);
         phases.add("store", self.clock.elapsed_us() - begun);
         erased.map_err(|fault| {
             Refusal::later(problem(
                 Code::STORE_UNAVAILABLE,
-                format!("{}; the profile may be erased or not", fault.0),
+                format!("{}; the value may be erased or not", fault.0),
             ))
         })?;
         Ok(Response::empty(204))

@@ -17,6 +17,7 @@
 pub mod access;
 pub mod handler;
 pub mod http;
+pub mod learn;
 pub mod model;
 pub mod profile;
 pub mod settings;

@@ -84,11 +84,18 @@ pub const MIN_WRITE_INTERVAL_MS: Variable = Variable {
     name: "min_write_interval_ms",
     default: "500",
     secret: false,
-    about: "Least time between two writes for one shopper; sooner ones are shed.",
+    about: "Least time between two writes for one shopper or list; sooner ones are shed.",
+};
+/// Who teaches exploration.
+pub const EXPLORE_LEARNERS: Variable = Variable {
+    name: "explore_learners",
+    default: "100",
+    secret: false,
+    about: "Of a hundred shoppers, how many teach lists that explore; 0 stops the learning.",
 };
 
 /// All of them, in the order of `spin.toml`.
-pub const ALL: [Variable; 8] = [
+pub const ALL: [Variable; 9] = [
     API_TOKEN,
     CORS_ORIGINS,
     STORE_PROFILES,
@@ -97,6 +104,7 @@ pub const ALL: [Variable; 8] = [
     MAX_STORED_EVENTS,
     MAX_WRITES_PER_BATCH,
     MIN_WRITE_INTERVAL_MS,
+    EXPLORE_LEARNERS,
 ];
 
 /// A variable that can't be used.

@@ -256,7 +256,7 @@ fn a_broken_store_does_not_pretend() {
         ("GET", "the store is away"),
         (
             "DELETE",
-            "the store is away; the profile may be erased or not",
+            "the store is away; the value may be erased or not",
         ),
     ] {
         let response = shop.send(method, "/v1/profiles/a", &[], b"");

@@ -10,7 +10,7 @@ pub struct Variables(BTreeMap<String, String>);
 
 /// What the edge component asks for. `spin.toml` has the same names (a test
 /// compares them), and the component's README says what they do.
-pub const KNOWN: [&str; 8] = [
+pub const KNOWN: [&str; 9] = [
     "api_token",
     "cors_origins",
     "store_profiles",
@@ -19,6 +19,7 @@ pub const KNOWN: [&str; 8] = [
     "max_stored_events",
     "max_writes_per_batch",
     "min_write_interval_ms",
+    "explore_learners",
 ];
 
 /// How Spin's environment provider names a variable, before its name in capitals.

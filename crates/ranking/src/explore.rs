@@ -14,18 +14,26 @@
 //! that is itself an estimate would bias them.
 //!
 //! The same state, pool and seed give the same choice and the same bits on every
-//! target. Nothing here knows how a list is ranked, or keeps what it chose.
+//! target. [`arrange`] makes a list that explores beside the shop's rules, of what
+//! [`Explore`] asks for; [`Learner`] learns the [`State`] that it draws by from what
+//! shoppers did. Neither keeps anything: bytes and times come in as arguments.
 
 use std::collections::BTreeMap;
 
-use shelfedge_commerce::codes::{Code, VERSION_UNKNOWN};
+use shelfedge_commerce::codes::VERSION_UNKNOWN;
 use shelfedge_commerce::exposure::{Exposure, ExposureEntry, Joined};
 use shelfedge_commerce::fault::{Fault, Faults};
 use shelfedge_commerce::rng::Rng;
 use shelfedge_commerce::{OutcomeKind, ProductId, Timestamp, sort};
 use shelfedge_engine::math;
 
-use crate::MAX_LIMIT;
+use crate::{MAX_LIMIT, codes};
+
+mod learn;
+mod serve;
+
+pub use learn::{Chosen, Learner, Lesson, MAX_LEARNER_BYTES, Shown, WINDOW_MS};
+pub use serve::{Explore, Kind, MAX_AGE_MS, State, arrange};
 
 /// Members of a pool, at most.
 pub const MAX_POOL: usize = 64;
@@ -50,42 +58,6 @@ const GRID: usize = 256;
 /// Cells of a triangle of [`MAX_DIMENSIONS`] rows.
 const TRIANGLE: usize = MAX_DIMENSIONS * (MAX_DIMENSIONS + 1) / 2;
 
-/// The places of a plan can't be used.
-pub static PLACES: Code = Code {
-    id: "explore_places",
-    action: "Name 1 to 4 places below 200, counted from 0, in ascending order.",
-};
-/// A share is out of its range.
-pub static EPSILON: Code = Code {
-    id: "explore_epsilon",
-    action: "Give a share above 0, at most 1; 0.1 is usual.",
-};
-/// A prior belief is out of its range.
-pub static PRIOR: Code = Code {
-    id: "explore_prior",
-    action: "Give a rate between 0 and 1 and a strength that make at least half a reward and half a non-reward, and at most 100,000 of both.",
-};
-/// A linear model's shape is out of its range.
-pub static LINEAR: Code = Code {
-    id: "explore_linear",
-    action: "Use 1 to 8 numbers and a ridge from 0.001 to 1,000.",
-};
-/// A context can't be used.
-pub static CONTEXT: Code = Code {
-    id: "explore_context",
-    action: "Give each product as many numbers as the model has, each from -1 to 1; and an alpha from 0 to 100.",
-};
-/// A stored state isn't one.
-pub static STATE_MALFORMED: Code = Code {
-    id: "state_malformed",
-    action: "Read what this program wrote, whole; or begin anew.",
-};
-/// A stored state is longer than the limit.
-pub static STATE_TOO_LARGE: Code = Code {
-    id: "state_too_large",
-    action: "Keep fewer products: those that aren't sold any more can go.",
-};
-
 /// Which places explore, and how evenly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -106,12 +78,12 @@ impl Plan {
         let within = places.iter().all(|place| (*place as usize) < MAX_LIMIT);
         if places.is_empty() || places.len() > MAX_PLACES || !ascend || !within {
             let cause = format!("the places are {places:?}");
-            faults.push(Fault::new(&PLACES, "places", cause));
+            faults.push(Fault::new(&codes::EXPLORE_PLACES, "places", cause));
         }
         // The comparison is false for NaN, which is what we want.
         if !(epsilon > 0.0 && epsilon <= 1.0) {
             let cause = format!("it is {epsilon}");
-            faults.push(Fault::new(&EPSILON, "epsilon", cause));
+            faults.push(Fault::new(&codes::EXPLORE_SHARE, "epsilon", cause));
         }
         faults.into_result(Self { places, epsilon })
     }
@@ -242,7 +214,7 @@ impl Belief {
             return Ok(Self { rewards, others });
         }
         let cause = format!("a rate of {rate} with the strength of {strength} trials");
-        Err(Fault::new(&PRIOR, "prior", cause))
+        Err(Fault::new(&codes::EXPLORE_PRIOR, "prior", cause))
     }
 
     /// After trials, of which some were rewarded.
@@ -260,6 +232,14 @@ impl Belief {
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.rewards / (self.rewards + self.others)
+    }
+
+    /// The rate that it may still have: the expected one plus two standard
+    /// deviations.
+    #[must_use]
+    pub fn optimistic(&self) -> f64 {
+        let (mean, trials) = (self.mean(), self.rewards + self.others);
+        mean + 2.0 * (mean * (1.0 - mean) / (trials + 1.0)).sqrt()
     }
 }
 
@@ -549,9 +529,7 @@ impl Counts {
         let mut bytes = head(COUNTS, 0, self.until);
         bytes.extend((self.products.len() as u32).to_le_bytes());
         for (product, count) in &self.products {
-            // Ids have 1 to 64 bytes.
-            bytes.push(product.as_str().len() as u8);
-            bytes.extend(product.as_str().as_bytes());
+            write_product(&mut bytes, product);
             for number in [count.shown, count.tried, count.rewarded] {
                 bytes.extend(number.to_le_bytes());
             }
@@ -576,10 +554,7 @@ impl Counts {
         }
         for index in 0..products {
             let path = || format!("products[{index}]");
-            let [length] = rest.take::<1>()?;
-            let id = core::str::from_utf8(rest.slice(length.into())?);
-            let id = id.ok().and_then(|id| ProductId::new(id).ok());
-            let id = id.ok_or_else(|| malformed(path(), "the id can't be used"))?;
+            let id = rest.product(&path)?;
             let count = Count {
                 shown: rest.u32()?,
                 tried: rest.u32()?,
@@ -638,18 +613,22 @@ impl Linear {
     pub fn new(dimensions: usize, ridge: f64) -> Result<Self, Fault> {
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) || !(0.001..=1_000.0).contains(&ridge) {
             let cause = format!("{dimensions} numbers and a ridge of {ridge}");
-            return Err(Fault::new(&LINEAR, "linear", cause));
+            return Err(Fault::new(&codes::EXPLORE_LINEAR, "linear", cause));
         }
+        Ok(Self::ridge(dimensions, ridge))
+    }
+
+    fn ridge(dimensions: usize, ridge: f64) -> Self {
         let mut precision = [0.0; TRIANGLE];
         for row in 0..dimensions {
             precision[cell(row, row)] = ridge;
         }
-        Ok(Self {
+        Self {
             dimensions,
             precision,
             response: [0.0; MAX_DIMENSIONS],
             until: Timestamp(i64::MIN),
-        })
+        }
     }
 
     /// Learns from entries at `places`, with the same rules as [`Counts::update`].
@@ -739,7 +718,7 @@ impl Linear {
         let whole = contexts.len().is_multiple_of(self.dimensions);
         if !whole || !is_context(contexts) || !(0.0..=100.0).contains(&alpha) {
             let cause = format!("{} numbers, alpha {alpha}", contexts.len());
-            return Err(Fault::new(&CONTEXT, "contexts", cause));
+            return Err(Fault::new(&codes::EXPLORE_CONTEXT, "contexts", cause));
         }
         let Some(factor) = self.factor() else {
             return Err(malformed("", "the precision isn't positive definite"));
@@ -856,8 +835,14 @@ fn head(kind: [u8; 4], number: u16, until: Timestamp) -> Vec<u8> {
     bytes
 }
 
+fn write_product(bytes: &mut Vec<u8>, product: &ProductId) {
+    // Ids have 1 to 64 bytes.
+    bytes.push(product.as_str().len() as u8);
+    bytes.extend(product.as_str().as_bytes());
+}
+
 fn malformed(path: impl Into<String>, cause: &str) -> Fault {
-    Fault::new(&STATE_MALFORMED, path, cause)
+    Fault::new(&codes::STATE_MALFORMED, path, cause)
 }
 
 /// What is still to be read of a state.
@@ -868,7 +853,7 @@ impl<'a> Rest<'a> {
         if bytes.len() > MAX_STATE_BYTES {
             let found = bytes.len();
             let cause = format!("it has {found} bytes, and at most {MAX_STATE_BYTES} are read");
-            return Err(Fault::new(&STATE_TOO_LARGE, "", cause));
+            return Err(Fault::new(&codes::STATE_TOO_LARGE, "", cause));
         }
         let mut rest = Self(bytes);
         if rest.take::<4>()? != kind {
@@ -903,6 +888,13 @@ impl<'a> Rest<'a> {
 
     fn u32(&mut self) -> Result<u32, Fault> {
         Ok(u32::from_le_bytes(self.take()?))
+    }
+
+    fn product(&mut self, path: &dyn Fn() -> String) -> Result<ProductId, Fault> {
+        let [length] = self.take()?;
+        let id = core::str::from_utf8(self.slice(length.into())?);
+        let id = id.ok().and_then(|id| ProductId::new(id).ok());
+        id.ok_or_else(|| malformed(path(), "the id can't be used"))
     }
 
     fn end(&self) -> Result<(), Fault> {

@@ -14,7 +14,11 @@ use shelfedge_commerce::{
     EXPOSURE_VERSION, Exposure, ExposureEntry, OutcomeKind, ProductId, Timestamp,
 };
 use shelfedge_insight::{Log, Options, Rates, Terms};
-use shelfedge_ranking::explore::{Belief, Counts, Linear, Plan, Thompson, chances, choose, fill};
+use shelfedge_ranking::explore::{
+    Belief, Chosen, Counts, Learner, Lesson, Linear, Plan, Shown, Thompson, WINDOW_MS, chances,
+    choose, fill,
+};
+use shelfedge_ranking::rerank::Standing;
 
 /// Click rates of the pool at the first place; those below are looked at less.
 const RATES: [f64; 6] = [0.05, 0.08, 0.1, 0.15, 0.2, 0.3];
@@ -138,7 +142,40 @@ fn what_exploration_logs_says_what_other_policies_are_worth() {
     }
 }
 
-fn states() -> [(&'static str, Vec<u8>); 2] {
+/// Of a list with some trials that counted, and some that wait.
+fn learner() -> Learner {
+    let mut learner = Learner::default();
+    for time in [0, 2 * WINDOW_MS].map(Timestamp) {
+        let shown = (0..5u16).map(|at| {
+            let tried = (0..=at % 4).map(|other| {
+                let [fit, price] = [at * 2_000, other * 3_000];
+                (id(&format!("n{other}")), Standing { fit, price })
+            });
+            let shown = Shown {
+                time,
+                viewer: at.into(),
+                tried: tried.collect(),
+            };
+            (u128::from(at) << 64, shown)
+        });
+        let chosen = (0..3u16).map(|at| Chosen {
+            exposure: (at > 0).then_some(u128::from(at) << 64),
+            viewer: at.into(),
+            time,
+            product: id("n0"),
+        });
+        let lesson = Lesson {
+            shown: shown.collect(),
+            chosen: chosen.collect(),
+        };
+        assert!(learner.learn(&lesson, time));
+    }
+    learner.written = Timestamp(2 * WINDOW_MS);
+    assert_eq!(learner.state().of("n0").rewarded, 3);
+    learner
+}
+
+fn states() -> [(&'static str, Vec<u8>); 3] {
     let (exposures, outcomes, _) = logged();
     let joined = join(&exposures[..200], &outcomes, 5);
     let until = Timestamp(1_990);
@@ -156,7 +193,11 @@ fn states() -> [(&'static str, Vec<u8>); 2] {
             true
         },
     );
-    [("counts", counts.to_bytes()), ("linear", linear.to_bytes())]
+    [
+        ("counts", counts.to_bytes()),
+        ("linear", linear.to_bytes()),
+        ("learner", learner().to_bytes()),
+    ]
 }
 
 /// The fuzz target begins with them; `UPDATE_EXPECT=1` writes them again.
@@ -180,10 +221,9 @@ proptest! {
     fn whatever_is_changed_is_an_error_or_another_state(
         changes in prop::collection::vec((0usize..512, any::<u8>()), 1..5),
         cut in 0usize..64,
-        linear in any::<bool>(),
+        name in prop::sample::select(vec!["counts", "linear", "learner"]),
     ) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-        let name = if linear { "linear" } else { "counts" };
         let mut bytes = std::fs::read(folder.join(name)).expect("a seed");
         for (at, byte) in changes {
             let at = at % bytes.len();

@@ -10,6 +10,7 @@ use shelfedge_commerce::{Currency, Faults, ProductId, Timestamp};
 use shelfedge_features::attributes::{self, AttributeRow};
 use shelfedge_features::tables::{self, ProductRow, Stats, Written};
 use shelfedge_features::{Attributes, Meta, Tables};
+use shelfedge_ranking::explore::{self, Explore, Kind};
 use shelfedge_ranking::rerank::{
     Attribute, Bid, Caps, Diversity, LeftOut, Placement, Rule, Rules, Scored, Shortfall, Sponsored,
     arrange,
@@ -100,6 +101,24 @@ impl Shop {
         let (list, notes) = arrange(&self.tables(), Some(&attributes), scored, rules, limit)?;
         let products = list.iter().map(|(_, it)| it.product as usize);
         Ok((products.collect(), notes))
+    }
+
+    /// The list with places that explore, with that seed.
+    fn explore(
+        &self,
+        scores: &[f32],
+        rules: &Rules<'_>,
+        limit: usize,
+        explore: &Explore,
+        seed: u64,
+    ) -> (Vec<usize>, Notes) {
+        let attributes = Attributes::open(&self.attributes, self.products.len()).unwrap();
+        let (tables, explore) = (self.tables(), (explore, Timestamp(0), seed));
+        let scored = scored(scores);
+        let arranged = explore::arrange(&tables, Some(&attributes), scored, rules, limit, explore);
+        let (list, notes) = arranged.unwrap();
+        let products = list.iter().map(|(_, it)| it.product as usize);
+        (products.collect(), notes)
     }
 
     fn diverse(&self, scores: &[f32], diversity: &Diversity, limit: usize) -> (Vec<usize>, Notes) {
@@ -705,6 +724,102 @@ fn the_floor_of_the_tail_looks_ahead_to_sponsored_places() {
     );
 }
 
+fn exploring(policy: Kind, places: &[u32]) -> Explore {
+    Explore {
+        policy,
+        places: places.to_vec(),
+        pool: 4,
+        share: 0.4,
+        ..Explore::default()
+    }
+}
+
+#[test]
+fn a_place_explores_what_the_list_would_not_show() {
+    let shop = Shop::new(vec![Product::default(); 9]);
+    let scores: Vec<f32> = (0..9).map(|at| 9.0 - at as f32).collect();
+    let explore = exploring(Kind::Thompson, &[2]);
+    let mut seen: BTreeMap<usize, (u32, f32)> = BTreeMap::new();
+    const LISTS: u32 = 4_000;
+    for seed in 0..LISTS {
+        let rules = Rules::default();
+        let (list, notes) = shop.explore(&scores, &rules, 4, &explore, seed.into());
+        assert_eq!([list[0], list[2], list[3]], [0, 1, 2]);
+        let (count, propensity) = seen.entry(list[1]).or_default();
+        (*count, *propensity) = (*count + 1, notes.drawn[0].propensity);
+    }
+    // The four best of the others, of which the same is believed: nothing.
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [3, 4, 5, 6]);
+    for (count, propensity) in seen.values() {
+        // Rates that are equal on the grid go to the pool's ends.
+        assert!((propensity - 0.25).abs() < 1e-4, "{propensity}");
+        let share = f64::from(*count) / f64::from(LISTS);
+        // Four standard errors of a quarter in 4,000.
+        assert!((share - 0.25).abs() < 0.0275, "{share}");
+    }
+    // Nothing is known of LinUCB's model either, whose bounds are then the contexts'
+    // lengths: the best-fitting are the least certain.
+    let (_, notes) = shop.explore(
+        &scores,
+        &Rules::default(),
+        4,
+        &exploring(Kind::LinUcb, &[2]),
+        1,
+    );
+    let drawn = notes.drawn[0];
+    let propensity = if drawn.standing.fit == 6_250 {
+        0.7
+    } else {
+        0.1
+    };
+    assert_eq!((drawn.propensity, drawn.standing.price), (propensity, 0));
+}
+
+#[test]
+fn where_there_is_nothing_to_try_nothing_is_tried() {
+    let shop = Shop::new(vec![Product::default(); 3]);
+    let scores = [3.0, 2.0, 1.0];
+    let explore = |places: &[u32], limit| {
+        let explore = exploring(Kind::Thompson, places);
+        shop.explore(&scores, &Rules::default(), limit, &explore, 5)
+    };
+    // All are shown anyway; a place beyond the end; one product for two places.
+    assert_eq!(explore(&[1], 5), (vec![0, 1, 2], Notes::default()));
+    assert_eq!(explore(&[9], 2), (vec![0, 1], Notes::default()));
+    let (list, notes) = explore(&[3, 1], 3);
+    assert_eq!((list.len(), notes.drawn.len()), (3, 2));
+    assert_eq!(list[1], 0);
+    let (list, notes) = explore(&[1, 2], 2);
+    assert_eq!((list.len(), notes.drawn.len()), (2, 2));
+}
+
+#[test]
+fn every_fault_of_an_exploration_at_once() {
+    let explore = Explore {
+        places: vec![0, 3, 3, 201, 5],
+        share: 0.0,
+        pool: 65,
+        prior_rate: 0.001,
+        alpha: f32::NAN,
+        ..Explore::default()
+    };
+    let faults = explore.check().unwrap_err();
+    let lines: Vec<String> = faults
+        .iter()
+        .map(|it| format!("{} {}: {}", it.path, it.code, it.cause))
+        .collect();
+    expect![[r#"
+        explore.places explore_places: there are 5 places, and 1 to 4 explore
+        explore.places[0] place_out_of_range: 0 isn't a whole number from 1 to 200
+        explore.places[2] place_repeated: 3 was named before
+        explore.places[3] place_out_of_range: 201 isn't a whole number from 1 to 200
+        explore.share explore_share: the share is 0
+        explore.pool explore_pool: 65 isn't a whole number from 1 to 64
+        explore.prior_rate explore_prior: a rate of 0.001 with the strength of 100 trials
+        explore.alpha share_out_of_range: the share isn't a number"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
 const TITLES: [&str; 6] = [
     "red mug",
     "blue mug",
@@ -790,6 +905,23 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn exploration()(
+        linucb in any::<bool>(),
+        places in prop::collection::btree_set(1u32..14, 1..4),
+        share in 1u8..=10,
+        pool in 1u32..12,
+    ) -> Explore {
+        Explore {
+            policy: Kind::ALL[usize::from(linucb)],
+            places: places.into_iter().rev().collect(),
+            share: f32::from(share) / 10.0,
+            pool,
+            ..Explore::default()
+        }
+    }
+}
+
 fn all<'a>(diversity: &'a Diversity, sponsored: &'a Sponsored) -> Rules<'a> {
     Rules {
         diversity: Some(diversity),
@@ -829,6 +961,41 @@ proptest! {
         let rules = Rules { sponsored: None, ..rules };
         let (list, notes) = shop.arrange(scored(&scores), &rules, limit).unwrap();
         shop.check(&scores, &list, &notes, &rules, limit);
+    }
+
+    #[test]
+    fn whatever_is_drawn_the_rules_hold_and_the_rest_stays(
+        (products, scores) in shop(),
+        diversity in diversity(),
+        market in market(),
+        limit in 1usize..30,
+        exploration in exploration(),
+    ) {
+        let shop = Shop::new(products);
+        let rules = all(&diversity, &market);
+        let with = |seed| shop.explore(&scores, &rules, limit, &exploration, seed);
+        let (first, before) = with(0);
+        let open = |notes: &Notes| notes.drawn.iter().map(|it| it.place).collect::<Vec<_>>();
+        for seed in 0..20 {
+            let (list, notes) = with(seed);
+            prop_assert_eq!(&with(seed), &(list.clone(), notes.clone()));
+            shop.check(&scores, &list, &notes, &rules, limit);
+            // Chance has the same places, none that is sold, and changes no other.
+            prop_assert_eq!(open(&notes), open(&before));
+            prop_assert_eq!(&notes.placements, &before.placements);
+            prop_assert_eq!(&notes.left_out, &before.left_out);
+            prop_assert_eq!(list.len(), first.len());
+            for (place, (at, was)) in (1..).zip(list.iter().zip(&first)) {
+                match notes.drawn(place) {
+                    None => prop_assert_eq!(at, was),
+                    Some(drawn) => {
+                        prop_assert!(exploration.places.contains(&drawn.place));
+                        prop_assert!(notes.sponsor(place).is_none());
+                        prop_assert!(drawn.propensity > 0.0 && drawn.propensity <= 1.0);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ codes! {
     PATH_MALFORMED = "path_malformed", "A part of the path isn't percent-encoded UTF-8.", "Encode the id as encodeURIComponent does: every byte outside A-Z, a-z, 0-9, -, _, . and ~ as % and two hexadecimal digits.";
     OUT_OF_RANGE = "out_of_range", "A number isn't whole or lies outside its bounds.", "Send a whole number within the bounds.";
     DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
-    RERANK_UNAVAILABLE = "rerank_unavailable", "A request asks for re-ranking, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
+    POLICY_UNKNOWN = "policy_unknown", "A policy of exploration isn't one of those known.", "Send thompson or linucb.";
+    RERANK_UNAVAILABLE = "rerank_unavailable", "A request asks for re-ranking or exploration, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
     NOW_MISSING = "now_missing", "The ranking has no time to rank at.", "Set now to the current time.";
     CLOUDEVENT_VERSION = "cloudevent_version", "An event isn't a CloudEvent of version 1.0.", "Set specversion to 1.0.";
     CLOUDEVENT_TYPE = "cloudevent_type", "A CloudEvent has a type that isn't received here.", "Set type to shelfedge.event.v1.";

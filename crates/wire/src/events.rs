@@ -10,6 +10,7 @@ use shelfedge_commerce::{
 };
 
 use crate::codes;
+use crate::explore::{self, Tried};
 use crate::json::{Decoder, Kind, Malformed, Path, Unknown, Writer};
 use crate::limits::Limits;
 use crate::problem::check_size;
@@ -33,6 +34,8 @@ pub struct Received {
     pub session: Option<SessionId>,
     /// The ranking that the shopper acted on (`params.exposure_id`).
     pub exposure: Option<ExposureId>,
+    /// The items that say they were tried there.
+    pub tried: Vec<(ProductId, Tried)>,
     /// What happened; `id` is always there.
     pub event: Event,
 }
@@ -213,6 +216,7 @@ fn cloud_event(
         }
     }
     let (session, exposure) = (data.session.take(), data.exposure.take());
+    let tried = std::mem::take(&mut data.tried);
     let Some(event) = data.event() else {
         return Ok(None);
     };
@@ -221,6 +225,7 @@ fn cloud_event(
         shopper,
         session,
         exposure,
+        tried,
         event,
     }))
 }
@@ -270,6 +275,7 @@ struct Draft {
     list: Option<ListId>,
     session: Option<SessionId>,
     exposure: Option<ExposureId>,
+    tried: Vec<(ProductId, Tried)>,
     items: Vec<EventItem>,
 }
 
@@ -406,6 +412,7 @@ fn draft(
         list: params.list,
         session: params.session,
         exposure: params.exposure,
+        tried: params.tried,
         items,
     }))
 }
@@ -420,6 +427,7 @@ struct Params<'a> {
     list: Option<ListId>,
     session: Option<SessionId>,
     exposure: Option<ExposureId>,
+    tried: Vec<(ProductId, Tried)>,
     /// False when `items` has another type, which is a fault of its own.
     items_faulty: bool,
     items: Vec<Item<'a>>,
@@ -432,6 +440,7 @@ struct Item<'a> {
     price: Option<&'a str>,
     index: Option<u32>,
     currency: Option<Currency>,
+    tried: Option<Tried>,
 }
 
 impl<'a> Params<'a> {
@@ -520,6 +529,8 @@ impl<'a> Params<'a> {
                 .price
                 .and_then(|text| self.price(decoder, &Path::Field(path, "price"), text));
             if let Some(product) = item.product {
+                let tried = item.tried.map(|tried| (product.clone(), tried));
+                self.tried.extend(tried);
                 items.push(EventItem {
                     product,
                     quantity: item.quantity.unwrap_or(1),
@@ -558,6 +569,17 @@ impl<'a> Params<'a> {
     }
 }
 
+/// `tried` is known where exploration is.
+const ITEM_FIELDS: [&str; 7] = [
+    "item_id",
+    "quantity",
+    "price",
+    "index",
+    "currency",
+    "item_list_id",
+    "tried",
+];
+
 fn item<'a>(
     decoder: &mut Decoder<'a>,
     path: &Path<'_>,
@@ -568,14 +590,7 @@ fn item<'a>(
     let whole = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let is_object = decoder.object(
         path,
-        &[
-            "item_id",
-            "quantity",
-            "price",
-            "index",
-            "currency",
-            "item_list_id",
-        ],
+        &ITEM_FIELDS[..explore::ITEM_FIELDS],
         Unknown::Pass,
         &mut |decoder, field, path| {
             match field {
@@ -593,12 +608,13 @@ fn item<'a>(
                     item.index = whole(decoder.whole(path, code, 0, u32::MAX.into())?);
                 }
                 4 => item.currency = decoder.parsed(path, |text| Currency::parse(&text))?,
-                _ => {
+                5 => {
                     let found = decoder.parsed(path, ListId::new)?;
                     if list.is_none() {
                         *list = found;
                     }
                 }
+                _ => item.tried = explore::tried(decoder, path)?,
             }
             Ok(())
         },

@@ -12,6 +12,8 @@
 pub mod codes;
 pub mod events;
 pub mod explain;
+#[cfg_attr(not(feature = "explore"), path = "explore_off.rs")]
+pub mod explore;
 mod hash;
 pub mod json;
 pub mod limits;

@@ -14,6 +14,7 @@ use shelfedge_ranking::{
 use crate::codes;
 use crate::events;
 use crate::explain::sentence;
+use crate::explore::{self, Explore};
 use crate::hash::Hash128;
 use crate::json::{Decoder, Malformed, Path, Unknown, Writer};
 use crate::limits::Limits;
@@ -27,7 +28,7 @@ pub const VERSION: u32 = 1;
 pub const DEFAULT_LIMIT: u32 = 12;
 /// The list when the request names none.
 pub const DEFAULT_LIST: &str = "default";
-/// The experiment's arm; the only one until there are experiments.
+/// The arm of a list without exploration.
 pub const DEFAULT_ARM: &str = "default";
 
 /// The largest seed: the largest whole number that JavaScript counts exactly.
@@ -66,6 +67,8 @@ pub struct Request {
     pub diversity: Option<Diversity>,
     /// Sponsored places and who bids for them.
     pub sponsored: Option<Sponsored>,
+    /// Places that try out what little is known of.
+    pub explore: Option<Explore>,
 }
 
 impl Default for Request {
@@ -85,11 +88,12 @@ impl Default for Request {
             events: Vec::new(),
             diversity: None,
             sponsored: None,
+            explore: None,
         }
     }
 }
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "now",
     "shopper",
     "session_id",
@@ -104,6 +108,7 @@ const FIELDS: [&str; 14] = [
     "diversity",
     "sponsored",
     "exclude",
+    "explore",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -152,17 +157,19 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                 10 => request.events = events::list(decoder, path, limits)?,
                 11 => request.diversity = rerank::diversity(decoder, path)?,
                 12 => request.sponsored = rerank::sponsored(decoder, path)?,
-                _ => {
+                13 => {
                     let exclude = products(decoder, path, MAX_EXCLUDED)?;
                     request.exclude = exclude.unwrap_or_default();
                     sort::by(&mut request.exclude, Ord::cmp);
                     request.exclude.dedup();
                 }
+                _ => request.explore = explore::explore(decoder, path)?,
             }
             Ok(())
         },
     )?;
     rerank::check(decoder, &request);
+    explore::check(decoder, &request);
     Ok(request)
 }
 
@@ -262,6 +269,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     json.key("events");
     events::write(&mut json, &request.events);
     rerank::write_request(&mut json, request);
+    explore::write_request(&mut json, request);
     json.close(b'}');
     json.finish()
 }
@@ -299,6 +307,10 @@ impl Request {
     /// same for the same request, however it was spelled, wherever it is
     /// answered, in whatever order and how often its events are told.
     pub fn exposure_id(&self, model_digest: &str) -> String {
+        hex(&self.digest(model_digest))
+    }
+
+    pub(crate) fn digest(&self, model_digest: &str) -> [u8; 16] {
         let mut hash = Hash128::new();
         hash.word(VERSION.into());
         hash.text(model_digest);
@@ -347,10 +359,12 @@ impl Request {
         for product in &self.exclude {
             hash.text(product.as_str());
         }
-        hex(&hash.finish())
+        explore::hash(&mut hash, self);
+        hash.finish()
     }
 
-    fn list_id(&self) -> &str {
+    /// Where the list will be shown; [`DEFAULT_LIST`] when the request doesn't say.
+    pub fn list_id(&self) -> &str {
         self.list.as_ref().map_or(DEFAULT_LIST, ListId::as_str)
     }
 }
@@ -380,7 +394,7 @@ pub fn rank<B: AsRef<[u8]>>(
     request: &Request,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    rerank::rank(ranker, request, workspace)
+    explore::rank(ranker, request, workspace)
 }
 
 pub(crate) fn refused(error: RankError) -> Problem {
@@ -421,7 +435,7 @@ pub fn write_response<B: AsRef<[u8]>>(
     json.key("list_id");
     json.string(request.list_id());
     json.key("arm");
-    json.string(DEFAULT_ARM);
+    json.string(explore::arm(request));
     json.key("candidates");
     json.unsigned(ranked.candidates.into());
     json.key("items");
@@ -439,7 +453,7 @@ pub fn write_response<B: AsRef<[u8]>>(
         json.key("score");
         json.float(item.score);
         json.key("propensity");
-        json.float(PROPENSITY);
+        json.float(explore::propensity(ranked, index));
         json.key("sources");
         json.open(b'[');
         for name in item.sources.names() {
@@ -465,6 +479,7 @@ pub fn write_response<B: AsRef<[u8]>>(
             json.close(b']');
         }
         rerank::write_item(&mut json, ranker, ranked, index);
+        explore::write_item(&mut json, request, ranked, index);
         json.close(b'}');
     }
     json.close(b']');
@@ -481,11 +496,8 @@ pub fn write_response<B: AsRef<[u8]>>(
     json.finish()
 }
 
-/// The ranking has no chance in it: each product has its place for certain. (Where
-/// sponsored places are paced, that is so for the request's seed.)
-const PROPENSITY: f32 = 1.0;
-
-/// The record of showing this ranking. `None` when the request has no time or
+/// The record of showing this ranking. Without exploration each product has its place
+/// for certain. (Where sponsored places are paced, that is so for the request's seed.) `None` when the request has no time or
 /// the ranking is empty: then nothing was shown.
 pub fn exposure<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
@@ -498,7 +510,7 @@ pub fn exposure<B: AsRef<[u8]>>(
         Some(ExposureEntry {
             product: ProductId::new(tables.product(item.product)?.id).ok()?,
             position,
-            propensity: PROPENSITY,
+            propensity: explore::propensity(ranked, position as usize),
             score: Some(item.score),
         })
     };
@@ -514,7 +526,7 @@ pub fn exposure<B: AsRef<[u8]>>(
         shopper: request.shopper.clone(),
         session: request.session.clone(),
         model: model_digest.to_owned(),
-        arm: DEFAULT_ARM.to_owned(),
+        arm: explore::arm(request).to_owned(),
         entries,
     })
 }

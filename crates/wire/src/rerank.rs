@@ -67,15 +67,15 @@ fn caps(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Caps, Malformed> {
 }
 
 /// A share in basis points, as a number that is exact for each of them.
-fn share_of(basis_points: i64) -> f32 {
+pub(crate) fn share_of(basis_points: i64) -> f32 {
     basis_points as f32 / 10_000.0
 }
 
-fn basis_points(share: f32) -> i64 {
+pub(crate) fn basis_points(share: f32) -> i64 {
     (share * 10_000.0 + 0.5) as i64
 }
 
-fn share(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Option<f32>, Malformed> {
+pub(crate) fn share(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Option<f32>, Malformed> {
     let Some(text) = decoder.number_text(path)? else {
         return Ok(None);
     };
@@ -244,7 +244,7 @@ pub(crate) fn check(decoder: &mut Decoder<'_>, request: &Request) {
     }
 }
 
-fn rules(request: &Request) -> Rules<'_> {
+pub(crate) fn rules(request: &Request) -> Rules<'_> {
     Rules {
         diversity: request.diversity.as_ref(),
         sponsored: request.sponsored.as_ref(),
@@ -357,10 +357,14 @@ pub(crate) fn rank<B: AsRef<[u8]>>(
         return ranker.rank(&query, workspace).map_err(refused);
     }
     let reranked = ranker.rerank(&query, &rules(request), workspace);
-    reranked.map_err(|error| match error {
+    reranked.map_err(problem)
+}
+
+pub(crate) fn problem(error: RerankError) -> Problem {
+    match error {
         RerankError::Rank(error) => refused(error),
         RerankError::Rules(faults) => faults.into(),
-    })
+    }
 }
 
 /// What a sponsored item of the response has beside the others' fields.

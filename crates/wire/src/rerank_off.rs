@@ -6,9 +6,9 @@ use core::convert::Infallible;
 use shelfedge_ranking::{Ranked, Ranker, Workspace};
 
 use crate::Problem;
-use crate::codes;
+use crate::explore::refuse;
 use crate::hash::Hash128;
-use crate::json::{Decoder, Kind, Malformed, Path, Writer};
+use crate::json::{Decoder, Malformed, Path, Writer};
 use crate::rank::{Request, refused};
 
 /// Settings of diversity, of which there are none.
@@ -28,16 +28,6 @@ pub(crate) fn sponsored(
     path: &Path<'_>,
 ) -> Result<Option<Sponsored>, Malformed> {
     refuse(decoder, path)
-}
-
-/// Null is the same as leaving the field out.
-fn refuse<T>(decoder: &mut Decoder<'_>, path: &Path<'_>) -> Result<Option<T>, Malformed> {
-    if decoder.kind()? != Kind::Null {
-        let cause = "this engine has no re-ranking";
-        decoder.fault(&codes::RERANK_UNAVAILABLE, path, cause);
-    }
-    decoder.skip()?;
-    Ok(None)
 }
 
 pub(crate) fn check(_: &mut Decoder<'_>, _: &Request) {}

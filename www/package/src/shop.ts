@@ -86,12 +86,14 @@ export interface RankOptions {
   readonly context?: RankContext;
   /** The time to rank for, instead of the clock's. */
   readonly now?: Date | string | number;
-  /** Seed of exploration, where the model explores, and of pacing. */
+  /** Seed of exploration and of pacing. */
   readonly seed?: number;
   /** What keeps the list from showing the same over and over. Needs `shelfedge/full`. */
   readonly diversity?: RankRequest["diversity"];
   /** Places that are sold, and the bids for them. Needs `shelfedge/full`; `rankBulk` has no room for the labels and refuses it. */
   readonly sponsored?: RankRequest["sponsored"];
+  /** Places that try out what little is known of. Needs `shelfedge/full`; `rankBulk` has no room for the propensities and refuses it. */
+  readonly explore?: RankRequest["explore"];
 }
 
 /** Where the time of a call went, in milliseconds. */
@@ -292,7 +294,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored } = fields(options);
+      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored, explore } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -317,6 +319,7 @@ export class Shop {
         exclude,
         diversity,
         sponsored,
+        explore,
       });
       limited("options", body);
       return indices ? [body, indices] : [body];

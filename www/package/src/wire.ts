@@ -18,6 +18,15 @@ export interface EventItem {
   price?: number | null;
   /** How many; 1 when missing. */
   quantity?: number | null;
+  /** In view_item_list: what the ranking's item has here, as it came; exploration learns from it. */
+  tried?: {
+    /** The policy that chose it. */
+    arm?: string;
+    /** The share of the other candidates that come after it by score. */
+    fit: number;
+    /** The share of the other candidates that cost less. */
+    price: number;
+  } | null;
   /** Other fields of GA4 are passed over. */
   [field: string]: unknown;
 }
@@ -79,6 +88,25 @@ export interface RankRequest {
   exclude?: string[] | null;
   /** Whether to give reasons. */
   explain?: boolean | null;
+  /** Places that try out candidates of which little is known, and that the list would not show otherwise. The whole request decides what is drawn. The engine in the npm package's default build refuses it. */
+  explore?: {
+    /** How many standard deviations the bounds of linucb lie above what is expected; 0.3 when missing. At most four decimals. */
+    alpha?: number | null;
+    /** Which places explore: 1 to 4, each once. A place that is sold doesn't, nor one beyond the list's end. */
+    places: number[];
+    /** thompson draws a rate from what is believed of each product; linucb takes the largest upper bounds of a linear model of how well products fit and how dear they are. */
+    policy: "thompson" | "linucb";
+    /** How many products are drawn from, at most; 16 when missing. */
+    pool?: number | null;
+    /** The share of trials that are rewarded of a product that was never tried, such as the shop's clicks over impressions; 0.01 when missing. At most four decimals. */
+    prior_rate?: number | null;
+    /** How many trials that is worth; 100 when missing. It makes at least half a reward. */
+    prior_strength?: number | null;
+    /** The share of lists whose places are filled evenly, above 0; 0.1 when missing. At most four decimals. */
+    share?: number | null;
+    /** What is known, in hexadecimal digits, as GET /v1/explore/{list} shows it. When missing, an edge component takes what it learnt from events; elsewhere all is unknown. After 90 days without a lesson it counts as unknown. */
+    state?: string | null;
+  } | null;
   /** Length of the list, at most; 12 when missing. */
   limit?: number | null;
   /** Where the list will be shown. */
@@ -161,10 +189,19 @@ export interface RankedItem {
       quality: number;
     } | null;
   };
+  /** Chance put it there. Send it with the item of view_item_list, as params.items[].tried. */
+  tried?: {
+    /** The policy that chose it. */
+    arm: string;
+    /** The share of the other candidates that come after it by score. */
+    fit: number;
+    /** The share of the other candidates that cost less. */
+    price: number;
+  };
 }
 
 export interface RankResponse {
-  /** The experiment's arm. */
+  /** What decides where chance does: default, or the policy of exploration. */
   arm: string;
   /** The bids without a place, in the request's order; when sponsored was asked. */
   bids_left_out?: ({
@@ -182,7 +219,7 @@ export interface RankResponse {
   /** Where the list will be shown. */
   list_id: string;
   model: string;
-  /** The rules that the list misses; when diversity or sponsored was asked. */
+  /** The rules that the list misses; when diversity, sponsored or explore was asked. */
   shortfalls?: ({
     /** How many products of the long tail the worst prefix lacks, or how many places a cap left empty. */
     missing: number;
@@ -209,7 +246,7 @@ export interface Models {
 export interface WireFault {
   action: string;
   cause: string;
-  code: "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "explore_context" | "explore_linear" | "explore_places" | "explore_pool" | "explore_prior" | "explore_share" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "policy_unknown" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "state_malformed" | "state_too_large" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }

@@ -181,9 +181,14 @@ fn documented(method: &str, path: &str, response: &Response) {
         _ if response.status == 405 => return,
         method => method.to_ascii_lowercase(),
     };
-    let described = match path.strip_prefix("/v1/profiles/") {
-        Some(shopper) if !shopper.is_empty() && !shopper.contains('/') => "/v1/profiles/{shopper}",
-        _ => path,
+    let is_of = |prefix| {
+        let part: Option<&str> = path.strip_prefix(prefix);
+        part.is_some_and(|part| !part.is_empty() && !part.contains('/'))
+    };
+    let described = match path {
+        _ if is_of("/v1/profiles/") => "/v1/profiles/{shopper}",
+        _ if is_of("/v1/explore/") => "/v1/explore/{list}",
+        path => path,
     };
     let operation = &description["paths"][described][&method];
     if operation.is_null() {

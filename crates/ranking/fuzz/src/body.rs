@@ -2,11 +2,23 @@
 //! the crate includes this file and runs it on mutated states.
 
 use shelfedge_ranking::explore::{
-    Belief, Counts, Linear, MAX_DIMENSIONS, Plan, Policy, Thompson, chances, choose,
+    Belief, Counts, Learner, Linear, MAX_DIMENSIONS, MAX_LEARNER_BYTES, Plan, Policy, State,
+    Thompson, chances, choose,
 };
 
-/// Any bytes as counts or as a linear model. Whether they are one.
+/// Any bytes as counts, as a linear model, as both, or as what a list learns. Whether
+/// they are one.
 pub(crate) fn state(bytes: &[u8]) -> bool {
+    if let Ok(learner) = Learner::from_bytes(bytes) {
+        assert_eq!(learner.to_bytes(), bytes);
+        assert!(bytes.len() <= MAX_LEARNER_BYTES);
+        assert_eq!(Learner::read_state(bytes).as_ref(), Ok(learner.state()));
+        return state(&learner.state().to_bytes());
+    }
+    if let Ok(both) = State::from_bytes(bytes) {
+        assert_eq!(both.to_bytes(), bytes);
+        return true;
+    }
     let Ok(counts) = Counts::from_bytes(bytes) else {
         return (1..=MAX_DIMENSIONS).any(|dimensions| linear(bytes, dimensions));
     };

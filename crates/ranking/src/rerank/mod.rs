@@ -223,7 +223,7 @@ fn at_least_one(faults: &mut Faults, cap: Option<u32>, path: String) {
     }
 }
 
-fn is_share(faults: &mut Faults, share: f32, path: &str) {
+pub(crate) fn is_share(faults: &mut Faults, share: f32, path: &str) {
     // NaN is in no range.
     if !(0.0..=1.0).contains(&share) {
         let cause = match share.is_finite() {
@@ -354,8 +354,28 @@ impl LeftOut {
     }
 }
 
+/// Where a product stands among the candidates: shares in basis points, 0 to 10,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// How well it fits: the share of the others that come after it by score.
+    pub fit: u16,
+    /// How dear it is: the share of the others that cost less.
+    pub price: u16,
+}
+
+/// A product that chance put at its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawn {
+    /// The place, from 1.
+    pub place: u32,
+    /// With what probability this product stands at this place; above 0, at most 1.
+    pub propensity: f32,
+    /// Where it stood among the candidates.
+    pub standing: Standing,
+}
+
 /// What re-ranking has to say of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
     /// The rules that the list misses, each at most once.
     pub shortfalls: Vec<Shortfall>,
@@ -364,9 +384,18 @@ pub struct Notes {
     /// The bids without a place, by their index in [`Sponsored::bids`], in that
     /// order.
     pub left_out: Vec<(usize, LeftOut)>,
+    /// What chance put where it is, from the top; every other product has its place
+    /// for certain.
+    pub drawn: Vec<Drawn>,
 }
 
 impl Notes {
+    /// What chance put at a place, from 1.
+    #[must_use]
+    pub fn drawn(&self, place: usize) -> Option<&Drawn> {
+        self.drawn.iter().find(|it| it.place as usize == place)
+    }
+
     /// The sponsorship of a place, from 1.
     #[must_use]
     pub fn sponsor(&self, place: usize) -> Option<&Placement> {
@@ -376,6 +405,26 @@ impl Notes {
 
 /// A product with its score.
 pub type Scored = (f32, Candidate);
+
+/// Fills a few places by chance. They are kept open while the others are filled, so
+/// that nothing else depends on it.
+pub(crate) trait Chance {
+    /// The places, from 1.
+    fn places(&self) -> &[u32];
+
+    /// Orders candidates, named by their rank among all by score, from 0: those that
+    /// are drawn from come first.
+    fn sort(&self, candidates: &mut [usize]);
+
+    /// How many are drawn from, at most.
+    fn most(&self) -> usize;
+
+    /// Another one of the members for each place, of which there are no more.
+    ///
+    /// # Errors
+    /// When what was learnt can't be used.
+    fn draw(&self, members: &[usize], places: &[u32]) -> Result<Vec<(usize, Drawn)>, Faults>;
+}
 
 /// The list of at most `limit` products, in whatever order they come. Equal
 /// values keep the order of the scores, and equal scores that of the products.
@@ -391,30 +440,71 @@ pub fn arrange(
     rules: &Rules<'_>,
     limit: usize,
 ) -> Result<(Vec<Scored>, Notes), Faults> {
-    rules.check()?;
-    rules.check_attributes(attributes)?;
-    sort::by(&mut scored, |a, b| {
+    best_first(&mut scored);
+    arrange_with(tables, attributes, &scored, rules, limit, None)
+}
+
+/// Best first; equal scores in the order of the products.
+pub(crate) fn best_first(scored: &mut [Scored]) {
+    sort::by(scored, |a, b| {
         b.0.total_cmp(&a.0).then(a.1.product.cmp(&b.1.product))
     });
-    let pool = Pool::new(tables, attributes, &scored, rules.diversity);
+}
+
+/// The same for candidates that are sorted, with places that chance fills.
+///
+/// A place that is sold isn't one of them, nor is one beyond the list's end. Chance
+/// draws from candidates that any draw may take without breaking a cap; where there
+/// are fewer of them than places, the first places have them.
+pub(crate) fn arrange_with(
+    tables: &Tables<'_>,
+    attributes: Option<&Attributes<'_>>,
+    scored: &[Scored],
+    rules: &Rules<'_>,
+    limit: usize,
+    chance: Option<&dyn Chance>,
+) -> Result<(Vec<Scored>, Notes), Faults> {
+    rules.check()?;
+    rules.check_attributes(attributes)?;
+    let pool = Pool::new(tables, attributes, scored, rules.diversity);
     let mut auction = match rules.sponsored {
         Some(sponsored) => Auction::hold(tables, &pool, sponsored, rules, limit),
         None => Auction::default(),
     };
-    // A place beyond the list's end can't be sold: its product goes back among
-    // the others, and the list is made again.
+    let mut open: Vec<u32> = chance.map_or_else(Vec::new, |it| it.places().to_vec());
+    open.retain(|place| {
+        let sold = auction
+            .slots
+            .iter()
+            .any(|slot| slot.placement.place == *place);
+        *place as usize <= limit && !sold
+    });
+    sort::by(&mut open, Ord::cmp);
     let mut titles = pool.titles(tables);
-    let mut list = pool.fill(titles.as_mut(), &auction.slots, limit);
-    while auction.take_back(list.len()) {
-        list = pool.fill(titles.as_mut(), &auction.slots, limit);
-    }
-    let shortfalls = pool.shortfalls(&list, limit);
-    let (placements, left_out) = auction.finish(&pool);
-    let notes = Notes {
-        shortfalls,
-        placements,
-        left_out,
+    let (mut list, members) = loop {
+        let list = pool.fill(titles.as_mut(), &auction.slots, &open, limit);
+        // A place beyond the list's end can't be sold: its product goes back among
+        // the others, and the list is made again.
+        if auction.take_back(list.len()) {
+            continue;
+        }
+        open.retain(|place| *place as usize <= list.len());
+        let members = chance.map_or_else(Vec::new, |it| pool.members(it, &list, open.len()));
+        if members.len() >= open.len() {
+            break (list, members);
+        }
+        open.truncate(members.len());
     };
+    let mut notes = Notes::default();
+    if let Some(chance) = chance.filter(|_| !open.is_empty()) {
+        for (entry, drawn) in chance.draw(&members, &open)? {
+            list[drawn.place as usize - 1] = Some(entry);
+            notes.drawn.push(drawn);
+        }
+    }
+    let list: Vec<usize> = list.into_iter().flatten().collect();
+    notes.shortfalls = pool.shortfalls(&list, limit);
+    (notes.placements, notes.left_out) = auction.finish(&pool);
     Ok((list.into_iter().map(|at| scored[at]).collect(), notes))
 }
 
@@ -441,6 +531,7 @@ struct Pool {
 }
 
 /// How many placed products have each name of each attribute.
+#[derive(Clone)]
 struct Counts([Vec<u32>; Attribute::ALL.len()]);
 
 impl Counts {
@@ -461,14 +552,17 @@ impl Counts {
         }
     }
 
+    /// How many have this name; none when there is no name or no cap.
+    fn of(&self, attribute: Attribute, entry: &Entry) -> Option<u32> {
+        let value = entry.values[attribute as usize]?;
+        self.0[attribute as usize].get(value as usize).copied()
+    }
+
     /// Whether a cap forbids one more with this name.
     fn is_full(&self, caps: &Caps, attribute: Attribute, entry: &Entry) -> bool {
-        let counts = &self.0[attribute as usize];
-        let value = entry.values[attribute as usize];
-        let count = value.and_then(|value| counts.get(value as usize));
         caps.of(attribute)
-            .zip(count)
-            .is_some_and(|(cap, count)| *count >= cap)
+            .zip(self.of(attribute, entry))
+            .is_some_and(|(cap, count)| count >= cap)
     }
 
     fn allow(&self, caps: &Caps, entry: &Entry) -> bool {
@@ -540,21 +634,31 @@ impl Pool {
     }
 
     /// Whether `place` must go to the long tail, given how many before it did, so
-    /// that the floor can still hold up to the last sponsored place, whose product
-    /// is settled.
-    fn needs_tail(&self, slots: &[Slot], place: usize, before: usize) -> bool {
-        let last = slots.last().map_or(place, |slot| slot.place.max(place));
+    /// that the floor can still hold up to the last place that is settled: a sponsored
+    /// one, or an open one, which may go to the head.
+    fn needs_tail(&self, slots: &[Slot], open: &[u32], place: usize, before: usize) -> bool {
+        let last_open = open.last().map_or(0, |place| *place as usize);
+        let last = slots.last().map_or(0, |slot| slot.place).max(last_open);
         let mut most = before;
-        (place..=last).any(|at| {
+        (place..=last.max(place)).any(|at| {
             let slot = slots.iter().find(|slot| slot.place == at);
-            most += slot.map_or(1, |slot| usize::from(self.entries[slot.entry].tail));
+            most += usize::from(match slot {
+                Some(slot) => self.entries[slot.entry].tail,
+                None => !open.contains(&(at as u32)),
+            });
             most - 1 < self.needed(at)
         })
     }
 
-    /// The list as indices of candidates. It ends before a place for which the caps
-    /// leave nothing, or when there are no more candidates.
-    fn fill(&self, mut titles: Option<&mut Titles>, slots: &[Slot], limit: usize) -> Vec<usize> {
+    /// The list as indices of candidates, none at an open place. It ends before a
+    /// place for which the caps leave nothing, or when there are no more candidates.
+    fn fill(
+        &self,
+        mut titles: Option<&mut Titles>,
+        slots: &[Slot],
+        open: &[u32],
+        limit: usize,
+    ) -> Vec<Option<usize>> {
         let mut counts = Counts::new(self);
         let mut free = vec![true; self.entries.len()];
         for slot in slots {
@@ -562,13 +666,17 @@ impl Pool {
             free[slot.entry] = false;
         }
         let mut nearest = vec![0.0f64; self.entries.len()];
-        let mut list: Vec<usize> = Vec::with_capacity(limit.min(self.entries.len()));
+        let mut list = Vec::with_capacity(limit.min(self.entries.len()));
         let mut tail = 0;
         for place in 1..=limit {
+            if open.contains(&(place as u32)) {
+                list.push(None);
+                continue;
+            }
             let slot = slots.iter().find(|slot| slot.place == place);
             let next = slot.map(|slot| slot.entry).or_else(|| {
                 let best = |tail_only| self.best(&free, &nearest, &counts, tail_only);
-                let narrow = self.floor > 0 && self.needs_tail(slots, place, tail);
+                let narrow = self.floor > 0 && self.needs_tail(slots, open, place, tail);
                 narrow.then(|| best(true)).flatten().or_else(|| best(false))
             });
             let Some(next) = next else { break };
@@ -577,7 +685,7 @@ impl Pool {
                 free[next] = false;
             }
             tail += usize::from(self.entries[next].tail);
-            list.push(next);
+            list.push(Some(next));
             // How alike each is to what is placed: the larger of the cosine of the
             // titles' tokens and what they share of category and brand.
             let Some(titles) = &mut titles else { continue };
@@ -592,6 +700,38 @@ impl Pool {
             }
         }
         list
+    }
+
+    /// The candidates without a place of which any `places` hold the caps beside the
+    /// list, in the order of `chance`.
+    fn members(&self, chance: &dyn Chance, list: &[Option<usize>], places: usize) -> Vec<usize> {
+        let mut counts = Counts::new(self);
+        let mut free: Vec<usize> = (0..self.entries.len()).collect();
+        free.retain(|at| !list.contains(&Some(*at)));
+        for at in list.iter().flatten() {
+            counts.add(&self.entries[*at]);
+        }
+        chance.sort(&mut free);
+        // Of one name there may be at most as many members as it has room in the
+        // list, or any number where all places may go to it.
+        let roomy = |attribute, entry: &Entry| {
+            let (cap, count) = self.caps.of(attribute).zip(counts.of(attribute, entry))?;
+            Some(u64::from(count) + places as u64 <= u64::from(cap))
+        };
+        let mut members = Vec::new();
+        let mut taken = counts.clone();
+        for at in free {
+            let entry = &self.entries[at];
+            let fits = |attribute: &Attribute| {
+                roomy(*attribute, entry) != Some(false)
+                    || !taken.is_full(&self.caps, *attribute, entry)
+            };
+            if members.len() < chance.most() && Attribute::ALL.iter().all(fits) {
+                taken.add(entry);
+                members.push(at);
+            }
+        }
+        members
     }
 
     /// The free candidate of the largest marginal relevance that the caps allow;
@@ -729,9 +869,23 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         rules: &Rules<'_>,
         workspace: &mut Workspace,
     ) -> Result<Ranked, RerankError> {
+        self.rearrange(query, workspace, |tables, attributes, scored| {
+            arrange(tables, attributes, scored, rules, query.limit)
+        })
+    }
+
+    pub(crate) fn rearrange(
+        &self,
+        query: &Query<'_>,
+        workspace: &mut Workspace,
+        arrange: impl FnOnce(
+            &Tables<'_>,
+            Option<&Attributes<'_>>,
+            Vec<Scored>,
+        ) -> Result<(Vec<Scored>, Notes), Faults>,
+    ) -> Result<Ranked, RerankError> {
         let (prepared, order) = self.order(query, workspace)?;
-        let (tables, attributes) = (self.tables(), self.attributes());
-        let (order, notes) = arrange(&tables, attributes.as_ref(), order, rules, query.limit)?;
+        let (order, notes) = arrange(&self.tables(), self.attributes().as_ref(), order)?;
         let mut ranked = self.list(query, prepared, order, workspace)?;
         ranked.notes = Some(Box::new(notes));
         Ok(ranked)

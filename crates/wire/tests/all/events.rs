@@ -35,8 +35,8 @@ fn one_event() {
     check(
         CLOUDEVENT,
         &expect![[r#"
-        Received { source: "/web", shopper: Some(ShopperId("c17850")), session: Some(SessionId("s1")), exposure: Some(ExposureId("ab12")), event: Event { id: Some(EventId("7f1c")), time: Timestamp(1323511200500), kind: SelectItem, transaction: None, currency: Some(GBP), list: Some(ListId("home")), items: [EventItem { product: ProductId("85123A"), quantity: 1, price: Some(Money { minor: 255, currency: GBP }), index: Some(2) }] } }
-    "#]],
+            Received { source: "/web", shopper: Some(ShopperId("c17850")), session: Some(SessionId("s1")), exposure: Some(ExposureId("ab12")), tried: [], event: Event { id: Some(EventId("7f1c")), time: Timestamp(1323511200500), kind: SelectItem, transaction: None, currency: Some(GBP), list: Some(ListId("home")), items: [EventItem { product: ProductId("85123A"), quantity: 1, price: Some(Money { minor: 255, currency: GBP }), index: Some(2) }] } }
+        "#]],
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod events;
+mod explore;
 mod manifest;
 mod model;
 mod mutations;

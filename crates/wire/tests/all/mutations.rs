@@ -9,6 +9,7 @@ use shelfedge_wire::rank;
 mod body;
 
 use crate::events::CLOUDEVENT;
+use crate::explore::EXPLORE;
 use crate::model::{DIGEST, ranker};
 use crate::rank::REQUEST;
 use crate::rerank::RERANK;
@@ -96,6 +97,11 @@ proptest! {
     }
 
     #[test]
+    fn mutated_requests_for_exploration(changes in changes()) {
+        read_all(&mutate(EXPLORE, &changes));
+    }
+
+    #[test]
     fn mutated_stored_profiles(changes in changes()) {
         read_all(&mutate(STORED, &changes));
     }
@@ -120,7 +126,7 @@ proptest! {
 
 #[test]
 fn every_prefix() {
-    for text in [REQUEST, RERANK, CLOUDEVENT, STORED] {
+    for text in [REQUEST, RERANK, EXPLORE, CLOUDEVENT, STORED] {
         for end in 0..text.len() {
             read_all(&text.as_bytes()[..end]);
         }

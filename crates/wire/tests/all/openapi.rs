@@ -7,12 +7,15 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
+use shelfedge_ranking::explore::{self, Kind};
 use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
 use shelfedge_ranking::{Group, MAX_BIDS, MAX_EXCLUDED, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
 use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
 
 use crate::events::CLOUDEVENT;
+#[cfg(feature = "explore")]
+use crate::explore::EXPLORE;
 use crate::model::{DIGEST, ranker};
 use crate::rank::REQUEST;
 #[cfg(feature = "rerank")]
@@ -67,6 +70,7 @@ fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "index": optional(whole(0, u32::MAX.into(), "Where it stood in its list, from 0.")),
                     "currency": reference("Currency"),
                     "item_list_id": optional(text(64, "The list, when the event names none.")),
+                    "tried": optional(tried(&["fit", "price"], "In view_item_list: what the ranking's item has here, as it came; exploration learns from it.")),
                 },
             }),
         ),
@@ -217,6 +221,41 @@ fn sale() -> Value {
     })
 }
 
+fn explore() -> Value {
+    let policies: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    json!({
+        "type": "object",
+        "description": "Places that try out candidates of which little is known, and that the list would not show otherwise. The whole request decides what is drawn. The engine in the npm package's default build refuses it.",
+        "required": ["policy", "places"],
+        "properties": {
+            "policy": {"type": "string", "enum": policies, "description": "thompson draws a rate from what is believed of each product; linucb takes the largest upper bounds of a linear model of how well products fit and how dear they are."},
+            "places": {"type": "array", "maxItems": explore::MAX_PLACES, "items": whole(1, MAX_LIMIT as i64, "A place, from 1."), "description": "Which places explore: 1 to 4, each once. A place that is sold doesn't, nor one beyond the list's end."},
+            "share": share("The share of lists whose places are filled evenly, above 0; 0.1 when missing. At most four decimals."),
+            "pool": optional(whole(1, explore::MAX_POOL as i64, "How many products are drawn from, at most; 16 when missing.")),
+            "prior_rate": share("The share of trials that are rewarded of a product that was never tried, such as the shop's clicks over impressions; 0.01 when missing. At most four decimals."),
+            "prior_strength": optional(whole(1, explore::MAX_TRIALS.into(), "How many trials that is worth; 100 when missing. It makes at least half a reward.")),
+            "alpha": share("How many standard deviations the bounds of linucb lie above what is expected; 0.3 when missing. At most four decimals."),
+            "state": optional(json!({"type": "string", "description": "What is known, in hexadecimal digits, as GET /v1/explore/{list} shows it. When missing, an edge component takes what it learnt from events; elsewhere all is unknown. After 90 days without a lesson it counts as unknown."})),
+        },
+    })
+}
+
+/// What chance put there, on an item of the response and of an event.
+fn tried(required: &[&str], about: &str) -> Value {
+    let standing =
+        |about: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "description": about});
+    json!({
+        "type": "object",
+        "description": about,
+        "required": required,
+        "properties": {
+            "arm": {"type": "string", "description": "The policy that chose it."},
+            "fit": standing("The share of the other candidates that come after it by score."),
+            "price": standing("The share of the other candidates that cost less."),
+        },
+    })
+}
+
 fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     let groups: Vec<_> = Group::EXPLAINING.iter().map(|group| group.code()).collect();
     let rules: Vec<_> = Rule::ALL.iter().map(|rule| rule.code()).collect();
@@ -254,6 +293,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                         "items": reference("Event"), "description": "What the shopper did, in any order."},
                     "diversity": optional(diversity()),
                     "sponsored": optional(sponsored()),
+                    "explore": optional(explore()),
                 },
             }),
         ),
@@ -285,6 +325,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "sources": {"type": "array", "items": {"type": "string", "enum": ["bought_again", "similar", "popular", "given"]}},
                     "reasons": {"type": "array", "items": reference("Reason"), "description": "The largest contribution first; when explain was asked."},
                     "sponsored": sale(),
+                    "tried": tried(&["arm", "fit", "price"], "Chance put it there. Send it with the item of view_item_list, as params.items[].tried."),
                 },
             }),
         ),
@@ -299,12 +340,12 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "exposure_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "Send it with the events that follow, as params.exposure_id."},
                     "model": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
                     "list_id": text(64, "Where the list will be shown."),
-                    "arm": text(64, "The experiment's arm."),
+                    "arm": text(64, "What decides where chance does: default, or the policy of exploration."),
                     "candidates": whole(0, 4_294_967_295, "How many products were scored."),
                     "items": {"type": "array", "maxItems": MAX_LIMIT, "items": reference("RankedItem")},
                     "unknown": {"type": "array", "items": {"type": "string"}, "description": "Candidates that the model doesn't know."},
                     "ignored_events": whole(0, 4_294_967_295, "Items that the model doesn't know, and events later than now."),
-                    "shortfalls": {"type": "array", "maxItems": Rule::ALL.len(), "description": "The rules that the list misses; when diversity or sponsored was asked.", "items": {
+                    "shortfalls": {"type": "array", "maxItems": Rule::ALL.len(), "description": "The rules that the list misses; when diversity, sponsored or explore was asked.", "items": {
                         "type": "object",
                         "additionalProperties": false,
                         "required": ["rule", "place", "missing"],
@@ -446,6 +487,28 @@ fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "Explored",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["list_id", "products", "state"],
+                "properties": {
+                    "list_id": text(64, "The list."),
+                    "products": {"type": "array", "description": "What was tried, by id.", "items": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["item_id", "tried", "rewarded"],
+                        "properties": {
+                            "item_id": text(64, "The product."),
+                            "tried": whole(0, u32::MAX.into(), "How many lists tried it."),
+                            "rewarded": whole(0, u32::MAX.into(), "From how many of these it was chosen."),
+                        },
+                    }},
+                    "state": {"type": "string", "description": "All that is known, in hexadecimal digits, for explore.state of a ranking request."},
+                },
+            }),
+        ),
+        (
             "Health",
             json!({
                 "type": "object",
@@ -492,9 +555,8 @@ fn responses(status: &str, about: &str, schema: &Value, failures: &[u16]) -> Val
     Value::Object(all)
 }
 
-fn erased(failures: &[u16]) -> Value {
+fn erased(about: &str, failures: &[u16]) -> Value {
     let mut all = problems(failures);
-    let about = "Nothing is stored of the shopper any more.";
     all.insert("204".to_owned(), json!({"description": about}));
     Value::Object(all)
 }
@@ -569,7 +631,26 @@ fn document() -> Value {
                 "delete": {
                     "operationId": "eraseProfile",
                     "summary": "Erases what is stored of a shopper; also when there is nothing. Events that come later begin a new profile.",
-                    "responses": erased(&with(&[422])),
+                    "responses": erased("Nothing is stored of the shopper any more.", &with(&[422])),
+                },
+            },
+            "/v1/explore/{list}": {
+                "parameters": [{
+                    "name": "list",
+                    "in": "path",
+                    "required": true,
+                    "description": "The list's id, percent-encoded.",
+                    "schema": text(64, "The list."),
+                }],
+                "get": {
+                    "operationId": "explored",
+                    "summary": "What exploration of a list learnt from events; nothing when there is nothing.",
+                    "responses": responses("200", "What is known.", &reference("Explored"), &with(&[422])),
+                },
+                "delete": {
+                    "operationId": "forgetExplored",
+                    "summary": "Forgets what exploration of a list learnt; also when there is nothing. Events that come later begin anew.",
+                    "responses": erased("Nothing is known of the list any more.", &with(&[422])),
                 },
             },
             "/v1/models": {"get": {
@@ -815,6 +896,25 @@ fn real_bodies_fit_their_schemas() {
             assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
         }
     }
+    #[cfg(feature = "explore")]
+    {
+        let mut request = rank::parse(EXPLORE.as_bytes(), &limits).expect("a request");
+        let answer = respond(&request, &mut workspace);
+        let state = shelfedge_wire::explore::State::default();
+        let list = "home".parse().expect("an id");
+        let shown = shelfedge_wire::explore::known(&list, &state);
+        if let Some(explore) = &mut request.explore {
+            explore.state = Some(state);
+        }
+        for (schema, json) in [
+            ("RankRequest", EXPLORE.as_bytes().to_vec()),
+            ("RankRequest", rank::write_request(&request)),
+            ("RankResponse", answer),
+            ("Explored", shown),
+        ] {
+            assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
+        }
+    }
     for code in Code::ALL {
         assert_eq!(
             check("Problem", &Problem::new(*code).to_json()),
@@ -897,6 +997,31 @@ fn what_the_schema_refuses_the_parser_refuses() {
     ] {
         assert!(RERANK.contains(from), "{from}");
         let text = RERANK.replacen(from, to, 1);
+        assert!(
+            !check("RankRequest", text.as_bytes()).is_empty(),
+            "schema: {to}"
+        );
+        assert!(
+            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
+            "parser: {to}"
+        );
+    }
+    #[cfg(feature = "explore")]
+    for (from, to) in [
+        ("\"thompson\"", "\"greedy\""),
+        ("\"policy\": \"thompson\", ", ""),
+        ("\"places\": [2, 4], ", ""),
+        ("[2, 4]", "[0]"),
+        ("[2, 4]", "[1, 2, 3, 4, 5]"),
+        ("\"share\": 0.2", "\"share\": 1.2"),
+        ("\"pool\": 3", "\"pool\": 65"),
+        ("\"prior_rate\": 0.05", "\"prior_rate\": -0.05"),
+        ("\"prior_strength\": 40", "\"prior_strength\": 0"),
+        ("\"alpha\": 0.5", "\"alpha\": \"0.5\""),
+        ("\"alpha\": 0.5", "\"alpha\": 0.5, \"state\": 7"),
+    ] {
+        assert!(EXPLORE.contains(from), "{from}");
+        let text = EXPLORE.replacen(from, to, 1);
         assert!(
             !check("RankRequest", text.as_bytes()).is_empty(),
             "schema: {to}"
