@@ -15,9 +15,9 @@ macro_rules! codes {
 }
 
 codes! {
-    CAP_OUT_OF_RANGE = "cap_out_of_range", "A cap isn't a whole number of 1 or more.", "Allow at least 1, or leave the cap out.";
+    CAP_OUT_OF_RANGE = "cap_out_of_range", "A cap isn't a whole number from 1 up to its limit.", "Allow at least 1 and, of a list, at most 200; or leave the cap out.";
     SHARE_OUT_OF_RANGE = "share_out_of_range", "A share isn't a number from 0 to 1 with at most four decimals.", "Send a share such as 0.25.";
-    ATTRIBUTE_UNKNOWN = "attribute_unknown", "A cap is on an attribute that the model knows of no product.", "Leave the cap out, or use a bundle whose products have the attribute.";
+    ATTRIBUTE_UNKNOWN = "attribute_unknown", "A rule looks at what the model knows of no product.", "Leave the rule out, or use a bundle that knows this of its products.";
     PLACE_OUT_OF_RANGE = "place_out_of_range", "A place isn't the place of a list.", "Count places from 1 to 200.";
     PLACE_REPEATED = "place_repeated", "A place is named twice.", "Name each place once.";
     SEED_MISSING = "seed_missing", "Pacing lets chance decide, and there is no seed.", "Set seed to a number of the visit or the impression, or leave pacing out.";

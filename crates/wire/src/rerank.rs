@@ -4,7 +4,7 @@
 //! `rerank_off.rs` takes the place of this file in a build without the feature.
 
 use shelfedge_commerce::money::parse_basis_points;
-use shelfedge_commerce::{Currency, Money, ProductId, ShopperId, codes as commerce};
+use shelfedge_commerce::{Currency, Fault, Money, ProductId, ShopperId, codes as commerce};
 use shelfedge_ranking::rerank::{Attribute, Bid, Caps, Placement, RerankError, Rules};
 pub use shelfedge_ranking::rerank::{Diversity, Sponsored};
 use shelfedge_ranking::{
@@ -107,12 +107,12 @@ struct Draft<'a> {
     impressions: u32,
 }
 
-/// Reads the object `sponsored`; `None` also when it has faults, which are noted.
+/// Reads the object `sponsored`, with what could be read of one that has faults,
+/// which are noted: [`check`] may find more.
 pub(crate) fn sponsored(
     decoder: &mut Decoder<'_>,
     path: &Path<'_>,
 ) -> Result<Option<Sponsored>, Malformed> {
-    let faults = decoder.faults.len();
     let (mut currency, mut reserve, mut frequency_cap) = (None, None, None);
     let (mut places, mut pacing) = (Vec::new(), 1.0);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
@@ -126,7 +126,12 @@ pub(crate) fn sponsored(
             match field {
                 0 => currency = decoder.parsed(path, |text| Currency::parse(&text))?,
                 1 => {
-                    decoder.array(path, MAX_PLACES, &mut |decoder, _, path| {
+                    // One more than is allowed is kept, for `check` to see; the rest
+                    // isn't read.
+                    decoder.array(path, usize::MAX, &mut |decoder, index, path| {
+                        if index > MAX_PLACES {
+                            return decoder.skip();
+                        }
                         let code = &ranking::PLACE_OUT_OF_RANGE;
                         let place = decoder.whole(path, code, 1, MAX_LIMIT as i64)?;
                         places.extend(place.map(|place| place as u32));
@@ -141,7 +146,10 @@ pub(crate) fn sponsored(
                 }
                 4 => pacing = share(decoder, path)?.unwrap_or(1.0),
                 _ => {
-                    decoder.array(path, MAX_BIDS, &mut |decoder, index, path| {
+                    decoder.array(path, usize::MAX, &mut |decoder, index, path| {
+                        if index > MAX_BIDS {
+                            return decoder.skip();
+                        }
                         // A null was noted and passed over; its place counts.
                         drafts.resize_with(index, Draft::default);
                         drafts.push(draft(decoder, path)?);
@@ -168,6 +176,7 @@ pub(crate) fn sponsored(
         amount(decoder, path, text, currency)
     });
     let mut bids = Vec::with_capacity(drafts.len());
+    let mut is_whole = true;
     let path = &Path::Field(path, SPONSORED_FIELDS[5]);
     for (index, draft) in drafts.into_iter().enumerate() {
         let path = &Path::Index(path, index);
@@ -183,7 +192,13 @@ pub(crate) fn sponsored(
                 budget_left,
                 impressions: draft.impressions,
             });
+        } else {
+            is_whole = false;
         }
+    }
+    if !is_whole {
+        // Their places in the list would say another bid than it does.
+        bids.clear();
     }
     let sponsored = Sponsored {
         currency,
@@ -193,7 +208,7 @@ pub(crate) fn sponsored(
         pacing,
         bids,
     };
-    Ok((decoder.faults.len() == faults).then_some(sponsored))
+    Ok(Some(sponsored))
 }
 
 fn draft<'a>(decoder: &mut Decoder<'a>, path: &Path<'_>) -> Result<Draft<'a>, Malformed> {
@@ -237,10 +252,15 @@ fn amount(
     Some(money.minor)
 }
 
-/// Notes the faults that only show when all settings are read.
+/// Notes the faults that only show when all settings are read, but for those of
+/// fields that have one already.
 pub(crate) fn check(decoder: &mut Decoder<'_>, request: &Request) {
     if let Err(faults) = rules(request).check() {
-        decoder.faults.extend(faults);
+        let known = |fault: &Fault| decoder.faults.iter().any(|it| it.path == fault.path);
+        let more = faults.iter().filter(|fault| !known(fault)).cloned();
+        for fault in more.collect::<Vec<_>>() {
+            decoder.faults.push(fault);
+        }
     }
 }
 

@@ -344,7 +344,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         seed: u64,
         workspace: &mut Workspace,
     ) -> Result<Ranked, RerankError> {
-        self.rearrange(query, workspace, |tables, attributes, scored| {
+        self.rearrange(query, rules, workspace, |tables, attributes, scored| {
             let explore = (explore, query.now, seed);
             arrange(tables, attributes, scored, rules, query.limit, explore)
         })

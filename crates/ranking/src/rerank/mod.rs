@@ -154,15 +154,45 @@ impl Rules<'_> {
         for attribute in Attribute::ALL {
             let known = attributes.is_some_and(|it| it.knows(attribute));
             if caps.of(attribute).is_some() && !known {
-                faults.push(Fault::new(
-                    &codes::ATTRIBUTE_UNKNOWN,
-                    ["diversity.caps.", attribute.name()].concat(),
-                    ["the model knows the ", attribute.name(), " of no product"].concat(),
-                ));
+                let name = attribute.name();
+                faults.push(unknown(&["caps.", name].concat(), name));
             }
         }
         faults.into_result(())
     }
+
+    /// Whether the model knows anything of its products by which one can be in the
+    /// long tail, or like another.
+    fn check_known(
+        &self,
+        tables: &Tables<'_>,
+        attributes: Option<&Attributes<'_>>,
+    ) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        let Some(diversity) = self.diversity else {
+            return Ok(());
+        };
+        let any = |known: &dyn Fn(u32) -> bool| (0..tables.len() as u32).any(known);
+        let titled = |product| {
+            tables
+                .product(product)
+                .is_some_and(|it| !it.title.is_empty())
+        };
+        let bought = |product| tables.stats(product).buyers != [0; 4];
+        if diversity.trade_off > 0.0 && attributes.is_none() && !any(&titled) {
+            faults.push(unknown("trade_off", "title or attributes"));
+        }
+        if diversity.long_tail > 0.0 && !any(&bought) {
+            faults.push(unknown("long_tail", "buyers"));
+        }
+        faults.into_result(())
+    }
+}
+
+fn unknown(rule: &str, what: &str) -> Fault {
+    let path = ["diversity.", rule].concat();
+    let cause = ["the model knows the ", what, " of no product"].concat();
+    Fault::new(&codes::ATTRIBUTE_UNKNOWN, path, cause)
 }
 
 impl Sponsored {
@@ -172,7 +202,7 @@ impl Sponsored {
             ("sponsored.bids", self.bids.len(), MAX_BIDS),
         ] {
             if found > most {
-                let cause = format!("there are {found} entries, and at most {most} are read");
+                let cause = format!("there are more than {most}");
                 faults.push(Fault::new(&codes::SPONSORED_TOO_MANY, path, cause));
             }
         }
@@ -869,7 +899,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         rules: &Rules<'_>,
         workspace: &mut Workspace,
     ) -> Result<Ranked, RerankError> {
-        self.rearrange(query, workspace, |tables, attributes, scored| {
+        self.rearrange(query, rules, workspace, |tables, attributes, scored| {
             arrange(tables, attributes, scored, rules, query.limit)
         })
     }
@@ -877,6 +907,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
     pub(crate) fn rearrange(
         &self,
         query: &Query<'_>,
+        rules: &Rules<'_>,
         workspace: &mut Workspace,
         arrange: impl FnOnce(
             &Tables<'_>,
@@ -885,7 +916,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         ) -> Result<(Vec<Scored>, Notes), Faults>,
     ) -> Result<Ranked, RerankError> {
         let (prepared, order) = self.order(query, workspace)?;
-        let (order, notes) = arrange(&self.tables(), self.attributes().as_ref(), order)?;
+        let (tables, attributes) = (self.tables(), self.attributes());
+        rules.check_known(&tables, attributes.as_ref())?;
+        let (order, notes) = arrange(&tables, attributes.as_ref(), order)?;
         let mut ranked = self.list(query, prepared, order, workspace)?;
         ranked.notes = Some(Box::new(notes));
         Ok(ranked)

@@ -189,8 +189,8 @@ mod on {
         let request = parse(&text(24, 100)).sponsored.expect("sponsored places");
         assert_eq!((request.places.len(), request.bids.len()), (24, 100));
         expect![[r#"
-            sponsored.places too_many: there are 25 entries, and at most 24 are read
-            sponsored.bids too_many: there are 101 entries, and at most 100 are read
+            sponsored.places sponsored_too_many: there are more than 24
+            sponsored.bids sponsored_too_many: there are more than 100
         "#]]
         .assert_eq(&faults(&text(25, 101)));
     }
