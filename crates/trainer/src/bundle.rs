@@ -138,7 +138,7 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// Makes a folder's entries durable, where the system can.
-fn sync_folder(path: &Path) -> Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(path)
             .and_then(|f| f.sync_all())

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
@@ -28,7 +29,8 @@ my-shop holds the order lines as .parquet or .csv, and a mapping.toml that names
 README of this command shows a short one. Results go to stdout, progress and faults to stderr.
 
 Exit codes: 0 done; 1 failed, with code, place, cause and action of every fault; 2 arguments that
-can't be understood; 130 stopped by Ctrl-C. What is written is there whole or not at all.";
+can't be understood; 3 import --check found nothing that can teach; 130 stopped by Ctrl-C. What is
+written is there whole or not at all.";
 
 /// Learns a shop's ranking from its order history
 #[derive(Parser)]
@@ -42,12 +44,28 @@ struct Arguments {
 enum Command {
     /// Read a shop's order lines and report what was kept and what was refused
     ///
-    /// Writes nothing. Every rule is listed with the rows it refused or noticed and the first few of
-    /// them, so that a mapping can be corrected before anything is learnt.
+    /// Writes nothing unless it is told where. Every rule is listed with the rows it refused or noticed
+    /// and the first few of them, with file and row, so that a mapping can be corrected before anything is
+    /// learnt.
     #[command(verbatim_doc_comment)]
     Import {
         #[command(flatten)]
         source: Source,
+        /// Say what the data is good for; exit code 3 if no command could learn from it
+        #[arg(long, conflicts_with_all = ["into", "impressions"])]
+        check: bool,
+        /// Keep what is read in a store, and read new files only
+        ///
+        /// The other commands take a store as --shop. A file counts once, under whatever name, also when it
+        /// is gone from the shop's folder; one that changed is refused. Stopping leaves the store as it was.
+        #[arg(long, value_name = "FOLDER", verbatim_doc_comment)]
+        into: Option<PathBuf>,
+        /// Customers to remove from the store and to leave out from now on: their ids, one a line
+        #[arg(long, value_name = "FILE", requires = "into")]
+        erase: Option<PathBuf>,
+        /// Join the lists that were shown with what was clicked and bought, as Parquet
+        #[arg(long, value_name = "FILE")]
+        impressions: Option<PathBuf>,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
@@ -167,7 +185,7 @@ enum Command {
 
 #[derive(Args)]
 struct Source {
-    /// The order lines: a folder of .parquet and .csv tables, or one table
+    /// The order lines: a folder of .parquet, .csv and .jsonl tables, one table, or a store of import --into
     #[arg(long, value_name = "FOLDER|FILE")]
     shop: PathBuf,
     /// Which column means what [default: mapping.toml beside the tables]
@@ -335,7 +353,7 @@ fn main() -> ExitCode {
     // appears only by a rename.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     match run(Arguments::parse(), stop) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let cancelled = matches!(error.downcast_ref::<Error>(), Some(Error::Cancelled));
             complain(&format!("{error:#}"));
@@ -357,18 +375,64 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
     let mut watch = Terminal::new(stop);
     match arguments.command {
-        Command::Import { source, json } => {
-            let imported = source.read(&mut watch)?;
+        Command::Import {
+            source,
+            check: true,
+            json,
+            ..
+        } => {
+            let found = import::check(&source.shop, source.mapping.as_deref(), &mut watch)?;
             watch.clear();
-            if json {
-                say(&serde_json::to_string_pretty(&imported.report)
-                    .context("the report as JSON")?);
-            } else {
-                say(&imported.report.table());
+            print(&found, import::Check::table, json)?;
+            if found.usable_by.is_empty() {
+                return Ok(ExitCode::from(3));
             }
+        }
+        Command::Import {
+            source,
+            into,
+            erase,
+            impressions,
+            json,
+            ..
+        } => {
+            let mapping = source.mapping.as_deref();
+            let update = match &into {
+                None => None,
+                Some(into) => Some(import::update(
+                    &source.shop,
+                    mapping,
+                    into,
+                    erase.as_deref(),
+                    &mut watch,
+                )?),
+            };
+            let (shop, mapping) = match &into {
+                None => (&source.shop, mapping),
+                Some(into) => (into, None),
+            };
+            let joined = match &impressions {
+                None => None,
+                Some(out) => {
+                    let out = Some(out.as_path());
+                    Some(import::impressions(shop, mapping, out, &mut watch)?)
+                }
+            };
+            let report = match (&update, &joined) {
+                (None, None) => source.read(&mut watch)?.report,
+                // There is more in events than orders.
+                _ => import::report(shop, mapping, &mut watch)?,
+            };
+            watch.clear();
+            let found = Found {
+                report,
+                update,
+                impressions: joined,
+            };
+            print(&found, Found::table, json)?;
         }
         Command::Ranking {
             source,
@@ -386,11 +450,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             let outcome = ranking::run(&source.shop, mapping, &out, last, &settings, &mut watch)?;
             watch.clear();
-            if json {
-                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
-            } else {
-                say(&outcome.table());
-            }
+            print(&outcome, ranking::Outcome::table, json)?;
         }
         Command::Basket {
             source,
@@ -404,11 +464,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             let outcome =
                 basket::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
             watch.clear();
-            if json {
-                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
-            } else {
-                say(&outcome.table());
-            }
+            print(&outcome, basket::Outcome::table, json)?;
         }
         Command::Next {
             source,
@@ -421,11 +477,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             let mapping = source.mapping.as_deref();
             let outcome = next::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
             watch.clear();
-            if json {
-                say(&serde_json::to_string_pretty(&outcome).context("the outcome as JSON")?);
-            } else {
-                say(&outcome.table());
-            }
+            print(&outcome, next::Outcome::table, json)?;
         }
         Command::Bench { task } => {
             let line = match &task {
@@ -481,6 +533,42 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             bundle::write_file(&out, text.as_bytes())?;
             say(&format!("{} ({} bytes)", out.display(), text.len()));
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an import tells.
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    report: import::Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<import::Update>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impressions: Option<import::ImpressionReport>,
+}
+
+impl Found {
+    fn table(&self) -> String {
+        let tables = [
+            self.update.as_ref().map(import::Update::text),
+            Some(self.report.table()),
+            self.impressions.as_ref().map(|found| found.table()),
+        ];
+        tables
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n\n")
+    }
+}
+
+/// Prints an outcome, for a person or for a program.
+fn print<T: Serialize>(found: &T, table: fn(&T) -> String, json: bool) -> anyhow::Result<()> {
+    if json {
+        say(&serde_json::to_string_pretty(found).context("the outcome as JSON")?);
+    } else {
+        say(&table(found));
     }
     Ok(())
 }

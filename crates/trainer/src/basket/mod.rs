@@ -58,6 +58,9 @@ const MOST_QUERIES: usize = 10_000;
 const STRANGERS: usize = 20;
 /// Days of orders before the first window.
 const WARM_UP: i64 = 45;
+/// Days of orders that the first window needs, and lists that must teach.
+pub(crate) const FEWEST_DAYS: i64 = WARM_UP + WINDOW;
+pub(crate) const FEWEST_LISTS: usize = 20;
 /// Days whose orders make the table of the newest weeks.
 const NEWEST: f32 = 60.0;
 /// Sets by which cosines are drawn to 0.
@@ -422,7 +425,7 @@ fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) ->
         }
     }
     watch.step("windows", windows.len() as u64, windows.len() as u64, "");
-    if lists.iter().any(|lists| lists.ends.len() < 20) {
+    if lists.iter().any(|lists| lists.ends.len() < FEWEST_LISTS) {
         return Err(too_short(shop, windows.len(), &lists));
     }
     let mut forest = Forest {

@@ -4,7 +4,7 @@
 //!
 //! An event that came before counts once: by its source and id in the own stream,
 //! by its line in GA4's, and a purchase by its transaction, because a reloaded
-//! page sends it again. What GA4 recorded without consent to analytics is left out.
+//! page sends it again. Without consent no event counts as the first. What GA4 recorded without consent to analytics is left out.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,13 +12,14 @@ use std::path::Path;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shelfedge_commerce::EventKind;
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_wire::Limits;
 use shelfedge_wire::events::parse;
 
 use super::mapping::COLUMNS;
 use super::row::Cell;
-use super::table::{LeftOut, Rows};
+use super::table::{Head, LeftOut, Rows};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
@@ -50,6 +51,7 @@ impl Row {
 
 /// An event's rows.
 struct Event {
+    kind: EventKind,
     /// What tells it from others.
     key: Vec<u8>,
     consent: bool,
@@ -96,19 +98,23 @@ pub(super) fn read<const N: usize>(
         if line.trim_ascii().is_empty() {
             continue;
         }
+        rows.line(number);
         let event = match event(&line, kind) {
-            Ok(Some(event)) => event,
-            Ok(None) => continue,
+            // An event without products is no row, and none that came before.
+            Ok(event) => event.filter(|event| !event.rows.is_empty()),
             Err(why) => {
-                rows.broken(format!("line {number}: {why}"));
-                continue;
+                rows.broken(why);
+                None
             }
         };
-        let again = !rows.is_new(short(&event.key));
+        let Some(event) = event else { continue };
+        let kind = event.kind.name();
+        let key = short(&event.key);
+        let new = event.consent && rows.event(Head { kind, key });
         for row in &event.rows {
-            match (event.consent, again) {
-                (false, _) => rows.left_out(LeftOut::WithoutConsent),
-                (_, true) => rows.left_out(LeftOut::Again),
+            match (event.consent, new) {
+                (false, _) => rows.left_out(LeftOut::WithoutConsent, kind),
+                (_, false) => rows.left_out(LeftOut::Again, kind),
                 _ => rows.row(at.map(|place| row.cell(place))),
             }
         }
@@ -124,27 +130,27 @@ fn short(key: &[u8]) -> u64 {
 /// The event of a line, if it is of the wanted kind.
 fn event(line: &[u8], kind: &str) -> core::result::Result<Option<Event>, String> {
     let value: Value = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-    if value.get("specversion").is_some() {
-        cloud_event(line, kind)
+    let wanted = |event: &Event| kind.is_empty() || event.kind.name() == kind;
+    let event = if value.get("specversion").is_some() {
+        cloud_event(&value, line)?
     } else if value.get("event_name").is_some() {
-        Ok(ga4(&value, line, kind))
+        ga4(&value, line)
     } else {
-        Err("neither a CloudEvent (specversion) nor an event of GA4 (event_name)".to_owned())
-    }
+        return Err("neither a CloudEvent (specversion) nor an event of GA4 (event_name)".into());
+    };
+    Ok(event.filter(wanted))
 }
 
 /// An event of the project's own stream.
-fn cloud_event(line: &[u8], kind: &str) -> core::result::Result<Option<Event>, String> {
+fn cloud_event(value: &Value, line: &[u8]) -> core::result::Result<Option<Event>, String> {
     let received = parse(line, None, &Limits::default()).map_err(|faults| faults.to_string())?;
     let Some(received) = received.into_iter().next() else {
         return Ok(None);
     };
     let event = &received.event;
-    if event.kind.name() != kind {
-        return Ok(None);
-    }
     let order = event.transaction.as_deref();
-    let key = match order {
+    let purchase = event.kind == EventKind::Purchase;
+    let key = match order.filter(|_| purchase) {
         Some(order) => format!("order {order}"),
         None => {
             let id = event.id.as_ref().map_or("", |id| id.as_str());
@@ -153,7 +159,16 @@ fn cloud_event(line: &[u8], kind: &str) -> core::result::Result<Option<Event>, S
     };
     let customer = received.shopper.as_ref().map_or("", |id| id.as_str());
     let session = received.session.as_ref().map_or("", |id| id.as_str());
-    let rows = event.items.iter().map(|item| {
+    let exposure = received.exposure.as_ref().map_or("", |id| id.as_str());
+    let list = event.list.as_ref().map_or("", |id| id.as_str());
+    // What the ranking's answer said of itself, which no other reader needs.
+    let parameters = value.pointer("/data/params");
+    let parameter = |name: &str| text(parameters.and_then(|p| p.get(name)));
+    let items = parameters.and_then(|p| p.get("items"));
+    let items = items.and_then(Value::as_array).into_iter().flatten();
+    let items = items.filter(|item| !item.is_null());
+    let rows = event.items.iter().zip(items).zip(0..);
+    let rows = rows.map(|((item, said), place): (_, u32)| {
         let mut row = Row {
             time: Some(event.time.millis()),
             ..Row::default()
@@ -169,38 +184,32 @@ fn cloud_event(line: &[u8], kind: &str) -> core::result::Result<Option<Event>, S
         if let Some(currency) = event.currency {
             row.set("currency", currency.code());
         }
+        row.set("viewer", customer);
+        row.set("list", list);
+        row.set("position", item.index.unwrap_or(place).to_string());
+        row.set("exposure", exposure);
+        row.set("model", parameter("model"));
+        row.set("arm", parameter("arm"));
+        row.set("propensity", text(said.get("propensity")));
         row
     });
     Ok(Some(Event {
+        kind: event.kind,
         key: key.into_bytes(),
         consent: true,
         rows: rows.collect(),
     }))
 }
 
-/// An event of GA4's export.
-fn ga4(value: &Value, line: &[u8], kind: &str) -> Option<Event> {
-    if text(value.get("event_name")) != kind {
-        return None;
-    }
-    let parameter = |key: &str| {
-        let all = value.get("event_params").and_then(Value::as_array);
-        let found = all
-            .into_iter()
-            .flatten()
-            .find(|p| text(p.get("key")) == key);
-        let value = found.and_then(|p| p.get("value"));
-        ["string_value", "int_value", "double_value", "float_value"]
-            .into_iter()
-            .map(|name| text(value.and_then(|v| v.get(name))))
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
-    };
+/// An event of GA4's export; none of those that are no e-commerce.
+fn ga4(value: &Value, line: &[u8]) -> Option<Event> {
+    let kind = EventKind::parse(&text(value.get("event_name"))).ok()?;
+    let parameters = value.get("event_params");
+    let parameter = |key: &str| named(parameters, key);
     let first = |a: String, b: String| if a.is_empty() { b } else { a };
-    let customer = first(
-        text(value.get("user_id")),
-        text(value.get("user_pseudo_id")),
-    );
+    let device = text(value.get("user_pseudo_id"));
+    let customer = first(text(value.get("user_id")), device.clone());
+    let viewer = first(device, customer.clone());
     let session = parameter("ga_session_id");
     let order = first(
         text(value.pointer("/ecommerce/transaction_id")),
@@ -208,10 +217,13 @@ fn ga4(value: &Value, line: &[u8], kind: &str) -> Option<Event> {
     );
     let currency = parameter("currency");
     let country = text(value.pointer("/geo/country"));
+    let said = ["exposure_id", "model", "arm"].map(parameter);
+    let list = first(parameter("item_list_id"), parameter("item_list_name"));
     let time = text(value.get("event_timestamp")).parse::<i64>();
     let time = time.ok().map(|micros| Timestamp(micros.div_euclid(1_000)));
     let items = value.get("items").and_then(Value::as_array);
-    let rows = items.into_iter().flatten().map(|item| {
+    let rows = items.into_iter().flatten().zip(0..);
+    let rows = rows.map(|(item, place): (_, u32)| {
         let field = |name: &str| text(item.get(name));
         let mut row = Row {
             time: time.map(|t| t.millis()),
@@ -219,7 +231,7 @@ fn ga4(value: &Value, line: &[u8], kind: &str) -> Option<Event> {
         };
         row.set("customer", customer.as_str());
         if !session.is_empty() {
-            row.set("session", format!("{customer}.{session}"));
+            row.set("session", format!("{viewer}.{session}"));
         }
         row.set("order", order.as_str());
         row.set("product", field("item_id"));
@@ -231,17 +243,44 @@ fn ga4(value: &Value, line: &[u8], kind: &str) -> Option<Event> {
         row.set("country", country.as_str());
         row.set("category", field("item_category"));
         row.set("brand", field("item_brand"));
+        row.set("viewer", viewer.as_str());
+        let of_item = first(field("item_list_id"), field("item_list_name"));
+        row.set("list", first(of_item, list.clone()));
+        let position = first(field("item_list_index"), field("index"));
+        row.set("position", first(position, place.to_string()));
+        let [exposure, model, arm] = &said;
+        row.set("exposure", exposure.as_str());
+        row.set("model", model.as_str());
+        row.set("arm", arm.as_str());
+        row.set("propensity", named(item.get("item_params"), "propensity"));
         row
     });
     let refused = text(value.pointer("/privacy_info/analytics_storage"));
+    let purchase = kind == EventKind::Purchase;
     Some(Event {
-        key: match order.is_empty() {
-            true => line.trim_ascii().to_vec(),
-            false => format!("order {order}").into_bytes(),
+        kind,
+        key: match purchase && !order.is_empty() {
+            true => format!("order {order}").into_bytes(),
+            false => line.trim_ascii().to_vec(),
         },
         consent: !refused.eq_ignore_ascii_case("no"),
         rows: rows.collect(),
     })
+}
+
+/// The value of a parameter in a list of GA4's.
+fn named(parameters: Option<&Value>, key: &str) -> String {
+    let all = parameters.and_then(Value::as_array);
+    let found = all
+        .into_iter()
+        .flatten()
+        .find(|p| text(p.get("key")) == key);
+    let value = found.and_then(|p| p.get("value"));
+    ["string_value", "int_value", "double_value", "float_value"]
+        .into_iter()
+        .map(|name| text(value.and_then(|v| v.get(name))))
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 /// A text or a number, which the export writes as text where it is whole.

@@ -6,7 +6,7 @@ use std::path::Path;
 use shelfedge_insight::Decision;
 
 use super::row::Cell;
-use super::table::{Rows, Table};
+use super::table::{Input, Rows, Table};
 use crate::error::{Error, Result, fault};
 use crate::watch::{Quiet, Watch};
 
@@ -39,7 +39,8 @@ impl Feedback {
 pub fn import_affinities(path: &Path, items: u32, watch: &mut dyn Watch) -> Result<Vec<Vec<u32>>> {
     let names: Vec<String> = (0..items).map(|item| format!("a{item}")).collect();
     let wanted: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
-    let table = Table::open(path, b',', "", &wanted)?;
+    let input = Input::of(path, b',')?;
+    let table = Table::open(&input, "", &wanted)?;
     let mut liked = Liked::default();
     for (item, name) in (0u32..).zip(wanted) {
         (liked.item, liked.row) = (item, 0);
@@ -77,12 +78,32 @@ impl Rows<1> for Liked {
 
 /// Reads a table. Every cell that is no number of its column's range is a fault.
 pub fn import_table(path: &Path, watch: &mut dyn Watch) -> Result<Feedback> {
-    let wanted = COLUMNS.map(Some);
-    let table = Table::open(path, b',', "", &wanted)?;
-    let mut intake = Intake {
-        table: table.name(),
+    let rows = Intake::default();
+    read(path, COLUMNS.map(Some), rows, watch)
+}
+
+/// Reads what `impressions` joined. The reward is its column `click`, `cart` or
+/// `purchase`. Places of which no propensity is known are left out, and those of
+/// propensity 1, because where chance had no part nothing is told of other policies.
+pub fn import_impressions(path: &Path, reward: &str, watch: &mut dyn Watch) -> Result<Feedback> {
+    let rows = Intake {
+        chance_only: true,
         ..Intake::default()
     };
+    let [row, cluster, item, position, _, propensity] = COLUMNS;
+    let wanted = [row, cluster, item, position, reward, propensity];
+    read(path, wanted.map(Some), rows, watch)
+}
+
+fn read(
+    path: &Path,
+    wanted: [Option<&str>; 6],
+    mut intake: Intake,
+    watch: &mut dyn Watch,
+) -> Result<Feedback> {
+    let input = Input::of(path, b',')?;
+    let table = Table::open(&input, "", &wanted)?;
+    intake.table.clone_from(&input.name);
     table.read(wanted, &mut intake, watch)?;
     if intake.faults.is_empty() {
         Ok(intake.feedback)
@@ -94,6 +115,8 @@ pub fn import_table(path: &Path, watch: &mut dyn Watch) -> Result<Feedback> {
 #[derive(Default)]
 struct Intake {
     table: String,
+    /// Whether rows without chance are left out.
+    chance_only: bool,
     read: u64,
     feedback: Feedback,
     faults: Vec<shelfedge_commerce::Fault>,
@@ -115,6 +138,9 @@ impl Intake {
 impl Rows<6> for Intake {
     fn row(&mut self, cells: [Cell<'_>; 6]) {
         self.read += 1;
+        if self.chance_only && cells[5] == Cell::Missing {
+            return;
+        }
         let whole = |at: usize, most: i64| cells[at].int().filter(|n| (0..=most).contains(n));
         let whole = [
             whole(0, i32::MAX.into()),
@@ -136,6 +162,9 @@ impl Rows<6> for Intake {
             Some(p),
         ) = (whole, propensity)
         {
+            if self.chance_only && p >= 1.0 {
+                return;
+            }
             self.feedback.rows.push(row as i32);
             self.feedback.decisions.push(Decision {
                 cluster: cluster as u32,

@@ -6,18 +6,46 @@ use std::path::Path;
 use regex::Regex;
 use shelfedge_commerce::Fault;
 use shelfedge_commerce::money::Currency;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{HOUR, Timestamp};
 
 use crate::error::{Error, Result, fault, line};
+
+/// How long what is done counts for a list, unless the mapping says otherwise, and
+/// at most.
+const WINDOW_HOURS: i64 = 24;
+const MOST_HOURS: i64 = 720;
 
 /// Version of the mapping file's format.
 pub const MAPPING_FORMAT: i64 = 1;
 
 /// What every row of a stream of events has, or may have.
-pub(super) const COLUMNS: [&str; 12] = [
+pub(super) const COLUMNS: [&str; 19] = [
     "time",
     "customer",
     "session",
+    "order",
+    "product",
+    "title",
+    "quantity",
+    "unit_price",
+    "currency",
+    "country",
+    "category",
+    "brand",
+    // Who looked: the device, where the stream knows it.
+    "viewer",
+    // What was shown: in which list, where, and by what.
+    "list",
+    "position",
+    "exposure",
+    "model",
+    "arm",
+    "propensity",
+];
+/// Those of them that order lines have.
+const OF_ORDERS: [&str; 11] = [
+    "time",
+    "customer",
     "order",
     "product",
     "title",
@@ -32,11 +60,7 @@ pub(super) const COLUMNS: [&str; 12] = [
 /// The section of a mapping file that names the columns of orders, for events, with
 /// the column of titles or without.
 fn event_columns(titles: bool) -> toml::Table {
-    let all = COLUMNS.iter().filter(|name| match **name {
-        "session" => false,
-        "title" => titles,
-        _ => true,
-    });
+    let all = OF_ORDERS.iter().filter(|name| titles || **name != "title");
     all.map(|name| ((*name).to_owned(), toml::Value::from(*name)))
         .collect()
 }
@@ -50,6 +74,11 @@ pub struct Mapping {
     pub currency: Currency,
     /// What separates fields in CSV files; a comma unless said otherwise.
     pub csv_delimiter: u8,
+    /// Where the files hold events: how long after a list was shown what is done
+    /// counts for it, in milliseconds.
+    pub window: Option<i64>,
+    /// Whether the file has a section for sequences, too.
+    pub(super) sequences: bool,
     /// Columns.
     pub columns: Columns,
     /// Where the products' titles are, if they have a table of their own.
@@ -219,21 +248,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the files hold events, whose columns are known: a section `[events]`
-    /// stands for the one that would name them.
-    pub(super) fn events(&mut self, root: &toml::Table, instead_of: &str) -> bool {
-        let events = root.contains_key("events");
-        if events {
-            let section = self.table(root, "events", false);
-            self.known("events", &section, &[]);
-            if root.contains_key(instead_of) {
+    /// stands for the one that would name them. Then how long after a list was shown
+    /// what is done counts for it, in milliseconds.
+    pub(super) fn events(&mut self, root: &toml::Table, instead_of: &str) -> Option<i64> {
+        if !root.contains_key("events") {
+            return None;
+        }
+        let section = self.table(root, "events", false);
+        self.known("events", &section, &["window_hours"]);
+        if root.contains_key(instead_of) {
+            self.fault(
+                "events",
+                format!("[{instead_of}] names columns, and events have their own"),
+                "keep one of the two sections",
+            );
+        }
+        let hours = section.get("window_hours").map(toml::Value::as_integer);
+        match hours.unwrap_or(Some(WINDOW_HOURS)) {
+            Some(hours) if (1..=MOST_HOURS).contains(&hours) => Some(hours * HOUR),
+            _ => {
                 self.fault(
-                    "events",
-                    format!("[{instead_of}] names columns, and events have their own"),
-                    "keep one of the two sections",
+                    "events.window_hours",
+                    "is no whole number of hours",
+                    "give 1 to 720; 24 is usual",
                 );
+                Some(HOUR)
             }
         }
-        events
     }
 
     pub(super) fn fault(&mut self, path: &str, cause: impl Into<String>, action: &str) {
@@ -338,12 +379,6 @@ impl<'a> Reader<'a> {
 }
 
 impl Mapping {
-    /// Reads and checks a mapping file.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = load(path, "order lines")?;
-        Self::parse(&text, &path.display().to_string())
-    }
-
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let (mut r, root) = Reader::open(text, file)?;
@@ -359,14 +394,23 @@ impl Mapping {
                 "titles",
                 "time",
                 "rules",
+                // Of events alone, which one file maps for orders and for sequences.
+                "sequences",
             ],
         );
         let (currency, csv_delimiter) = r.head(&root);
 
-        let events = r.events(&root, "columns");
-        let c = match events {
-            true => event_columns(!root.contains_key("titles")),
-            false => r.table(&root, "columns", true),
+        let window = r.events(&root, "columns");
+        if window.is_none() && root.contains_key("sequences") {
+            r.fault(
+                "sequences",
+                "sequences of tables have no orders",
+                "keep one of the sections [columns] and [sequences], or map [events]",
+            );
+        }
+        let c = match window {
+            Some(_) => event_columns(!root.contains_key("titles")),
+            None => r.table(&root, "columns", true),
         };
         r.known(
             "columns",
@@ -558,6 +602,8 @@ impl Mapping {
                 text: text.to_owned(),
                 currency,
                 csv_delimiter,
+                window,
+                sequences: root.contains_key("sequences"),
                 columns,
                 titles,
                 time,

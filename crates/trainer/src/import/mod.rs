@@ -4,14 +4,17 @@
 //! Tables are read batch by batch; what stays in memory is one compact record
 //! for each accepted row.
 
+mod check;
 mod csv;
 mod events;
 pub mod feedback;
+mod impressions;
 mod mapping;
 mod parquet;
 mod report;
 mod row;
 pub mod sequences;
+mod store;
 mod table;
 
 use std::borrow::Cow;
@@ -21,14 +24,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use shelfedge_commerce::Fault;
 use shelfedge_commerce::id::{OrderId, ProductId, ShopperId};
 use shelfedge_commerce::time::{MINUTE, SECOND, Timestamp};
 use shelfedge_wire::manifest::hex;
 
+pub use check::{Check, Finding, check};
+pub use impressions::{Done, ImpressionReport, Orphans, impressions};
 pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule, Titles};
 pub use report::{EXAMPLES, Example, Report, Rule, RuleCount, Titled};
 use row::{Cell, minor_units};
-use table::{Format, LeftOut, Rows, Table};
+use store::Store;
+pub use store::{STORE, Update, update};
+use table::{Format, Head, Input, LeftOut, Rows, Table};
 
 use crate::error::{Error, Result};
 use crate::shop::{Line, Shop, ShopCustomer, ShopOrder, ShopProduct};
@@ -36,6 +44,10 @@ use crate::watch::Watch;
 
 /// The events that are orders.
 const PURCHASE: &str = "purchase";
+/// Rows of one customer, places of one sequence or events of one viewer, at most:
+/// who has more is a program, or an account that many share, and is left out as a
+/// whole.
+pub const MOST_ROWS: u64 = 100_000;
 
 /// A shop and what was found while reading it.
 #[derive(Debug)]
@@ -51,28 +63,138 @@ pub struct Imported {
     pub attribution: Option<String>,
 }
 
-/// Reads a table, or all `.parquet` and `.csv` tables of a folder in the order
-/// of their names. Without a mapping file, `mapping.toml` of the folder is
-/// used.
-pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Imported> {
-    let folder = std::fs::metadata(shop)
-        .map_err(|e| Error::io("read", shop, e))?
-        .is_dir();
-    let beside = |name: &str| {
-        if folder {
-            shop.join(name)
-        } else {
-            shop.with_file_name(name)
+/// Where a shop's rows are: a folder of tables, one table, or a store.
+struct Place {
+    path: PathBuf,
+    is_folder: bool,
+    store: Option<Store>,
+}
+
+/// What is to be read: tables in their order, and what goes with them.
+#[derive(Default)]
+struct Source {
+    files: Vec<Input>,
+    titles: Option<Input>,
+    attribution: Option<String>,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            is_folder: found.is_dir(),
+            store: match found.is_dir() {
+                true => Store::open(path)?,
+                false => None,
+            },
+        })
+    }
+
+    fn is_store(&self) -> bool {
+        self.store.is_some()
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        match self.is_folder {
+            true => self.path.join(name),
+            false => self.path.with_file_name(name),
         }
-    };
-    let mapping = Mapping::load(mapping.unwrap_or(&beside("mapping.toml")))?;
-    let titles = mapping.titles.as_ref().map(|t| beside(&t.table));
-    let files = if folder {
-        tables(shop, titles.as_deref())?
-    } else {
-        vec![shop.to_path_buf()]
-    };
-    import_tables(&files, &beside(""), &mapping, watch)
+    }
+
+    /// The text of the mapping file, and what to call that in faults: the given
+    /// one, else a store's own, else `mapping.toml` beside the tables.
+    fn mapping(&self, given: Option<&Path>, of: &str) -> Result<(String, String)> {
+        match (given, &self.store) {
+            (None, Some(store)) => {
+                let file = self.path.join(STORE).display().to_string();
+                Ok((store.mapping().to_owned(), file))
+            }
+            _ => {
+                let path = given.map_or_else(|| self.beside("mapping.toml"), Path::to_path_buf);
+                Ok((mapping::load(&path, of)?, path.display().to_string()))
+            }
+        }
+    }
+
+    fn source(&self, delimiter: u8, titles: Option<&Titles>) -> Result<Source> {
+        if let Some(store) = &self.store {
+            return store.source(delimiter);
+        }
+        let titles = titles.map(|titles| self.beside(&titles.table));
+        let files = match self.is_folder {
+            true => tables(&self.path, titles.as_deref())?,
+            false => vec![self.path.clone()],
+        };
+        Source::of(&files, titles, &self.beside(""), delimiter)
+    }
+}
+
+impl Source {
+    /// The given tables; an attribution lies in a folder.
+    fn of(
+        files: &[PathBuf],
+        titles: Option<PathBuf>,
+        folder: &Path,
+        delimiter: u8,
+    ) -> Result<Self> {
+        let input = |path: &PathBuf| Input::of(path, delimiter);
+        Ok(Self {
+            files: files.iter().map(input).collect::<Result<_>>()?,
+            titles: titles.as_ref().map(input).transpose()?,
+            attribution: std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok(),
+        })
+    }
+
+    /// SHA-256 over a mapping's text and the tables.
+    fn digest(&self, mapping: &str) -> Result<[u8; 32]> {
+        let mut digest = Sha256::new();
+        digest.update(mapping);
+        for input in self.files.iter().chain(&self.titles) {
+            hash_file(&input.path, &mut digest)?;
+        }
+        Ok(digest.finalize().into())
+    }
+}
+
+/// Opens tables; all that can't be read are faults at once.
+fn open_all<'a>(
+    files: &'a [Input],
+    event: &'a str,
+    wanted: &[Option<&str>],
+    faults: &mut Vec<Fault>,
+) -> Result<Vec<Table<'a>>> {
+    let mut tables = Vec::new();
+    for input in files {
+        match Table::open(input, event, wanted) {
+            Ok(table) => tables.push(table),
+            Err(Error::Invalid(found)) => faults.extend(found),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(tables)
+}
+
+/// Reads a table, all `.parquet`, `.csv` and `.jsonl` tables of a folder in the
+/// order of their names, or a store. Without a mapping file, the store's own or
+/// `mapping.toml` of the folder is used.
+pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Imported> {
+    let (mapping, source) = open(&Place::of(shop)?, mapping)?;
+    read(&source, &mapping, watch)?.with_orders()
+}
+
+/// The data report of what [`import`] reads, also where no order is left.
+pub fn report(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Report> {
+    let (mapping, source) = open(&Place::of(shop)?, mapping)?;
+    Ok(read(&source, &mapping, watch)?.report)
+}
+
+/// The mapping of order lines, and what it maps.
+fn open(place: &Place, mapping: Option<&Path>) -> Result<(Mapping, Source)> {
+    let (text, file) = place.mapping(mapping, "order lines")?;
+    let mapping = Mapping::parse(&text, &file)?;
+    let source = place.source(mapping.csv_delimiter, mapping.titles.as_ref())?;
+    Ok((mapping, source))
 }
 
 /// Reads the given tables, in their order; what goes with them (the titles, the
@@ -83,29 +205,22 @@ pub fn import_tables(
     mapping: &Mapping,
     watch: &mut dyn Watch,
 ) -> Result<Imported> {
-    let delimiter = mapping.csv_delimiter;
-    let wanted = mapping.columns.wanted();
-    let titles_path = mapping.titles.as_ref().map(|t| folder.join(&t.table));
+    let titles = mapping.titles.as_ref().map(|t| folder.join(&t.table));
+    let source = Source::of(files, titles, folder, mapping.csv_delimiter)?;
+    read(&source, mapping, watch)?.with_orders()
+}
 
+/// Reads tables, of which nothing may be left.
+fn read(source: &Source, mapping: &Mapping, watch: &mut dyn Watch) -> Result<Imported> {
+    let wanted = mapping.columns.wanted();
     // All files are checked before the first is read.
     let mut faults = Vec::new();
-    let mut open =
-        |path, wanted: &[Option<&str>]| match Table::open(path, delimiter, PURCHASE, wanted) {
-            Ok(table) => Ok(Some(table)),
-            Err(Error::Invalid(found)) => {
-                faults.extend(found);
-                Ok(None)
-            }
-            Err(other) => Err(other),
-        };
-    let mut tables = Vec::new();
-    for path in files {
-        tables.extend(open(path, &wanted)?);
-    }
-    let titles = match (&mapping.titles, &titles_path) {
-        (Some(named), Some(path)) => {
+    let tables = open_all(&source.files, PURCHASE, &wanted, &mut faults)?;
+    let titles = match (&mapping.titles, &source.titles) {
+        (Some(named), Some(input)) => {
             let wanted = [Some(named.product.as_str()), Some(named.title.as_str())];
-            open(path, &wanted)?.map(|table| (table, wanted))
+            let opened = open_all(std::slice::from_ref(input), "", &wanted, &mut faults)?;
+            opened.into_iter().next().map(|table| (table, wanted))
         }
         _ => None,
     };
@@ -113,17 +228,12 @@ pub fn import_tables(
         return Err(Error::Invalid(faults));
     }
 
-    let mut digest = Sha256::new();
-    digest.update(&mapping.text);
-    for path in files.iter().chain(&titles_path) {
-        hash_file(path, &mut digest)?;
-    }
     let mut intake = Intake::new(mapping);
     for table in &tables {
-        intake.begin(table.name());
+        intake.begin(table.input.name.clone());
         table.read(wanted, &mut intake, watch)?;
     }
-    let mut imported = intake.finish(digest.finalize().into())?;
+    let mut imported = intake.finish(source.digest(&mapping.text)?);
     if let Some((table, wanted)) = titles {
         let mut list = TitleList {
             upper_case: mapping.rules.upper_case_products,
@@ -132,8 +242,31 @@ pub fn import_tables(
         table.read(wanted, &mut list, watch)?;
         imported.report.titles = Some(list.give(&table, &mut imported.shop)?);
     }
-    imported.attribution = std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok();
+    imported.attribution.clone_from(&source.attribution);
     Ok(imported)
+}
+
+impl Imported {
+    /// Nothing can be learnt from a shop without orders.
+    fn with_orders(self) -> Result<Self> {
+        match self.shop.orders.is_empty() {
+            true => Err(no_orders(&self.report)),
+            false => Ok(self),
+        }
+    }
+}
+
+fn no_orders(report: &Report) -> Error {
+    Error::fault(
+        "no_orders",
+        report.files.join(", "),
+        format!(
+            "no order is left of {} rows:\n{}",
+            report.rows,
+            report.table()
+        ),
+        "check the mapping file against the table",
+    )
 }
 
 /// The tables of a folder, but for one of titles.
@@ -209,10 +342,10 @@ impl TitleList {
                 products += 1;
             }
         }
-        if products == 0 {
+        if products == 0 && !shop.products.is_empty() {
             return Err(Error::fault(
                 "titles_unmatched",
-                table.path.display().to_string(),
+                table.input.path.display().to_string(),
                 format!(
                     "none of its {} rows names a product that was sold",
                     self.rows
@@ -221,7 +354,7 @@ impl TitleList {
             ));
         }
         Ok(Titled {
-            file: table.name(),
+            file: table.input.name.clone(),
             rows: self.rows,
             unusable: self.unusable,
             products,
@@ -253,6 +386,15 @@ impl Names {
         self.index.insert(name.to_owned(), i);
         self.names.push(name.to_owned());
         i
+    }
+
+    /// Forgets the names of all other indices; those stay as they are.
+    fn only(&mut self, used: impl Iterator<Item = u32>) {
+        let mut keep = vec![false; self.names.len()];
+        for index in used {
+            keep[index as usize] = true;
+        }
+        self.index.retain(|_, index| keep[*index as usize]);
     }
 
     /// For each interned index its rank by name.
@@ -306,10 +448,15 @@ struct Intake<'a> {
     /// Latest country of each customer, with its time.
     countries: Vec<(i64, String)>,
     rows: Vec<Row>,
+    /// The row, and how far the next one is: nowhere in a stream, which says its
+    /// lines.
     number: u64,
+    step: u64,
     previous: Option<i64>,
     /// Keys of events.
     seen: BTreeSet<u64>,
+    /// Rows of each customer.
+    of_customer: Vec<u64>,
 }
 
 impl<'a> Intake<'a> {
@@ -325,14 +472,21 @@ impl<'a> Intake<'a> {
             countries: Vec::new(),
             rows: Vec::new(),
             number: 0,
+            step: 1,
             previous: None,
             seen: BTreeSet::new(),
+            of_customer: Vec::new(),
         }
     }
 
     fn begin(&mut self, file: String) {
         self.report.files.push(file);
-        self.number = 0;
+        (self.number, self.step) = (0, 1);
+    }
+
+    fn next(&mut self) {
+        self.report.rows += 1;
+        self.number += self.step;
     }
 
     fn file(&self) -> String {
@@ -357,8 +511,7 @@ impl<'a> Intake<'a> {
     fn take(&mut self, f: &Fields<'_>) {
         let mapping = self.mapping;
         let (columns, rules) = (&mapping.columns, &mapping.rules);
-        self.report.rows += 1;
-        self.number += 1;
+        self.next();
         let show = |name: &str, cell: &Cell<'_>| format!("{name}={}", cell.text());
 
         let order = f.order.id().filter(|t| !t.is_empty());
@@ -489,6 +642,16 @@ impl<'a> Intake<'a> {
             });
         };
 
+        // Nothing is kept of a row beyond what a shopper does, nor is what was kept.
+        let customer = self.customers.intern(&customer);
+        if self.of_customer.len() <= customer as usize {
+            self.of_customer.resize(customer as usize + 1, 0);
+        }
+        self.of_customer[customer as usize] += 1;
+        if self.of_customer[customer as usize] > MOST_ROWS {
+            return self.refuse(Rule::Flood, || vec![show(&columns.customer, &f.customer)]);
+        }
+
         if rounded {
             self.note(Rule::Rounded, || {
                 vec![show(&columns.unit_price, &f.unit_price)]
@@ -510,7 +673,6 @@ impl<'a> Intake<'a> {
 
         let order = self.orders.intern(&order);
         let product = self.products.intern(&product);
-        let customer = self.customers.intern(&customer);
         latest(&mut self.titles, product, time, &f.title);
         for (list, cell) in self.attributes.iter_mut().zip(&f.attributes) {
             latest(list, product, time, cell);
@@ -528,7 +690,25 @@ impl<'a> Intake<'a> {
         });
     }
 
-    fn finish(self, digest: [u8; 32]) -> Result<Imported> {
+    /// Leaves out the customers with more rows than a shopper has, and what nobody
+    /// else bought.
+    fn drain_floods(&mut self) {
+        let flooded = |row: &Row| self.of_customer[row.customer as usize] > MOST_ROWS;
+        let kept = self.rows.len();
+        self.rows.retain(|row| !flooded(row));
+        let gone = (kept - self.rows.len()) as u64;
+        if gone > 0 {
+            self.report.refused += gone;
+            self.report.rules[Rule::Flood as usize].rows += gone;
+            self.orders.only(self.rows.iter().map(|row| row.order));
+            self.products.only(self.rows.iter().map(|row| row.product));
+            self.customers
+                .only(self.rows.iter().map(|row| row.customer));
+        }
+    }
+
+    fn finish(mut self, digest: [u8; 32]) -> Imported {
+        self.drain_floods();
         let Self {
             mapping,
             mut report,
@@ -611,19 +791,6 @@ impl<'a> Intake<'a> {
                 ],
             });
         }
-        if list.is_empty() {
-            return Err(Error::fault(
-                "no_orders",
-                report.files.join(", "),
-                format!(
-                    "no order is left of {} rows:\n{}",
-                    report.rows,
-                    report.table()
-                ),
-                "check the mapping file against the table",
-            ));
-        }
-
         let mut shop = Shop {
             currency: mapping.currency,
             products: Vec::with_capacity(product_names.len()),
@@ -651,12 +818,12 @@ impl<'a> Intake<'a> {
         report.first = shop.orders.first().map(|o| Timestamp(o.time).to_string());
         report.last = shop.orders.last().map(|o| Timestamp(o.time).to_string());
         report.digest = hex(&digest);
-        Ok(Imported {
+        Imported {
             shop,
             report,
             digest,
             attribution: None,
-        })
+        }
     }
 }
 
@@ -692,23 +859,21 @@ impl Rows<12> for Intake<'_> {
     }
 
     fn broken(&mut self, why: String) {
-        self.report.rows += 1;
-        self.number += 1;
+        self.next();
         self.refuse(Rule::Unparsable, || vec![why]);
     }
 
-    fn left_out(&mut self, why: LeftOut) {
-        self.report.rows += 1;
-        self.number += 1;
-        let rule = match why {
-            LeftOut::WithoutConsent => Rule::Consent,
-            LeftOut::Again => Rule::Again,
-        };
-        self.refuse(rule, Vec::new);
+    fn left_out(&mut self, why: LeftOut, _: &str) {
+        self.next();
+        self.refuse(why.rule(), Vec::new);
     }
 
-    fn is_new(&mut self, key: u64) -> bool {
-        self.seen.insert(key)
+    fn line(&mut self, number: u64) {
+        (self.number, self.step) = (number, 0);
+    }
+
+    fn event(&mut self, head: Head<'_>) -> bool {
+        self.seen.insert(head.key)
     }
 }
 

@@ -1,27 +1,33 @@
-//! Parquet, read record batch by record batch.
+//! Parquet, read and written record batch by record batch.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::arrow::{ArrowWriter, ProjectionMask};
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Date64Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use shelfedge_commerce::time::DAY;
 
 use super::row::Cell;
-use super::table::{Column, Rows};
+use super::table::{Column, Head, LeftOut, Rows};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// Rows held decoded at a time.
-const BATCH: usize = 8_192;
+pub(super) const BATCH: usize = 8_192;
+/// What an event that is kept has besides its columns: its line, its kind (none
+/// where the line can't be read), and its key (none without consent).
+pub(super) const HEAD: [&str; 3] = ["line", "event", "key"];
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
@@ -46,19 +52,17 @@ pub(super) fn columns(path: &Path) -> Result<Vec<Column>> {
         .collect())
 }
 
-pub(super) fn read<const N: usize>(
+/// Decodes the named columns of a table, a batch at a time.
+fn batches<'n>(
     path: &Path,
-    wanted: [Option<&str>; N],
-    rows: &mut dyn Rows<N>,
+    names: impl Iterator<Item = &'n str>,
     watch: &mut dyn Watch,
+    mut take: impl FnMut(&RecordBatch),
 ) -> Result<()> {
     let builder = open(path)?;
     let total = builder.metadata().file_metadata().num_rows().max(0) as u64;
     let schema = builder.schema().clone();
-    let places = wanted
-        .iter()
-        .flatten()
-        .filter_map(|name| schema.index_of(name).ok());
+    let places = names.filter_map(|name| schema.index_of(name).ok());
     let mask = ProjectionMask::roots(builder.parquet_schema(), places);
     let reader = builder
         .with_projection(mask)
@@ -71,14 +75,128 @@ pub(super) fn read<const N: usize>(
             return Err(Error::Cancelled);
         }
         let batch = batch.map_err(|e| unreadable(path, e))?;
-        let columns = wanted.map(|name| name.and_then(|name| batch.column_by_name(name)));
-        for row in 0..batch.num_rows() {
-            rows.row(columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row))));
-        }
+        take(&batch);
         done += batch.num_rows() as u64;
         watch.step("reading", done, total, "");
     }
     Ok(())
+}
+
+pub(super) fn read<const N: usize>(
+    path: &Path,
+    wanted: [Option<&str>; N],
+    rows: &mut dyn Rows<N>,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    batches(path, wanted.into_iter().flatten(), watch, |batch| {
+        let columns = wanted.map(|name| name.and_then(|name| batch.column_by_name(name)));
+        for row in 0..batch.num_rows() {
+            rows.row(columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row))));
+        }
+    })
+}
+
+/// Reads events that a store keeps ([`HEAD`]), as they are read from where they
+/// came from.
+pub(super) fn read_events<const N: usize>(
+    path: &Path,
+    kind: &str,
+    wanted: [Option<&str>; N],
+    rows: &mut dyn Rows<N>,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    // The line of the last event, and whether it was new.
+    let mut last = (0, false);
+    let names = wanted.into_iter().flatten().chain(HEAD);
+    batches(path, names, watch, |batch| {
+        let column = |name| batch.column_by_name(name);
+        let columns = wanted.map(|name| name.and_then(column));
+        let [line, event, key] = HEAD.map(column);
+        let at = |array: Option<&ArrayRef>, row| array.and_then(|array| cell(array, row).int());
+        for row in 0..batch.num_rows() {
+            let number = at(line, row).unwrap_or_default() as u64;
+            let event = event.map_or(Cell::Missing, |array| cell(array, row));
+            let found = event.text();
+            if found.is_empty() {
+                rows.line(number);
+                rows.broken(String::new());
+            }
+            if found.is_empty() || (found != kind && !kind.is_empty()) {
+                continue;
+            }
+            rows.line(number);
+            let Some(key) = at(key, row) else {
+                rows.left_out(LeftOut::WithoutConsent, &found);
+                continue;
+            };
+            if last.0 != number {
+                let (kind, key) = (&*found, key.cast_unsigned());
+                last = (number, rows.event(Head { kind, key }));
+            }
+            match last.1 {
+                false => rows.left_out(LeftOut::Again, &found),
+                true => rows.row(
+                    columns.map(|array| array.map_or(Cell::Missing, |array| cell(array, row))),
+                ),
+            }
+        }
+    })
+}
+
+/// What is written as Parquet, batch by batch, beside where it will stand: a
+/// file that isn't finished is removed.
+pub(super) struct Writer {
+    partial: PathBuf,
+    schema: SchemaRef,
+    inner: ArrowWriter<File>,
+}
+
+impl Writer {
+    pub(super) fn create(partial: PathBuf, fields: Vec<Field>) -> Result<Self> {
+        let file = File::create(&partial).map_err(|e| Error::io("write", &partial, e))?;
+        let schema = SchemaRef::new(Schema::new(fields));
+        let how = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(16 * BATCH))
+            .build();
+        let inner = ArrowWriter::try_new(file, schema.clone(), Some(how));
+        let inner = inner.map_err(|e| unwritten(&partial, e))?;
+        Ok(Self {
+            partial,
+            schema,
+            inner,
+        })
+    }
+
+    pub(super) fn write(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(Into::into)
+            .and_then(|batch| self.inner.write(&batch))
+            .map_err(|e| unwritten(&self.partial, e))
+    }
+
+    /// Completes the file on the disk, and says where it is until it is renamed.
+    pub(super) fn finish(mut self) -> Result<PathBuf> {
+        self.inner
+            .finish()
+            .map_err(|e| unwritten(&self.partial, e))?;
+        let file = self.inner.inner();
+        file.sync_all()
+            .map_err(|e| Error::io("write", &self.partial, e))?;
+        Ok(std::mem::take(&mut self.partial))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.partial.as_os_str().is_empty() {
+            let _ = std::fs::remove_file(&self.partial);
+        }
+    }
+}
+
+fn unwritten(path: &Path, e: ParquetError) -> Error {
+    Error::io("write", path, std::io::Error::other(e))
 }
 
 fn readable(kind: &DataType) -> bool {

@@ -35,6 +35,8 @@ pub enum Rule {
     NotAProduct,
     /// An id of an order, a product or a customer that no request could name.
     Id,
+    /// A customer with more rows than a shopper has.
+    Flood,
     /// A further line of a product within an order, where the mapping refuses
     /// these.
     Repeated,
@@ -46,11 +48,14 @@ pub enum Rule {
     Rounded,
     /// Kept: a title or a country that is not UTF-8 and was repaired.
     NotText,
+    /// A list that was shown with one product, or one position, twice, or with a
+    /// propensity out of its range: of impressions, not of orders.
+    Exposure,
 }
 
 impl Rule {
-    /// All rules, in order.
-    pub const ALL: [Self; 16] = [
+    /// All rules of order lines, in order.
+    pub const ALL: [Self; 17] = [
         Self::Consent,
         Self::Again,
         Self::Unparsable,
@@ -62,6 +67,7 @@ impl Rule {
         Self::Price,
         Self::NotAProduct,
         Self::Id,
+        Self::Flood,
         Self::Repeated,
         Self::Merged,
         Self::OutOfOrder,
@@ -91,11 +97,13 @@ impl Rule {
             Self::Price => "price zero or negative",
             Self::NotAProduct => "not a product code",
             Self::Id => "an id of more than 64 bytes or with control characters",
+            Self::Flood => "a customer with more than 100,000 rows",
             Self::Repeated => "repeated line in an order",
             Self::Merged => "repeated line in an order, added to the first",
             Self::OutOfOrder => "earlier than the row before, sorted",
             Self::Rounded => "price rounded to the currency's digits",
             Self::NotText => "text that is not UTF-8, repaired",
+            Self::Exposure => "a list that can't have been shown so",
         }
     }
 }
@@ -105,7 +113,7 @@ impl Rule {
 pub struct Example {
     /// Which file.
     pub file: String,
-    /// 1 is the first row after the header.
+    /// 1 is the first row after the header; in a stream of events, the line.
     pub row: u64,
     /// The fields concerned, as `column=value`.
     pub fields: Vec<String>,
@@ -175,15 +183,7 @@ impl Report {
             rows: 0,
             kept: 0,
             refused: 0,
-            rules: Rule::ALL
-                .iter()
-                .map(|&rule| RuleCount {
-                    rule,
-                    kept: rule.keeps(),
-                    rows: 0,
-                    examples: Vec::new(),
-                })
-                .collect(),
+            rules: counts(&Rule::ALL),
             titles: None,
             lines: 0,
             orders: 0,
@@ -196,11 +196,7 @@ impl Report {
     }
 
     pub(crate) fn count(&mut self, rule: Rule, example: impl FnOnce() -> Example) {
-        let entry = &mut self.rules[rule as usize];
-        entry.rows += 1;
-        if entry.examples.len() < EXAMPLES {
-            entry.examples.push(example());
-        }
+        count(&mut self.rules, rule, 1, example);
     }
 
     /// Rows counted under a rule.
@@ -220,17 +216,12 @@ impl Report {
             String::new(),
         ]);
         for entry in &self.rules {
-            let examples = entry
-                .examples
-                .iter()
-                .map(|e| format!("row {}: {}", e.row, e.fields.join(", ")))
-                .collect::<Vec<_>>()
-                .join("\n");
+            let examples: Vec<String> = entry.examples.iter().map(example).collect();
             table.add_row([
                 thousands(entry.rows),
                 if entry.kept { "kept" } else { "refused" }.into(),
                 entry.rule.title().into(),
-                examples,
+                examples.join("\n"),
             ]);
         }
         table.add_row([
@@ -279,7 +270,43 @@ impl Report {
     }
 }
 
-fn thousands(n: u64) -> String {
+/// These rules, without a row.
+pub(super) fn counts(rules: &[Rule]) -> Vec<RuleCount> {
+    let count = |rule: &Rule| RuleCount {
+        rule: *rule,
+        kept: rule.keeps(),
+        rows: 0,
+        examples: Vec::new(),
+    };
+    rules.iter().map(count).collect()
+}
+
+/// Counts rows under one of the rules.
+pub(super) fn count(
+    rules: &mut [RuleCount],
+    rule: Rule,
+    rows: u64,
+    example: impl FnOnce() -> Example,
+) {
+    let Some(count) = rules.iter_mut().find(|count| count.rule == rule) else {
+        return;
+    };
+    count.rows += rows;
+    if count.examples.len() < EXAMPLES {
+        count.examples.push(example());
+    }
+}
+
+pub(super) fn example(example: &Example) -> String {
+    format!(
+        "{} row {}: {}",
+        example.file,
+        example.row,
+        example.fields.join(", ")
+    )
+}
+
+pub(super) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

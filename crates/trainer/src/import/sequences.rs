@@ -11,10 +11,10 @@ use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::money::Currency;
 use shelfedge_features::trails::fit::Sequences;
 
-use super::mapping::{Reader, load};
+use super::mapping::Reader;
 use super::row::Cell;
-use super::table::{LeftOut, Rows, Table};
-use super::{hash_file, tables};
+use super::table::{Head, LeftOut, Rows};
+use super::{MOST_ROWS, Place, Source, open_all};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
@@ -54,22 +54,22 @@ pub struct SequenceMapping {
 }
 
 impl SequenceMapping {
-    /// Reads and checks a mapping file.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = load(path, "sequences")?;
-        Self::parse(&text, &path.display().to_string())
-    }
-
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let (mut r, root) = Reader::open(text, file)?;
         let top = ["format", "currency", "csv_delimiter", "events", "sequences"];
-        r.known("", &root, &top);
+        // One file maps events for orders, too, whose sections are checked there.
+        let of_orders = ["titles", "time", "rules"];
+        let of_orders = match root.contains_key("events") {
+            true => &of_orders[..],
+            false => &[],
+        };
+        r.known("", &root, &[&top, of_orders].concat());
         let (currency, csv_delimiter) = r.head(&root);
         let mut section = r.table(&root, "sequences", true);
         let p = "sequences.";
         let mut event = VIEW.to_owned();
-        let timed = r.events(&root, "columns");
+        let timed = r.events(&root, "columns").is_some();
         if timed {
             r.known("sequences", &section, &["of", "event"]);
             let name = r.text(p, &section, "event").unwrap_or(event);
@@ -155,6 +155,9 @@ pub struct SequenceReport {
     pub without_position: u64,
     /// Rows of events without consent, and of events that came before.
     pub left_out: u64,
+    /// Rows of sequences with more places than a visit or a shopper has, which are
+    /// left out as a whole.
+    pub flooded: u64,
     /// Sequences.
     pub sequences: usize,
     /// Products.
@@ -192,28 +195,19 @@ impl Log {
     }
 }
 
-/// Reads a table, or all tables of a folder in the order of their names.
-/// Without a mapping file, `mapping.toml` of the folder is used.
+/// Reads a table, all tables of a folder in the order of their names, or a store
+/// of events. Without a mapping file, the store's own or `mapping.toml` of the
+/// folder is used.
 pub fn import(
     shop: &Path,
     mapping: Option<&Path>,
     watch: &mut dyn Watch,
 ) -> Result<(SequenceMapping, Log)> {
-    let folder = std::fs::metadata(shop)
-        .map_err(|e| Error::io("read", shop, e))?
-        .is_dir();
-    let beside = if folder {
-        shop.join("mapping.toml")
-    } else {
-        shop.with_file_name("mapping.toml")
-    };
-    let mapping = SequenceMapping::load(mapping.unwrap_or(&beside))?;
-    let files = if folder {
-        tables(shop, None)?
-    } else {
-        vec![shop.to_path_buf()]
-    };
-    let log = import_tables(&files, &mapping, watch)?;
+    let place = Place::of(shop)?;
+    let (text, file) = place.mapping(mapping, "sequences")?;
+    let mapping = SequenceMapping::parse(&text, &file)?;
+    let source = place.source(mapping.csv_delimiter, None)?;
+    let log = read(&source, &mapping, watch)?;
     Ok((mapping, log))
 }
 
@@ -223,33 +217,30 @@ pub fn import_tables(
     mapping: &SequenceMapping,
     watch: &mut dyn Watch,
 ) -> Result<Log> {
+    let source = Source::of(files, None, Path::new(""), mapping.csv_delimiter)?;
+    read(&source, mapping, watch)
+}
+
+pub(super) fn read(
+    source: &Source,
+    mapping: &SequenceMapping,
+    watch: &mut dyn Watch,
+) -> Result<Log> {
     let wanted = mapping.wanted();
     let mut faults = Vec::new();
-    let mut open = Vec::new();
-    for path in files {
-        match Table::open(path, mapping.csv_delimiter, &mapping.event, &wanted) {
-            Ok(table) => open.push(table),
-            Err(Error::Invalid(found)) => faults.extend(found),
-            Err(other) => return Err(other),
-        }
-    }
+    let tables = open_all(&source.files, &mapping.event, &wanted, &mut faults)?;
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
-    }
-    let mut digest = Sha256::new();
-    digest.update(&mapping.text);
-    for path in files {
-        hash_file(path, &mut digest)?;
     }
     let mut intake = Intake {
         positions: mapping.position.is_some(),
         timed: mapping.timed,
         ..Intake::default()
     };
-    for table in open {
+    for table in tables {
         table.read(wanted, &mut intake, watch)?;
     }
-    Ok(intake.finish(digest.finalize().into()))
+    Ok(intake.finish(source.digest(&mapping.text)?))
 }
 
 #[derive(Default)]
@@ -262,9 +253,26 @@ struct Intake {
     products: BTreeMap<String, u32>,
     /// Sequence, place, product.
     rows: Vec<(u32, i64, u32)>,
+    /// Rows of each sequence.
+    of_sequence: Vec<u64>,
     /// Keys of events.
     seen: BTreeSet<u64>,
     report: SequenceReport,
+}
+
+/// Forgets the ids whose numbers don't occur any more; what the others' are now.
+fn only(ids: &mut BTreeMap<String, u32>, used: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut numbers = vec![u32::MAX; ids.len()];
+    used.for_each(|number| numbers[number as usize] = 0);
+    let kept = numbers.iter_mut().filter(|number| **number == 0);
+    for (new, number) in (0u32..).zip(kept) {
+        *number = new;
+    }
+    ids.retain(|_, number| {
+        *number = numbers[*number as usize];
+        *number != u32::MAX
+    });
+    numbers
 }
 
 /// The number of an id, by first appearance.
@@ -303,6 +311,15 @@ impl Rows<3> for Intake {
             return;
         };
         let sequence = intern(&mut self.sequences, &sequence);
+        if self.of_sequence.len() <= sequence as usize {
+            self.of_sequence.push(0);
+        }
+        let rows = &mut self.of_sequence[sequence as usize];
+        *rows += 1;
+        if *rows > MOST_ROWS {
+            self.report.flooded += 1;
+            return;
+        }
         let product = intern(&mut self.products, &product);
         self.rows.push((sequence, place, product));
     }
@@ -312,13 +329,13 @@ impl Rows<3> for Intake {
         self.report.broken += 1;
     }
 
-    fn left_out(&mut self, _: LeftOut) {
+    fn left_out(&mut self, _: LeftOut, _: &str) {
         self.report.rows += 1;
         self.report.left_out += 1;
     }
 
-    fn is_new(&mut self, key: u64) -> bool {
-        self.seen.insert(key)
+    fn event(&mut self, head: Head<'_>) -> bool {
+        self.seen.insert(head.key)
     }
 }
 
@@ -344,7 +361,24 @@ impl Intake {
         }
     }
 
+    fn drain_floods(&mut self) {
+        if self.report.flooded > 0 {
+            let kept = self.rows.len();
+            let of_sequence = &self.of_sequence;
+            self.rows
+                .retain(|(sequence, ..)| of_sequence[*sequence as usize] <= MOST_ROWS);
+            self.report.flooded += (kept - self.rows.len()) as u64;
+            let sequences = only(&mut self.sequences, self.rows.iter().map(|row| row.0));
+            let products = only(&mut self.products, self.rows.iter().map(|row| row.2));
+            for (sequence, _, product) in &mut self.rows {
+                *sequence = sequences[*sequence as usize];
+                *product = products[*product as usize];
+            }
+        }
+    }
+
     fn finish(mut self, digest: [u8; 32]) -> Log {
+        self.drain_floods();
         if self.timed {
             self.in_order_of_time();
         }
@@ -458,6 +492,24 @@ mod tests {
         let both = mapping.replace("[events]", "[events]\n[columns]\norder = \"x\"");
         let error = SequenceMapping::parse(&both, "m").expect_err("faults");
         assert!(!error.faults().is_empty());
+    }
+
+    #[test]
+    fn a_sequence_with_too_many_places_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        write("mapping.toml", MAPPING);
+        let flood: String = (0..=MOST_ROWS).map(|n| format!("bot,{n},Z\n")).collect();
+        write("1.csv", &format!("visit,n,sku\n{flood}v2,1,B\nv2,2,A\n"));
+        let (_, log) = import(folder.path(), None, &mut Silent).expect("the other one");
+        assert_eq!(
+            (log.ids, log.products),
+            (vec!["v2".into()], vec!["A".into(), "B".into()])
+        );
+        assert_eq!(log.sequences.products, [1, 0]);
+        assert_eq!((log.report.flooded, log.report.kept), (MOST_ROWS + 1, 2));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Tables of any format: the columns that are wanted of them, and their rows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::mapping::COLUMNS;
+use super::report::Rule;
 use super::row::Cell;
 use super::{csv, events, parquet};
 use crate::error::{Error, Result, fault};
@@ -17,6 +18,24 @@ pub(super) enum LeftOut {
     Again,
 }
 
+impl LeftOut {
+    pub(super) fn rule(self) -> Rule {
+        match self {
+            Self::WithoutConsent => Rule::Consent,
+            Self::Again => Rule::Again,
+        }
+    }
+}
+
+/// An event of a stream, whose rows follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    /// Its name, as GA4 has it.
+    pub(super) kind: &'a str,
+    /// What tells it from others.
+    pub(super) key: u64,
+}
+
 /// Takes the rows of a table, of which `N` columns are read.
 pub(super) trait Rows<const N: usize> {
     /// One row: a cell for each wanted column, missing where none was named.
@@ -25,24 +44,49 @@ pub(super) trait Rows<const N: usize> {
     /// A row that could not even be split into fields.
     fn broken(&mut self, why: String);
 
-    /// A row of an event that doesn't count; there are none but in streams.
-    fn left_out(&mut self, _: LeftOut) {}
+    /// The line of the stream that what follows stands in, from 1.
+    fn line(&mut self, _: u64) {}
 
-    /// Whether this is the first event with a key, in all tables.
-    fn is_new(&mut self, _: u64) -> bool {
+    /// An event of a stream begins; false where it came before, in any table.
+    fn event(&mut self, _: Head<'_>) -> bool {
         true
+    }
+
+    /// A row of an event that doesn't count; there are none but in streams.
+    fn left_out(&mut self, _: LeftOut, _kind: &str) {}
+}
+
+/// A file that holds a table.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    pub(super) path: PathBuf,
+    /// What it is called in reports.
+    pub(super) name: String,
+    pub(super) format: Format,
+}
+
+impl Input {
+    /// A file whose extension says what it holds.
+    pub(super) fn of(path: &Path, delimiter: u8) -> Result<Self> {
+        let format = Format::of(path, delimiter).ok_or_else(|| {
+            Error::fault(
+                "table_format",
+                path.display().to_string(),
+                "none of .parquet, .csv and .jsonl",
+                "convert the table to Parquet or CSV, or export events as JSON lines",
+            )
+        })?;
+        let name = path.file_name().unwrap_or_default();
+        Ok(Self {
+            path: path.to_path_buf(),
+            name: name.to_string_lossy().into_owned(),
+            format,
+        })
     }
 }
 
-/// A table that can be read.
-pub(super) struct Table<'a> {
-    pub(super) path: &'a Path,
-    format: Format,
-    /// The kind of the wanted events, where the table holds events.
-    event: &'a str,
-}
-
 /// How a table is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,
     Csv {
@@ -51,6 +95,8 @@ pub(super) enum Format {
     },
     /// Events as JSON lines.
     Events,
+    /// Events as a store keeps them, in Parquet.
+    KeptEvents,
 }
 
 impl Format {
@@ -64,6 +110,13 @@ impl Format {
             _ => None,
         }
     }
+}
+
+/// A table that can be read.
+pub(super) struct Table<'a> {
+    pub(super) input: &'a Input,
+    /// The kind of the wanted events, where the table holds events; empty for all.
+    event: &'a str,
 }
 
 /// A column of a table, as its header or schema says.
@@ -85,24 +138,12 @@ impl Column {
 impl<'a> Table<'a> {
     /// The table in a file, with all the wanted columns that are named; each
     /// that is missing or can't be read is a fault.
-    pub(super) fn open(
-        path: &'a Path,
-        delimiter: u8,
-        event: &'a str,
-        wanted: &[Option<&str>],
-    ) -> Result<Self> {
-        let format = Format::of(path, delimiter).ok_or_else(|| {
-            Error::fault(
-                "table_format",
-                path.display().to_string(),
-                "none of .parquet, .csv and .jsonl",
-                "convert the table to Parquet or CSV, or export events as JSON lines",
-            )
-        })?;
-        let columns = match format {
+    pub(super) fn open(input: &'a Input, event: &'a str, wanted: &[Option<&str>]) -> Result<Self> {
+        let path = &input.path;
+        let columns = match input.format {
             Format::Parquet => parquet::columns(path)?,
             Format::Csv { delimiter } => csv::columns(path, delimiter)?,
-            Format::Events => COLUMNS.map(Column::readable).into(),
+            Format::Events | Format::KeptEvents => COLUMNS.map(Column::readable).into(),
         };
         let mut faults = Vec::new();
         for name in wanted.iter().flatten() {
@@ -133,21 +174,10 @@ impl<'a> Table<'a> {
             }
         }
         if faults.is_empty() {
-            Ok(Self {
-                path,
-                format,
-                event,
-            })
+            Ok(Self { input, event })
         } else {
             Err(Error::Invalid(faults))
         }
-    }
-
-    /// The file's name.
-    pub(super) fn name(&self) -> String {
-        self.path
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned())
     }
 
     /// Reads all rows.
@@ -157,10 +187,12 @@ impl<'a> Table<'a> {
         rows: &mut dyn Rows<N>,
         watch: &mut dyn Watch,
     ) -> Result<()> {
-        match self.format {
-            Format::Parquet => parquet::read(self.path, wanted, rows, watch),
-            Format::Csv { delimiter } => csv::read(self.path, delimiter, wanted, rows, watch),
-            Format::Events => events::read(self.path, self.event, wanted, rows, watch),
+        let path = &self.input.path;
+        match self.input.format {
+            Format::Parquet => parquet::read(path, wanted, rows, watch),
+            Format::Csv { delimiter } => csv::read(path, delimiter, wanted, rows, watch),
+            Format::Events => events::read(path, self.event, wanted, rows, watch),
+            Format::KeptEvents => parquet::read_events(path, self.event, wanted, rows, watch),
         }
     }
 }
