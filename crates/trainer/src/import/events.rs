@@ -13,9 +13,11 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shelfedge_commerce::EventKind;
+use shelfedge_commerce::id::MAX_ID_BYTES;
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_wire::Limits;
 use shelfedge_wire::events::parse;
+use shelfedge_wire::manifest::hex;
 
 use super::mapping::COLUMNS;
 use super::row::Cell;
@@ -80,14 +82,14 @@ pub(super) fn read<const N: usize>(
         number += 1;
         line.clear();
         let read = (&mut reader)
-            .take(LONGEST)
+            .take(LONGEST + 1)
             .read_until(b'\n', &mut line)
             .map_err(|e| Error::io("read", path, e))?;
         if read == 0 {
             return Ok(());
         }
         done += read as u64;
-        if read as u64 == LONGEST && line.last() != Some(&b'\n') {
+        if read as u64 > LONGEST && line.last() != Some(&b'\n') {
             return Err(Error::fault(
                 "event_too_long",
                 format!("{} line {number}", path.display()),
@@ -231,7 +233,7 @@ fn ga4(value: &Value, line: &[u8]) -> Option<Event> {
         };
         row.set("customer", customer.as_str());
         if !session.is_empty() {
-            row.set("session", format!("{viewer}.{session}"));
+            row.set("session", one_id(format!("{viewer}.{session}")));
         }
         row.set("order", order.as_str());
         row.set("product", field("item_id"));
@@ -266,6 +268,14 @@ fn ga4(value: &Value, line: &[u8]) -> Option<Event> {
         consent: !refused.eq_ignore_ascii_case("no"),
         rows: rows.collect(),
     })
+}
+
+/// An id of two, which may be longer than an id can be.
+fn one_id(id: String) -> String {
+    match id.len() <= MAX_ID_BYTES {
+        true => id,
+        false => hex(&Sha256::digest(&id)),
+    }
 }
 
 /// The value of a parameter in a list of GA4's.

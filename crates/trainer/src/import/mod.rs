@@ -561,7 +561,7 @@ impl<'a> Intake<'a> {
         };
         let too_early = mapping.time.earliest.is_some_and(|t| time < t.millis());
         let too_late = mapping.time.before.is_some_and(|t| time >= t.millis());
-        if too_early || too_late {
+        if too_early || too_late || !Timestamp(time).is_writable() {
             return self.refuse(Rule::OutOfRange, || vec![show(&columns.time, &f.time)]);
         }
         if f.currency != Cell::Missing

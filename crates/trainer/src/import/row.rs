@@ -68,7 +68,12 @@ impl Cell<'_> {
         match self {
             Self::Int(value) | Self::Time(value, _) => Some(*value),
             Self::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(*value as i64),
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => {
+                let text = text.trim();
+                // 3.0 is 3, as it is in a column of floats.
+                let whole = || Self::Float(text.parse().ok()?).int();
+                text.parse().ok().or_else(whole)
+            }
             Self::Decimal(_) => self.id()?.parse().ok(),
             _ => None,
         }
