@@ -38,6 +38,8 @@ use crate::settings;
 use crate::shop::{Shop, attributes};
 use crate::watch::Watch;
 
+pub(crate) use tables::cosines;
+
 /// Bytes that a compiled model aims to stay below; many products may need more.
 const BUDGET: usize = 5_000_000;
 /// What the file takes for a product beside tables, and for all else.
@@ -303,7 +305,7 @@ fn past(shop: &Shop, history: &[usize], as_of: i64) -> Past {
 }
 
 /// As many of a window's queries as teach, or are asked for.
-fn some(queries: Vec<Case>) -> Vec<Case> {
+pub(crate) fn some(queries: Vec<Case>) -> Vec<Case> {
     let every = queries.len().div_ceil(MOST_QUERIES).max(1);
     queries.into_iter().step_by(every).collect()
 }
@@ -550,7 +552,7 @@ fn compile(
 
 /// Both lists for the queries of a window, and the share of what was bought that
 /// the candidates hold.
-fn predict(
+pub(crate) fn predict(
     shop: &Shop,
     history: &History,
     shelf: &[u8],
@@ -579,6 +581,27 @@ pub fn lists(
     predict(shop, history, bundle.shelf(), window, queries, watch).map(|(lists, _)| lists)
 }
 
+/// The newest window that may be held back, or an earlier one.
+pub(crate) fn held_back(shop: &Shop, earlier: usize) -> Window {
+    let to = shop.end() + SECOND - earlier as i64 * WINDOW * DAY;
+    Window {
+        from: to - WINDOW * DAY,
+        to,
+    }
+}
+
+/// A model that knows what was ordered before a moment, and nothing else.
+pub(crate) fn until(
+    shop: &Shop,
+    history: &History,
+    as_of: i64,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Compiled> {
+    let model = learn(&shop.until(as_of), as_of, settings, watch)?;
+    compile(&model, shop, history, as_of, [0; 32], settings)
+}
+
 /// Measures by what a model that ends a window ago would have said of it.
 fn measure(
     shop: &Shop,
@@ -586,13 +609,8 @@ fn measure(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<(Window, Comparison)> {
-    let to = shop.end() + SECOND;
-    let window = Window {
-        from: to - WINDOW * DAY,
-        to,
-    };
-    let model = learn(&shop.until(window.from), window.from, settings, watch)?;
-    let compiled = compile(&model, shop, history, window.from, [0; 32], settings)?;
+    let window = held_back(shop, 0);
+    let compiled = until(shop, history, window.from, settings, watch)?;
     let queries = some(cases(shop, window));
     let (lists, candidates_hold) =
         predict(shop, history, &compiled.shelf, window, &queries, watch)?;
