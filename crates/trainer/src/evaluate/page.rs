@@ -606,7 +606,7 @@ fn diversity(evaluation: &Evaluation) -> Result<Section> {
     let mut section = Section {
         title: "What do rules for a list cost?",
         text: "The same candidates and scores, ordered under a rule that a request can ask for, one at a time. Cost is the \
-               NDCG@10 that the rule loses against the model's own order, on the same shoppers. The rule `long_tail` \
+               NDCG@10 that the rule loses against the model's own order, on the same shoppers. The rule long_tail \
                counts by the buyers of the tables' last 30 days, the column by all before the window. Each line of a \
                chart begins with the model's own order and goes to the strictest setting.",
         ..Section::default()
