@@ -391,6 +391,15 @@ fn arguments_that_make_no_sense_are_refused() {
             stderr(&output)
         );
     }
+    // A bundle of another shop, of years before.
+    let other = root().join("tests/data/bundles/basket");
+    let output = evaluate(&other, &folder.at("shop"), &folder.at("report"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("another_shop at --shop"),
+        "{}",
+        stderr(&output)
+    );
     let output = folder.evaluate("none", &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(

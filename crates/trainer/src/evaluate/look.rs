@@ -112,7 +112,7 @@ impl<'s> Asker<'s> {
     fn open(shelf: &'s [u8], scene: &Scene<'_>) -> Result<Self> {
         let ranker = open(shelf)?;
         Ok(Self {
-            own: own_products(&ranker, &scene.ids),
+            own: own_products(&ranker, &scene.ids)?,
             ranker,
             workspace: Workspace::default(),
         })

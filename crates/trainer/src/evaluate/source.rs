@@ -302,7 +302,7 @@ impl Logged {
             .iter()
             .map(|id| ProductId::new(*id).map_err(|e| internal("product", e.to_string())))
             .collect::<Result<_>>()?;
-        let own = own_products(&open(&shelf)?, &ids);
+        let own = own_products(&open(&shelf)?, &ids)?;
         let mut ask = |places| -> Result<Lists> {
             let beginnings = asked.iter().map(|question| question.begins);
             let ranked = next::predict(&shelf, &self.log.products, beginnings, places, watch)?;
@@ -447,12 +447,24 @@ pub(crate) fn open(shelf: &[u8]) -> Result<Ranker<&[u8]>> {
 
 /// The index among `ids` of each product of a model. One that isn't among them has a
 /// number of its own, which nobody wants.
-pub(crate) fn own_products(ranker: &Ranker<&[u8]>, ids: &[&str]) -> Vec<u32> {
-    (0..ranker.product_count())
+///
+/// # Errors
+/// A model of which no product is among them.
+pub(crate) fn own_products(ranker: &Ranker<&[u8]>, ids: &[&str]) -> Result<Vec<u32>> {
+    let own: Vec<u32> = (0..ranker.product_count())
         .map(|at| {
             let id = ranker.product(at).map_or("", |product| product.id);
             let found = ids.binary_search(&id);
             found.map_or(ids.len() as u32 + at, |found| found as u32)
         })
-        .collect()
+        .collect();
+    match own.iter().any(|product| (*product as usize) < ids.len()) {
+        true => Ok(own),
+        false => Err(Error::fault(
+            "another_shop",
+            "--shop",
+            "none of the bundle's products is in these data",
+            "give the data of the shop that the bundle was made for",
+        )),
+    }
 }
