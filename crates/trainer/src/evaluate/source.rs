@@ -113,6 +113,11 @@ impl Ordered {
         }
     }
 
+    fn ids(&self) -> Vec<&str> {
+        let products = self.imported.shop.products.iter();
+        products.map(|product| product.code.as_str()).collect()
+    }
+
     /// The first moment that the network of a `ranking` bundle had no part in: the
     /// month that was held back, where the bundle says that one was, and else when
     /// its tables end.
@@ -189,7 +194,7 @@ impl Ordered {
                 // Ever.
                 i64::MAX / DAY,
             )),
-            ids: shop.products.iter().map(|p| p.code.as_str()).collect(),
+            ids: self.ids(),
             request: Box::new(move |case| {
                 let events = history.before(case.customer, window.from);
                 let newest = &events[events.len().saturating_sub(MAX_EVENTS)..];
@@ -202,7 +207,9 @@ impl Ordered {
 impl Source for Ordered {
     fn bundle(&self, options: &Options<'_>, watch: &mut dyn Watch) -> Result<Scene<'_>> {
         let (shop, bundle) = (&self.imported.shop, &self.bundle);
-        let as_of = open(&bundle.shelf)?.info().as_of.millis();
+        let ranker = open(&bundle.shelf)?;
+        own_products(&ranker, &self.ids())?;
+        let as_of = ranker.info().as_of.millis();
         let learnt_until = self.learnt_until(as_of)?;
         let from = match options.from {
             Some(from) => from.millis(),
