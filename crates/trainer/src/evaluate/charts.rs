@@ -147,7 +147,8 @@ pub(super) fn rows(axis: &str, points: &[(String, Point)]) -> Result<String> {
     };
     let xs = range(points.iter().flat_map(|(_, point)| ends(point)), true);
     let longest = points.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let last = points.len().max(1) as i32 - 1;
+    // An axis of one row would have no place for its name.
+    let last = points.len().max(2) as i32 - 1;
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
