@@ -92,6 +92,46 @@ impl Drop for Staging {
     }
 }
 
+/// A bundle that was written before.
+#[derive(Debug)]
+pub struct Opened {
+    /// What belongs together.
+    pub manifest: Manifest,
+    /// The compiled model.
+    pub shelf: Vec<u8>,
+    /// The reference.
+    pub onnx: Vec<u8>,
+    /// The model card; empty where there is none.
+    pub card: String,
+}
+
+/// Reads a bundle, and checks that the compiled model and the reference are those
+/// that its manifest names.
+pub fn open(folder: &Path) -> Result<Opened> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read(&path).map_err(|e| Error::io("read", &path, e))
+    };
+    let manifest = Manifest::parse(&read(MANIFEST)?)
+        .map_err(|faults| Error::Invalid(faults.iter().cloned().collect()))?;
+    let (shelf, onnx) = (read("model.shelf")?, read("model.onnx")?);
+    let parts = [("model.shelf", &shelf), ("model.onnx", &onnx)];
+    let faults: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(name, bytes)| manifest.check_part(name, bytes).err())
+        .map(|error| error.to_fault())
+        .collect();
+    match faults.is_empty() {
+        true => Ok(Opened {
+            manifest,
+            shelf,
+            onnx,
+            card: fs::read_to_string(folder.join(CARD)).unwrap_or_default(),
+        }),
+        false => Err(Error::Invalid(faults)),
+    }
+}
+
 /// Refuses a folder with anything in it that a bundle doesn't have.
 fn only_a_bundle(folder: &Path) -> Result<()> {
     let mut names = Vec::new();

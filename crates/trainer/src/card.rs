@@ -146,6 +146,26 @@ pub(crate) fn licence(out: &mut String, attribution: Option<&str>) {
     );
 }
 
+/// The validation curve that stands in a card.
+pub(crate) fn curve(card: &str) -> Vec<Epoch> {
+    card.lines()
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            Some(Epoch {
+                epoch: cells.next()?.parse().ok()?,
+                tuning: match cells.next()? {
+                    "rounded" => true,
+                    "learnt" => false,
+                    _ => return None,
+                },
+                train_loss: cells.next()?.parse().ok()?,
+                valid_loss: cells.next()?.parse().ok()?,
+                valid_ndcg10: cells.next()?.parse().ok()?,
+            })
+        })
+        .collect()
+}
+
 /// Writes the card as Markdown.
 pub fn card(f: &Facts<'_>) -> String {
     let mut out = String::new();

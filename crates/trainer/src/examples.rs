@@ -35,8 +35,7 @@ const LONGEST_SESSION: usize = 5;
 /// A shop's history in the vocabulary of the other crates, made of what is asked
 /// for: all of it at once would be many times the shop.
 #[derive(Debug)]
-pub struct History<'a> {
-    shop: &'a Shop,
+pub struct History {
     products: Vec<ProductId>,
     numbers: Vec<OrderId>,
     /// Indices of the shop's orders, customer by customer, by time.
@@ -45,9 +44,9 @@ pub struct History<'a> {
     ends: Vec<u32>,
 }
 
-impl<'a> History<'a> {
+impl History {
     /// Checks a shop's ids. Every one that the vocabulary refuses is a fault.
-    pub fn of(shop: &'a Shop) -> Result<Self> {
+    pub fn of(shop: &Shop) -> Result<Self> {
         let mut faults = Vec::new();
         let mut checked = |what: &str, id: &str, cause: String| {
             faults.push(fault(
@@ -93,7 +92,6 @@ impl<'a> History<'a> {
             *end += 1;
         }
         Ok(Self {
-            shop,
             products,
             numbers,
             orders,
@@ -101,8 +99,9 @@ impl<'a> History<'a> {
         })
     }
 
-    /// A customer's purchases before a time, as events, the oldest first.
-    pub fn before(&self, customer: u32, time: i64) -> Vec<Event> {
+    /// A customer's purchases before a time, as events, the oldest first. The shop is
+    /// the one that this is of.
+    pub fn before(&self, shop: &Shop, customer: u32, time: i64) -> Vec<Event> {
         let end = |i: usize| self.ends.get(i).map_or(0, |end| *end as usize);
         let i = customer as usize;
         let own = &self.orders[i.checked_sub(1).map_or(0, end)..end(i)];
@@ -110,7 +109,7 @@ impl<'a> History<'a> {
             .map(|number| {
                 (
                     &self.numbers[*number as usize],
-                    &self.shop.orders[*number as usize],
+                    &shop.orders[*number as usize],
                 )
             })
             .take_while(|(_, order)| order.time < time)
@@ -118,7 +117,7 @@ impl<'a> History<'a> {
                 let lines = order.lines.iter().map(|line| OrderLine {
                     product: self.products[line.product as usize].clone(),
                     quantity: line.quantity,
-                    unit_price: Money::new(line.unit_price, self.shop.currency),
+                    unit_price: Money::new(line.unit_price, shop.currency),
                 });
                 let order = Order {
                     id: id.clone(),
@@ -313,7 +312,8 @@ fn drafts(shop: &Shop, window: Window, rng: &mut Rng) -> Vec<Draft> {
 
 /// Encodes rankings against one snapshot.
 struct Encoder<'a> {
-    history: &'a History<'a>,
+    shop: &'a Shop,
+    history: &'a History,
     tables: Tables<'a>,
     indices: &'a [Option<u32>],
     affinity: Affinity,
@@ -321,7 +321,7 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn events(&self, draft: &Draft) -> Vec<Event> {
-        let mut events = self.history.before(draft.customer, draft.now);
+        let mut events = self.history.before(self.shop, draft.customer, draft.now);
         let n = draft.session.len() as i64;
         for (place, &(product, carted)) in draft.session.iter().enumerate() {
             let kind = if carted {
@@ -423,7 +423,7 @@ pub struct Examples {
 /// Makes the examples of the train windows and the valid window.
 pub fn examples(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     train: &[Window],
     valid: Window,
     seed: u64,
@@ -445,6 +445,7 @@ pub fn examples(
     for (snapshot, drafts) in &work {
         let indices = snapshot.indices(shop)?;
         let mut encoder = Encoder {
+            shop,
             history,
             tables: snapshot.tables()?,
             indices: &indices,
@@ -464,6 +465,7 @@ pub fn examples(
     for (snapshot, drafts) in &work {
         let indices = snapshot.indices(shop)?;
         let mut encoder = Encoder {
+            shop,
             history,
             tables: snapshot.tables()?,
             indices: &indices,
@@ -484,6 +486,7 @@ pub fn examples(
     let snapshot = Snapshot::fit(shop, &slots, valid.from, [[0; 32]; 3]);
     let indices = snapshot.indices(shop)?;
     let mut encoder = Encoder {
+        shop,
         history,
         tables: snapshot.tables()?,
         indices: &indices,

@@ -286,7 +286,7 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
 /// without a history.
 pub(crate) fn requests(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     plan: &Plan,
     shelf: &[u8],
 ) -> Result<Vec<(String, String)>> {
@@ -298,7 +298,7 @@ pub(crate) fn requests(
         .iter()
         .map(|c| c.customer)
         .filter(|&c| {
-            let events = history.before(c, now);
+            let events = history.before(shop, c, now);
             events.iter().map(|e| e.items.len()).sum::<usize>() <= LINES
         })
         .collect();

@@ -44,7 +44,7 @@ pub(crate) struct Content<'a> {
 
 /// A compiled model.
 pub(crate) struct Compiled {
-    onnx: Vec<u8>,
+    pub(crate) onnx: Vec<u8>,
     pub(crate) shelf: Vec<u8>,
     digests: Digests,
     width: usize,

@@ -14,11 +14,14 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use shelfedge_commerce::time::Timestamp;
 use shelfedge_trainer::error::Error;
 use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
-use shelfedge_trainer::{basket, bench, bundle, generate, import, next, ranking, shoppers};
+use shelfedge_trainer::{
+    basket, bench, bundle, evaluate, generate, import, next, ranking, settings, shoppers,
+};
 
 const AFTER: &str = "\
 A first session:
@@ -139,6 +142,44 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what a bundle is worth, on what it did not learn from
+    ///
+    /// Asks its compiled model, in the engine that the shop runs, about the newest orders or sequences
+    /// that had no part in it, beside three baselines: metrics with 95 % intervals and paired
+    /// differences, segments of shoppers and products, what is shown of the catalogue, calibration, what
+    /// the scores come from, what was learnt when, and what rules for a list cost. A bundle that knows
+    /// everything in the folder is refused unless --splits or --from is given. Changes no bundle.
+    #[command(verbatim_doc_comment)]
+    Evaluate {
+        /// The bundle's folder
+        #[arg(long, value_name = "FOLDER")]
+        model: PathBuf,
+        #[command(flatten)]
+        source: Source,
+        /// The folder to write report.html and report.json into
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// First day (or moment) of the window [default: the first that the bundle had no part in]
+        ///
+        /// Named, it may lie in what the bundle learnt from: then the report says so.
+        #[arg(long, value_name = "TIME", value_parser = evaluate::moment, verbatim_doc_comment)]
+        from: Option<Timestamp>,
+        /// First day (or moment) after the window [default: after the newest order]
+        #[arg(long, value_name = "TIME", value_parser = evaluate::moment)]
+        until: Option<Timestamp>,
+        /// Also train again at so many earlier cut-offs, and show mean and deviation
+        #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=24), hide_default_value = true)]
+        splits: u8,
+        /// How to train again, as TOML; by default as the bundle's command does without it
+        #[arg(long, value_name = "FILE", requires = "splits")]
+        settings: Option<PathBuf>,
+        /// Fixes the bootstrap's draws [default: 1], and the learning of --splits
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a benchmark's task on a folder that was prepared for it
     ///
     /// With the product's own learning and prediction. Prints one line of JSON: task, seed, cpu_s (CPU
@@ -210,20 +251,12 @@ struct Learning {
 }
 
 impl Learning {
-    /// The seed of the command line goes before that of the file.
     fn settings<S: Default>(
         &self,
         load: fn(&Path) -> Result<S, Error>,
         seed: fn(&mut S) -> &mut u64,
     ) -> Result<S, Error> {
-        let mut settings = match &self.settings {
-            None => S::default(),
-            Some(path) => load(path)?,
-        };
-        if let Some(given) = self.seed {
-            *seed(&mut settings) = given;
-        }
-        Ok(settings)
+        settings::chosen(self.settings.as_deref(), self.seed, load, seed)
     }
 
     fn of_ranking(&self) -> Result<Settings, Error> {
@@ -478,6 +511,37 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             let outcome = next::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
             watch.clear();
             print(&outcome, next::Outcome::table, json)?;
+        }
+        Command::Evaluate {
+            model,
+            source,
+            out,
+            from,
+            until,
+            splits,
+            settings,
+            seed,
+            json,
+        } => {
+            let options = evaluate::Options {
+                model: &model,
+                shop: &source.shop,
+                mapping: source.mapping.as_deref(),
+                from,
+                until,
+                splits: splits.into(),
+                settings: settings.as_deref(),
+                seed,
+            };
+            let report = evaluate::run(&options, &mut watch)?;
+            report.write(&out)?;
+            watch.clear();
+            if json {
+                say(&report.json()?);
+            } else {
+                let page = out.join("report.html");
+                say(&format!("{}{}", report.table(), page.display()));
+            }
         }
         Command::Bench { task } => {
             let line = match &task {

@@ -4,7 +4,7 @@
 //! ideal list holds `min(k, |truth|)` hits; recall divides by `|truth|`.
 
 use serde::Serialize;
-use shelfedge_insight::bootstrap::{Clusters, DRAWS};
+use shelfedge_insight::bootstrap::{self, Clusters, DRAWS};
 
 /// Metrics of one ranked list.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Row {
     pub capped10: f64,
     /// Whether there is a hit among the first 10.
     pub hit10: f64,
+    /// One over the place of the first hit; 0 beyond 20.
+    pub mrr20: f64,
 }
 
 /// Scores a list against the truth, which must be sorted.
@@ -31,6 +33,9 @@ pub fn score<T: Ord>(ranked: &[T], truth: &[T]) -> Row {
     let (mut hits10, mut hits20) = (0_u32, 0_u32);
     for (i, item) in ranked.iter().take(20).enumerate() {
         if truth.binary_search(item).is_ok() {
+            if hits20 == 0 {
+                row.mrr20 = 1.0 / (i + 1) as f64;
+            }
             hits20 += 1;
             if i < 10 {
                 hits10 += 1;
@@ -60,6 +65,17 @@ pub struct Estimate {
     pub low: f64,
     /// 97.5th percentile of the bootstrap.
     pub high: f64,
+}
+
+/// To five decimals.
+impl From<bootstrap::Estimate> for Estimate {
+    fn from(found: bootstrap::Estimate) -> Self {
+        Self {
+            value: round(found.value),
+            low: round(found.low),
+            high: round(found.high),
+        }
+    }
 }
 
 impl std::fmt::Display for Estimate {
@@ -101,11 +117,7 @@ pub fn summarise(rows: &[Row], seed: u64) -> Summary {
     });
     let [ndcg10, recall10, recall20, capped10, hit10] = Clusters::new(of_rows)
         .estimates(DRAWS, seed, |sums| sums.map(|sum| sum / n))
-        .map(|found| Estimate {
-            value: round(found.value),
-            low: round(found.low),
-            high: round(found.high),
-        });
+        .map(Estimate::from);
     Summary {
         queries: rows.len(),
         ndcg10,
@@ -116,7 +128,7 @@ pub fn summarise(rows: &[Row], seed: u64) -> Summary {
     }
 }
 
-fn round(x: f64) -> f64 {
+pub(crate) fn round(x: f64) -> f64 {
     (x * 1e5).round() / 1e5
 }
 
@@ -133,6 +145,13 @@ mod tests {
         assert!((row.recall10 - 2.0 / 3.0).abs() < 1e-12);
         assert!((row.capped10 - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(row.hit10, 1.0);
+        assert_eq!(row.mrr20, 1.0);
+        // Nothing among ten, the first hit at place 12.
+        let ranked: Vec<u32> = (100..111).chain([7]).collect();
+        let row = score(&ranked, &[2, 5, 7]);
+        assert_eq!((row.ndcg10, row.hit10, row.recall10), (0.0, 0.0, 0.0));
+        assert!((row.recall20 - 1.0 / 3.0).abs() < 1e-12);
+        assert!((row.mrr20 - 1.0 / 12.0).abs() < 1e-12);
     }
 
     #[test]

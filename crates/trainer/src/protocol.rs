@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shelfedge_commerce::time::DAY;
+use shelfedge_features::trails::fit::Sequences;
 
+use crate::basket::cosines;
 use crate::metrics::{self, Row, Summary};
 use crate::shop::Shop;
 
@@ -95,6 +97,42 @@ pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
     list
 }
 
+/// Who buys in a window for the first time, by customer: queries of somebody whom
+/// nobody knows.
+pub fn strangers(shop: &Shop, window: Window) -> Vec<Case> {
+    let known = customers(shop, window.from);
+    let mut sold = vec![false; shop.products.len()];
+    for product in known.iter().flat_map(|case| &case.owned) {
+        sold[*product as usize] = true;
+    }
+    let mut truths: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for order in shop.between(window.from, window.to) {
+        if known
+            .binary_search_by_key(&order.customer, |case| case.customer)
+            .is_err()
+        {
+            let bought = order.lines.iter().map(|l| l.product);
+            let truth = truths.entry(order.customer).or_default();
+            truth.extend(bought.filter(|p| sold[*p as usize]));
+        }
+    }
+    truths.retain(|_, truth| !truth.is_empty());
+    truths
+        .into_iter()
+        .map(|(customer, mut truth)| {
+            truth.sort_unstable();
+            truth.dedup();
+            Case {
+                customer,
+                history: Vec::new(),
+                fresh: truth.clone(),
+                truth,
+                owned: Vec::new(),
+            }
+        })
+        .collect()
+}
+
 /// Two ranked lists for each case, best first.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
@@ -174,6 +212,42 @@ pub fn personal_frequency(shop: &Shop, cases: &[Case], window: Window) -> Lists 
     })
 }
 
+/// Neighbours of a product that count, and what draws rare pairs to 0.
+const NEIGHBOURS: usize = 100;
+const SHRINK: f32 = 10.0;
+
+/// The third baseline: what goes with the products that a case holds, by the
+/// cosines of the `sets` (customers, or sequences) that hold two products; then
+/// what is `popular`, a ranking of all products.
+pub fn item_to_item(cases: &[Case], sets: &Sequences, popular: &[u32]) -> Lists {
+    let neighbours = cosines(sets, popular.len(), SHRINK, NEIGHBOURS);
+    let mut place = vec![0; popular.len()];
+    for (at, product) in popular.iter().enumerate() {
+        place[*product as usize] = at;
+    }
+    let mut scores = vec![0.0_f32; popular.len()];
+    lists(cases, |case| {
+        let mut found = Vec::new();
+        for (product, weight) in case.owned.iter().flat_map(|p| &neighbours[*p as usize]) {
+            if scores[*product as usize] == 0.0 {
+                found.push(*product);
+            }
+            scores[*product as usize] += weight;
+        }
+        found.sort_unstable_by(|a, b| {
+            let score = |p: &u32| scores[*p as usize];
+            let places = place[*a as usize].cmp(&place[*b as usize]);
+            score(b).total_cmp(&score(a)).then(places)
+        });
+        let others = popular.iter().filter(|p| scores[**p as usize] == 0.0);
+        let order = found.iter().chain(others).copied().collect();
+        for product in &found {
+            scores[*product as usize] = 0.0;
+        }
+        order
+    })
+}
+
 /// All products by their buyers in the last `days`, then in the last 60.
 pub(crate) fn popular(shop: &Shop, before: i64, days: i64) -> Vec<u32> {
     let (recent, longer) = (buyers(shop, before, days), buyers(shop, before, 60));
@@ -231,6 +305,25 @@ mod tests {
 
     fn at(text: &str) -> i64 {
         Timestamp::parse_rfc3339(text).expect("a time").millis()
+    }
+
+    #[test]
+    fn what_goes_with_what_is_held_comes_first() {
+        let mut sets = Sequences::default();
+        for set in [&[0, 1][..], &[0, 1], &[0, 2], &[3]] {
+            sets.push(set);
+        }
+        let case = |owned: &[u32]| Case {
+            customer: 0,
+            history: Vec::new(),
+            truth: Vec::new(),
+            fresh: Vec::new(),
+            owned: owned.to_vec(),
+        };
+        let lists = item_to_item(&[case(&[0]), case(&[])], &sets, &[3, 2, 1, 0]);
+        // 2 / (sqrt(3 * 2) + 10) beside 1 / (sqrt(3 * 1) + 10), then what is popular.
+        assert_eq!(lists.all, [[1, 2, 3, 0], [3, 2, 1, 0]]);
+        assert_eq!(lists.new, [vec![1, 2, 3], vec![3, 2, 1, 0]]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use shelfedge_commerce::time::{SECOND, Timestamp};
+use shelfedge_engine::program::Program;
 use shelfedge_features::Spec;
 use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
 use shelfedge_wire::manifest::{Digests, Manifest, Part, hex, sha256};
@@ -24,6 +25,9 @@ use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, evaluate, lists};
 use crate::shop::Shop;
 use crate::watch::Watch;
+
+/// The key of a reference's metadata under which both windows' metrics stand.
+pub(crate) const METRICS: &str = "shelfedge.metrics";
 
 /// A learnt model, before it is bound to tables.
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ pub struct Model {
 /// Learns from train windows, stopping by the valid window.
 pub fn train(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     windows: &[Window],
     valid: Window,
     settings: &Settings,
@@ -101,29 +105,49 @@ pub fn compile(
         ("shelfedge.spec", spec_json),
     ];
     if let Some(metrics) = metrics {
-        metadata.push(("shelfedge.metrics", metrics.to_owned()));
+        metadata.push((METRICS, metrics.to_owned()));
     }
     let onnx = export::onnx(&model.dims, &model.weights, &metadata)?;
     let onnx_digest = sha256(&onnx);
     let program = export::program(&onnx)?;
     let snapshot = Snapshot::fit(shop, &model.slots, as_of, [spec_digest, onnx_digest, data]);
-    let mut sections = vec![
-        ("meta", snapshot.meta),
-        ("spec", model.spec.write()),
-        ("products", snapshot.written.products),
-        ("similar", snapshot.written.similar),
-        ("popular", snapshot.written.popular),
-    ];
-    sections.extend(snapshot.attributes);
-    let shelf = program
-        .compile(&sections)
-        .map_err(|e| internal("compile", e.to_string()))?;
+    let shelf = bind(&program, &model.spec, snapshot)?;
     Ok(Compiled {
         onnx,
         shelf,
         spec_digest,
         onnx_digest,
     })
+}
+
+/// A compiled model with the network that it has, and tables as of another
+/// moment: what the network is worth on orders that its tables may not know.
+pub(crate) fn as_of(shop: &Shop, shelf: &[u8], onnx: &[u8], as_of: i64) -> Result<Vec<u8>> {
+    let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
+    let tables = ranker.tables();
+    let slots: BTreeMap<String, u32> = (0..ranker.product_count())
+        .filter_map(|at| Some((tables.product(at)?.id.to_owned(), tables.stats(at).slot)))
+        .filter(|(_, slot)| *slot > 0)
+        .collect();
+    let meta = ranker.info();
+    let digests = [meta.spec, meta.onnx, meta.data];
+    let snapshot = Snapshot::fit(shop, &slots, as_of, digests);
+    bind(&export::program(onnx)?, ranker.spec(), snapshot)
+}
+
+/// A program with its tables.
+fn bind(program: &Program, spec: &Spec, snapshot: Snapshot) -> Result<Vec<u8>> {
+    let mut sections = vec![
+        ("meta", snapshot.meta),
+        ("spec", spec.write()),
+        ("products", snapshot.written.products),
+        ("similar", snapshot.written.similar),
+        ("popular", snapshot.written.popular),
+    ];
+    sections.extend(snapshot.attributes);
+    program
+        .compile(&sections)
+        .map_err(|e| internal("compile", e.to_string()))
 }
 
 /// What a compiled model ranks for the queries of a window.
@@ -140,7 +164,7 @@ pub struct Predicted {
 /// its first moment; with `new_only`, asks for nothing that was bought before.
 pub fn predict(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     shelf: &[u8],
     window: Window,
     queries: &[Case],
@@ -148,14 +172,16 @@ pub fn predict(
     watch: &mut dyn Watch,
 ) -> Result<Predicted> {
     let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
-    let mut to_shop = vec![0_u32; shop.products.len()];
+    // A product that the shop doesn't know has its place, and is never wanted.
+    let own = shop.products.len() as u32;
+    let mut to_shop: Vec<u32> = (own..own + ranker.product_count()).collect();
     for (i, product) in shop.products.iter().enumerate() {
         if let Some(index) = ranker.find(&product.code) {
             to_shop[index as usize] = i as u32;
         }
     }
     let popular = protocol::popular(shop, window.from, 14);
-    let mut listed = vec![false; shop.products.len()];
+    let mut listed = vec![false; shop.products.len() + to_shop.len()];
     let mut workspace = Workspace::default();
     let mut failed = None;
     let mut done = 0_u64;
@@ -171,7 +197,7 @@ pub fn predict(
                 failed = Some(Error::Cancelled);
             }
         }
-        let events = history.before(case.customer, window.from);
+        let events = history.before(shop, case.customer, window.from);
         let query = RankQuery {
             now: Timestamp(window.from),
             events: &events[events.len().saturating_sub(MAX_EVENTS)..],
@@ -221,7 +247,7 @@ pub fn predict(
 /// compiled model, beside both baselines.
 pub fn measure(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     model: &Model,
     window: Window,
     seed: u64,
@@ -292,7 +318,7 @@ pub struct Bundle {
 /// orders.
 pub fn build(
     imported: &Imported,
-    history: &History<'_>,
+    history: &History,
     plan: &Plan,
     settings: &Settings,
     watch: &mut dyn Watch,

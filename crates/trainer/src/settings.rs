@@ -6,6 +6,20 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result, fault, line};
 
+/// The settings of a file, or the defaults; a seed that is given goes before theirs.
+pub fn chosen<S: Default>(
+    path: Option<&Path>,
+    given: Option<u64>,
+    load: fn(&Path) -> Result<S>,
+    seed: fn(&mut S) -> &mut u64,
+) -> Result<S> {
+    let mut settings = path.map_or_else(|| Ok(S::default()), load)?;
+    if let Some(given) = given {
+        *seed(&mut settings) = given;
+    }
+    Ok(settings)
+}
+
 /// Reads settings and checks every value: `check` is given a key, whether its
 /// value is right, and what is.
 pub(crate) fn load<S: DeserializeOwned>(

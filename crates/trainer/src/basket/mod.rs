@@ -37,6 +37,8 @@ use crate::settings;
 use crate::shop::{Shop, attributes};
 use crate::watch::Watch;
 
+pub(crate) use tables::cosines;
+
 /// Bytes that a compiled model aims to stay below; many products may need more.
 const BUDGET: usize = 5_000_000;
 /// What the file takes for a product beside tables, and for all else.
@@ -305,7 +307,7 @@ fn past(shop: &Shop, history: &[usize], as_of: i64) -> Past {
 }
 
 /// As many of a window's queries as teach, or are asked for.
-fn some(queries: Vec<Case>) -> Vec<Case> {
+pub(crate) fn some(queries: Vec<Case>) -> Vec<Case> {
     let every = queries.len().div_ceil(MOST_QUERIES).max(1);
     queries.into_iter().step_by(every).collect()
 }
@@ -548,9 +550,9 @@ fn compile(
 
 /// Both lists for the queries of a window, and the share of what was bought that
 /// the candidates hold.
-fn predict(
+pub(crate) fn predict(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     shelf: &[u8],
     window: Window,
     queries: &[Case],
@@ -568,7 +570,7 @@ fn predict(
 /// Ranks both lists for customers as of a window's first moment.
 pub fn lists(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     bundle: &Bundle,
     window: Window,
     queries: &[Case],
@@ -577,20 +579,35 @@ pub fn lists(
     predict(shop, history, bundle.shelf(), window, queries, watch).map(|(lists, _)| lists)
 }
 
+/// The newest window that may be held back, or an earlier one.
+pub(crate) fn held_back(shop: &Shop, earlier: usize) -> Window {
+    let to = shop.end() + SECOND - earlier as i64 * WINDOW * DAY;
+    Window {
+        from: to - WINDOW * DAY,
+        to,
+    }
+}
+
+/// A model that knows what was ordered before a moment, and nothing else.
+pub(crate) fn until(
+    shop: &Shop,
+    as_of: i64,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Compiled> {
+    let model = learn(&shop.until(as_of), as_of, settings, watch)?;
+    compile(&model, shop, as_of, [0; 32], settings)
+}
+
 /// Measures by what a model that ends a window ago would have said of it.
 fn measure(
     shop: &Shop,
-    history: &History<'_>,
+    history: &History,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<(Window, Comparison)> {
-    let to = shop.end() + SECOND;
-    let window = Window {
-        from: to - WINDOW * DAY,
-        to,
-    };
-    let model = learn(&shop.until(window.from), window.from, settings, watch)?;
-    let compiled = compile(&model, shop, window.from, [0; 32], settings)?;
+    let window = held_back(shop, 0);
+    let compiled = until(shop, window.from, settings, watch)?;
     let queries = some(cases(shop, window));
     let (lists, candidates_hold) =
         predict(shop, history, &compiled.shelf, window, &queries, watch)?;
@@ -673,7 +690,7 @@ impl Bundle {
 /// Learns from a shop and makes the bundle that knows all its orders.
 pub fn build(
     imported: &Imported,
-    history: &History<'_>,
+    history: &History,
     measured: bool,
     settings: &Settings,
     watch: &mut dyn Watch,
@@ -843,7 +860,7 @@ mod tests {
                     .collect();
                 let query = shelfedge_ranking::Query {
                     now: Timestamp(as_of),
-                    events: &history.before(case.customer, as_of),
+                    events: &history.before(&shop, case.customer, as_of),
                     candidates: Some(&given),
                     exclude: &[],
                     limit: 1,

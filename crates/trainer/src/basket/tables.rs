@@ -78,7 +78,7 @@ fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
 
 /// Cosines of the sets that hold two products, drawn to 0 by `shrink`; the
 /// `keep` largest for each product.
-pub(super) fn cosines(sets: &Sequences, products: usize, shrink: f32, keep: usize) -> Sources {
+pub(crate) fn cosines(sets: &Sequences, products: usize, shrink: f32, keep: usize) -> Sources {
     if keep == 0 {
         return vec![Vec::new(); products];
     }

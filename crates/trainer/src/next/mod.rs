@@ -241,9 +241,65 @@ pub struct Question<'a> {
 }
 
 /// A log that ends somewhere, and questions of what follows.
-struct Lesson<'a> {
-    log: Sequences,
-    questions: Vec<Question<'a>>,
+pub(crate) struct Lesson<'a> {
+    pub(crate) log: Sequences,
+    pub(crate) questions: Vec<Question<'a>>,
+}
+
+/// What a model is asked that is measured: about the newest part of a log.
+pub(crate) fn held_back(log: &Sequences, kind: Kind) -> Lesson<'_> {
+    match kind {
+        Kind::Sessions => newest_sessions(log, ASKED),
+        Kind::Shoppers => last_products(log, 1),
+    }
+}
+
+/// A model that knows a log, and nothing else, with the products of `whole`.
+pub(crate) fn until(
+    log: &Sequences,
+    whole: &Log,
+    mapping: &SequenceMapping,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<(Compiled, bool)> {
+    let (dims, products) = (dims(whole, settings), whole.products.len());
+    let model = learn(log, products, mapping.of, dims, settings, watch)?;
+    let (ids, seed) = (&whole.products, settings.seed);
+    let compiled = compile(&model, log, ids, mapping, [0; 32], seed, watch)?;
+    Ok((compiled, model.reading.repeats))
+}
+
+/// The popular list, and what came directly after the last product most often,
+/// for each question; `repeats` says whether a product may come again.
+pub(crate) fn baselines(
+    log: &Sequences,
+    questions: &[Question<'_>],
+    kind: Kind,
+    products: usize,
+    repeats: bool,
+) -> [Vec<Vec<u32>>; 2] {
+    let popular = popular(log, products, kind == Kind::Sessions);
+    let next = transitions(log, products);
+    let filled = |first: &[u32], without: &[u32]| -> Vec<u32> {
+        let mut list: Vec<u32> = Vec::with_capacity(20);
+        for product in first.iter().chain(&popular) {
+            if list.len() < 20 && !list.contains(product) && !without.contains(product) {
+                list.push(*product);
+            }
+        }
+        list
+    };
+    let mut lists = [Vec::new(), Vec::new()];
+    for question in questions {
+        let without = match repeats {
+            true => &[][..],
+            false => question.begins,
+        };
+        let last = question.begins.last().map_or(0, |p| *p as usize);
+        lists[0].push(filled(&[], without));
+        lists[1].push(filled(&next[last], without));
+    }
+    lists
 }
 
 /// The sessions before a time, and every step of those after it.
@@ -579,12 +635,9 @@ pub fn predict<'q>(
     let mut out = Vec::new();
     for (done, begins) in (1u64..).zip(beginnings) {
         let newest = &begins[begins.len().saturating_sub(MAX_EVENTS)..];
-        let events: Vec<Event> = (1i64..)
-            .zip(newest)
-            .map(|(at, product)| look(at * SECOND, &ids[*product as usize]))
-            .collect();
+        let (now, events) = looks(newest.iter().map(|product| &ids[*product as usize]));
         let query = RankQuery {
-            now: Timestamp((newest.len() as i64 + 1) * SECOND),
+            now,
             events: &events,
             candidates: None,
             exclude: &[],
@@ -605,6 +658,16 @@ pub fn predict<'q>(
         }
     }
     Ok(out)
+}
+
+/// What a request tells of a beginning, and when: looks, a second apart.
+pub(crate) fn looks<'p>(
+    begins: impl ExactSizeIterator<Item = &'p ProductId>,
+) -> (Timestamp, Vec<Event>) {
+    let now = Timestamp((begins.len() as i64 + 1) * SECOND);
+    let looked = (1i64..).zip(begins);
+    let events = looked.map(|(at, product)| look(at * SECOND, product));
+    (now, events.collect())
 }
 
 /// A look at a product.
@@ -697,52 +760,20 @@ impl Comparison {
 fn measure(
     log: &Log,
     mapping: &SequenceMapping,
-    dims: usize,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Comparison> {
-    let lesson = match mapping.of {
-        Kind::Sessions => newest_sessions(&log.sequences, ASKED),
-        Kind::Shoppers => last_products(&log.sequences, 1),
-    };
-    let products = log.products.len();
-    let model = learn(&lesson.log, products, mapping.of, dims, settings, watch)?;
-    let compiled = compile(
-        &model,
-        &lesson.log,
-        &log.products,
-        mapping,
-        [0; 32],
-        settings.seed,
-        watch,
-    )?;
+    let lesson = held_back(&log.sequences, mapping.of);
+    let (compiled, repeats) = until(&lesson.log, log, mapping, settings, watch)?;
     let beginnings = lesson.questions.iter().map(|question| question.begins);
     let lists = predict(&compiled.shelf, &log.products, beginnings, 20, watch)?;
-    let popular = popular(&lesson.log, products, mapping.of == Kind::Sessions);
-    let next = transitions(&lesson.log, products);
-    let filled = |first: &[u32], without: &[u32]| -> Vec<u32> {
-        let mut list: Vec<u32> = Vec::with_capacity(20);
-        for product in first.iter().chain(&popular) {
-            if list.len() < 20 && !list.contains(product) && !without.contains(product) {
-                list.push(*product);
-            }
-        }
-        list
-    };
-    let mut baselines = (Vec::new(), Vec::new());
-    for question in &lesson.questions {
-        let without = match model.reading.repeats {
-            true => &[][..],
-            false => question.begins,
-        };
-        let last = question.begins.last().map_or(0, |p| *p as usize);
-        baselines.0.push(filled(&[], without));
-        baselines.1.push(filled(&next[last], without));
-    }
+    let (questions, products) = (&lesson.questions, log.products.len());
+    let [popularity, transitions] =
+        baselines(&lesson.log, questions, mapping.of, products, repeats);
     Ok(Comparison {
         model: Score::of(&lists, lesson.questions.iter()),
-        popularity: Score::of(&baselines.0, lesson.questions.iter()),
-        transitions: Score::of(&baselines.1, lesson.questions.iter()),
+        popularity: Score::of(&popularity, lesson.questions.iter()),
+        transitions: Score::of(&transitions, lesson.questions.iter()),
     })
 }
 
@@ -868,7 +899,7 @@ pub fn build(
     }
     let dims = dims(log, settings);
     let measured = match measured {
-        true => Some(measure(log, mapping, dims, settings, watch)?),
+        true => Some(measure(log, mapping, settings, watch)?),
         false => None,
     };
     let products = log.products.len();
