@@ -95,6 +95,25 @@ fn ours(context: &Context, line: &[String]) -> Result<()> {
     options_exist(&help, &line[start + 1..])
 }
 
+/// Whether a file is there, and in it the heading that is meant.
+fn leads_somewhere(context: &Context, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    if heading.is_empty() {
+        return context.path(file).exists();
+    }
+    let text = std::fs::read_to_string(context.path(file)).unwrap_or_default();
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .any(|line| {
+            let line = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = line
+                .chars()
+                .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+            kept.map(|c| if c == ' ' { '-' } else { c })
+                .eq(heading.chars())
+        })
+}
+
 /// Links to files of the repository lead somewhere.
 fn links(context: &Context, text: &str) -> Vec<String> {
     text.split("](")
@@ -103,7 +122,7 @@ fn links(context: &Context, text: &str) -> Vec<String> {
         .filter(|link| !link.contains("://") && !link.starts_with('#'))
         // What a build makes is not there before it.
         .filter(|link| !link.starts_with("target/"))
-        .filter(|link| !context.path(link).exists())
+        .filter(|link| !leads_somewhere(context, link))
         .map(|link| format!("{link} is linked but not there"))
         .collect()
 }
