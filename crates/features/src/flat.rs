@@ -141,48 +141,6 @@ impl<'a> Halves<'a> {
 pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
     // Falling, so that the best come first.
     let mut keys: Vec<u64> = all.map(|(score, number)| !key(score, number)).collect();
-    first(&mut keys, keep);
-    let sorted = keys.into_iter();
-    sorted.map(|key| (score(!key), number(key))).collect()
-}
-
-/// Bits of a number above 0 that tell its size roughly: its exponent, and three of
-/// its fraction.
-const ROUGHLY: u32 = 20;
-
-/// The best of the scores above 0 (or 1e-38), of which each belongs to a number, as
-/// keys in falling order of their scores, equal ones by number. It doesn't branch on a score
-/// until few are left, since no processor foresees them.
-pub(crate) fn best_above_0(scores: &[f32], numbers: &[u32], keep: usize, keys: &mut Vec<u64>) {
-    let roughly = |score: f32| score.to_bits().cast_signed().max(0) as usize >> ROUGHLY;
-    let mut counts = [0usize; 1 << (31 - ROUGHLY)];
-    for score in scores {
-        counts[roughly(*score)] += 1;
-    }
-    let mut above = 0;
-    let least = (1..counts.len()).rev().find(|size| {
-        above += counts[*size];
-        above >= keep
-    });
-    let least = least.unwrap_or(1);
-    keys.clear();
-    keys.resize(scores.len(), 0);
-    let mut found = 0;
-    for (score, number) in scores.iter().zip(numbers) {
-        keys[found] = !key(*score, *number);
-        found += usize::from(roughly(*score) >= least);
-    }
-    keys.truncate(found);
-    first(keys, keep);
-}
-
-/// The number of a key.
-pub(crate) const fn number(key: u64) -> u32 {
-    key as u32
-}
-
-/// The first of many, sorted.
-fn first(keys: &mut Vec<u64>, keep: usize) {
     if keys.len() > keep {
         if keep > 0 {
             keys.select_nth_unstable(keep - 1);
@@ -190,6 +148,8 @@ fn first(keys: &mut Vec<u64>, keep: usize) {
         keys.truncate(keep);
     }
     keys.sort_unstable();
+    let sorted = keys.into_iter();
+    sorted.map(|key| (score(!key), key as u32)).collect()
 }
 
 /// Grows with the score, in the order of `f32::total_cmp`, and falls with the
@@ -223,22 +183,6 @@ mod tests {
             expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             expected.truncate(keep);
             assert_eq!(best(all(500), keep), expected);
-        }
-    }
-
-    #[test]
-    fn the_best_above_0_are_the_best_of_those() {
-        let mut keys = Vec::new();
-        for (count, keep) in [(0, 5), (3, 5), (500, 0), (500, 7), (500, 256), (500, 500)] {
-            let numbers: Vec<u32> = (0..count).map(|i| i * 7_919 % 1_000).collect();
-            // Of very different sizes, many of them equal, some 0 or below.
-            let of = |n: &u32| (n % 40) as f32 * 10.0f32.powi((n % 7) as i32) - 20.0;
-            let scores: Vec<f32> = numbers.iter().map(of).collect();
-            let all = scores.iter().copied().zip(numbers.iter().copied());
-            let expected = best(all.filter(|(score, _)| *score > 0.0), keep);
-            best_above_0(&scores, &numbers, keep, &mut keys);
-            let found = keys.iter().map(|key| (score(!key), number(*key)));
-            assert_eq!(found.collect::<Vec<_>>(), expected);
         }
     }
 

@@ -7,7 +7,7 @@ use shelfedge_commerce::time::Timestamp;
 
 use crate::import::Report;
 use crate::learn::{Epoch, Settings};
-use crate::metrics::Summary;
+use crate::metrics::{Estimate, Metrics};
 use crate::model::Dims;
 use crate::plan::Plan;
 use crate::protocol::{Scores, Window};
@@ -27,14 +27,14 @@ pub struct Comparison {
 
 impl Comparison {
     /// What is shown of it: list, ranking and metrics.
-    pub fn rows(&self) -> [(&'static str, &'static str, &Summary); 6] {
+    pub fn rows(&self) -> [(&'static str, &'static str, &Metrics<Estimate>); 6] {
         let rankings = [
             ("this model", &self.model),
             ("personal frequency", &self.personal_frequency),
             ("popularity, 14 days", &self.popularity),
         ];
-        let [a, b, c] = rankings.map(|(name, s)| ("all products", name, &s.all));
-        let [d, e, f] = rankings.map(|(name, s)| ("new to the customer", name, &s.new));
+        let [a, b, c] = rankings.map(|(name, s)| ("all products", name, &s.all.metrics));
+        let [d, e, f] = rankings.map(|(name, s)| ("new to the customer", name, &s.new.metrics));
         [a, b, c, d, e, f]
     }
 }

@@ -6,22 +6,63 @@
 use serde::Serialize;
 use shelfedge_insight::bootstrap::{self, Clusters, DRAWS};
 
-/// Metrics of one ranked list.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Row {
+/// How many metrics there are.
+pub(crate) const METRICS: usize = 6;
+
+/// Metrics of one ranked list, or estimates of their means over many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Metrics<T> {
     /// NDCG at 10.
-    pub ndcg10: f64,
+    pub ndcg10: T,
     /// Hits among the first 10, over the truth's size.
-    pub recall10: f64,
+    pub recall10: T,
     /// Hits among the first 20, over the truth's size.
-    pub recall20: f64,
-    /// Hits among the first 10, over `min(10, |truth|)`.
-    pub capped10: f64,
+    pub recall20: T,
+    /// Hits among the first 10, over the truth's size and 10 at most.
+    pub capped10: T,
     /// Whether there is a hit among the first 10.
-    pub hit10: f64,
+    pub hit10: T,
     /// One over the place of the first hit; 0 beyond 20.
-    pub mrr20: f64,
+    pub mrr20: T,
 }
+
+impl<T> Metrics<T> {
+    /// What their values are called, in order.
+    pub(crate) const NAMES: [&str; METRICS] = [
+        "NDCG@10",
+        "Recall@10",
+        "Recall@20",
+        "Capped recall@10",
+        "Hit rate@10",
+        "MRR@20",
+    ];
+
+    pub(crate) fn of([ndcg10, recall10, recall20, capped10, hit10, mrr20]: [T; METRICS]) -> Self {
+        Self {
+            ndcg10,
+            recall10,
+            recall20,
+            capped10,
+            hit10,
+            mrr20,
+        }
+    }
+
+    pub(crate) fn values(self) -> [T; METRICS] {
+        let Self {
+            ndcg10,
+            recall10,
+            recall20,
+            capped10,
+            hit10,
+            mrr20,
+        } = self;
+        [ndcg10, recall10, recall20, capped10, hit10, mrr20]
+    }
+}
+
+/// Metrics of one ranked list.
+pub type Row = Metrics<f64>;
 
 /// Scores a list against the truth, which must be sorted.
 pub fn score<T: Ord>(ranked: &[T], truth: &[T]) -> Row {
@@ -89,42 +130,20 @@ impl std::fmt::Display for Estimate {
 pub struct Summary {
     /// How many queries.
     pub queries: usize,
-    /// NDCG at 10.
-    pub ndcg10: Estimate,
-    /// Recall at 10.
-    pub recall10: Estimate,
-    /// Recall at 20.
-    pub recall20: Estimate,
-    /// Recall at 10 with the truth capped at 10.
-    pub capped10: Estimate,
-    /// Hit rate at 10.
-    pub hit10: Estimate,
+    /// Means over them.
+    #[serde(flatten)]
+    pub metrics: Metrics<Estimate>,
 }
 
 /// Means with percentile bootstrap intervals; each row is a customer, the unit
 /// that is resampled.
 pub fn summarise(rows: &[Row], seed: u64) -> Summary {
     let n = rows.len().max(1) as f64;
-    let of_rows = (0..).zip(rows).map(|(customer, row)| {
-        let columns = [
-            row.ndcg10,
-            row.recall10,
-            row.recall20,
-            row.capped10,
-            row.hit10,
-        ];
-        (customer, columns)
-    });
-    let [ndcg10, recall10, recall20, capped10, hit10] = Clusters::new(of_rows)
-        .estimates(DRAWS, seed, |sums| sums.map(|sum| sum / n))
-        .map(Estimate::from);
+    let of_rows = (0..).zip(rows.iter().map(|row| row.values()));
+    let means = Clusters::new(of_rows).estimates(DRAWS, seed, |sums| sums.map(|sum| sum / n));
     Summary {
         queries: rows.len(),
-        ndcg10,
-        recall10,
-        recall20,
-        capped10,
-        hit10,
+        metrics: Metrics::of(means.map(Estimate::from)),
     }
 }
 
@@ -172,8 +191,8 @@ mod tests {
                 ..Row::default()
             })
             .collect();
-        let a = summarise(&rows, 1);
-        assert_eq!(a, summarise(&rows, 1));
+        let a = summarise(&rows, 1).metrics;
+        assert_eq!(a, summarise(&rows, 1).metrics);
         assert_eq!(a.ndcg10.value, 0.45);
         assert!(a.ndcg10.low < 0.45 && 0.45 < a.ndcg10.high);
         // The standard error is 0.287 / sqrt(200) = 0.0203.

@@ -354,12 +354,12 @@ mod tests {
             assert!((found - published).abs() < 1.5e-4, "{found} {published}");
         };
         let frequency = evaluate(&t, &personal_frequency(&shop, &t, test), 1);
-        near(frequency.all.ndcg10.value, 0.361_5);
-        near(frequency.all.recall20.value, 0.248_2);
-        near(frequency.new.ndcg10.value, 0.078_5);
+        near(frequency.all.metrics.ndcg10.value, 0.361_5);
+        near(frequency.all.metrics.recall20.value, 0.248_2);
+        near(frequency.new.metrics.ndcg10.value, 0.078_5);
         let popular = evaluate(&t, &popularity(&shop, &t, test), 1);
-        near(popular.all.ndcg10.value, 0.132_8);
-        near(popular.all.hit10.value, 0.593_6);
-        near(popular.new.ndcg10.value, 0.083_4);
+        near(popular.all.metrics.ndcg10.value, 0.132_8);
+        near(popular.all.metrics.hit10.value, 0.593_6);
+        near(popular.new.metrics.ndcg10.value, 0.083_4);
     }
 }

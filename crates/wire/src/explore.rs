@@ -149,11 +149,7 @@ pub(crate) fn write_request(json: &mut Writer, request: &Request) {
     json.key("policy");
     json.string(explore.policy.name());
     json.key("places");
-    json.open(b'[');
-    for place in &explore.places {
-        json.unsigned((*place).into());
-    }
-    json.close(b']');
+    json.wholes(&explore.places);
     json.key("share");
     json.float(rounded(explore.share));
     json.key("pool");
@@ -177,10 +173,7 @@ pub(crate) fn hash(hash: &mut Hash128, request: &Request) {
         return;
     };
     hash.text(explore.policy.name());
-    hash.word(explore.places.len() as u64);
-    for place in &explore.places {
-        hash.word((*place).into());
-    }
+    hash.wholes(&explore.places);
     for share in [explore.share, explore.prior_rate, explore.alpha] {
         hash.word(basis_points(share) as u64);
     }

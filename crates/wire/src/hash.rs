@@ -40,6 +40,14 @@ impl Hash128 {
         }
     }
 
+    /// Whole numbers with their count.
+    pub(crate) fn wholes(&mut self, values: &[u32]) {
+        self.word(values.len() as u64);
+        for value in values {
+            self.word((*value).into());
+        }
+    }
+
     /// Text that may be missing; missing differs from empty.
     pub(crate) fn optional(&mut self, text: Option<&str>) {
         match text {

@@ -305,11 +305,7 @@ pub(crate) fn write_request(json: &mut Writer, request: &Request) {
     json.key("currency");
     json.string(sponsored.currency.code());
     json.key("places");
-    json.open(b'[');
-    for place in &sponsored.places {
-        json.unsigned((*place).into());
-    }
-    json.close(b']');
+    json.wholes(&sponsored.places);
     json.key("reserve");
     json.raw(&money(sponsored.reserve));
     if let Some(cap) = sponsored.frequency_cap {
@@ -349,10 +345,7 @@ pub(crate) fn hash(hash: &mut Hash128, request: &Request) {
     }
     if let Some(sponsored) = &request.sponsored {
         hash.text(sponsored.currency.code());
-        hash.word(sponsored.places.len() as u64);
-        for place in &sponsored.places {
-            hash.word((*place).into());
-        }
+        hash.wholes(&sponsored.places);
         hash.word(sponsored.reserve as u64);
         hash.word(sponsored.frequency_cap.map_or(u64::MAX, u64::from));
         hash.word(basis_points(sponsored.pacing) as u64);

@@ -239,17 +239,15 @@ impl Signals {
         let habits = Habits::of(basket, past, &self.products, &self.own);
         let mut titles = Titles::of(basket, &self.products, &self.own);
         let largest = OF_LARGEST.map(|signal| {
-            let open = if new { self.own.len() } else { 0 };
-            let values = self.columns[signal as usize].iter().skip(open);
-            values.copied().fold(1e-9f32, f32::max)
+            let rows = self.rows.iter().enumerate();
+            rows.filter(|(row, _)| !(new && self.is_own(*row)))
+                .map(|(_, values)| values[signal as usize])
+                .fold(1e-9f32, f32::max)
         });
         for &product in candidates {
             let start = out.len();
             let row = self.find(product);
-            let values = self
-                .columns
-                .each_ref()
-                .map(|column| row.map_or(0.0, |row| column[row]));
+            let values = row.map_or([0.0; SIGNALS], |row| self.rows[row]);
             let places = row.and_then(|row| self.places.get(row));
             out.extend(values);
             out.extend(places.unwrap_or(&[FAR; PLACES]).map(f32::from));

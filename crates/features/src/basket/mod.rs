@@ -18,7 +18,7 @@ pub use encode::{WIDTH, groups};
 use shelfedge_engine::file::u32_at;
 use shelfedge_engine::math::{exp, f16_to_f32};
 
-use crate::flat::{Cut, Halves, Numbers, best, best_above_0, number};
+use crate::flat::{Cut, Halves, Numbers, best};
 use crate::shopper::Past;
 use crate::tables::TableError;
 
@@ -398,8 +398,8 @@ pub struct Index {
     /// Products and cells of its log.
     of: [usize; 2],
     customers: Vec<Customer>,
-    /// How long each customer's vector of weights is.
-    lengths: Vec<f32>,
+    /// The sum of squares of each customer's weights.
+    squares: Vec<u64>,
     /// The place after each product's last one in `buyers`.
     ends: Vec<u32>,
     /// Customers by their number, with their step.
@@ -416,7 +416,7 @@ impl Index {
     pub fn new(basket: &Basket<'_>) -> Self {
         let wholes = wholes();
         let customers: Vec<Customer> = basket.customers().collect();
-        let mut lengths = Vec::with_capacity(customers.len());
+        let mut squares = Vec::with_capacity(customers.len());
         let mut ends = vec![0u32; basket.products + 1];
         for customer in &customers {
             let mut square = 0u64;
@@ -426,7 +426,7 @@ impl Index {
                     *end += 1;
                 }
             });
-            lengths.push(length(square));
+            squares.push(square);
         }
         for i in 1..ends.len() {
             ends[i] += ends[i - 1];
@@ -444,7 +444,7 @@ impl Index {
         Self {
             of: [basket.products, basket.weights.len()],
             customers,
-            lengths,
+            squares,
             ends,
             buyers,
             scales: basket.tables.map(|table| table.all_scales().collect()),
@@ -470,11 +470,6 @@ fn wholes() -> [u64; 256] {
     core::array::from_fn(|i| whole(step(i as u8)).into())
 }
 
-/// How long a vector is whose weights have this sum of squares.
-fn length(square: u64) -> f32 {
-    (square as f32).sqrt()
-}
-
 /// How a customer is like the shopper.
 #[derive(Clone, Copy, Debug, Default)]
 struct Alike {
@@ -486,8 +481,8 @@ struct Alike {
 
 impl Alike {
     /// The cosine, but for the shopper's own length.
-    fn likeness(self, length: f32) -> f32 {
-        self.dot as f32 / length
+    fn likeness(self, square: u64) -> f32 {
+        self.dot as f32 / (square as f32).sqrt()
     }
 }
 
@@ -519,51 +514,13 @@ pub struct Signals {
     /// One more than a product's row.
     slots: Vec<u32>,
     products: Vec<u32>,
-    /// A signal after the other, row by row.
-    columns: [Vec<f32>; SIGNALS],
+    rows: Vec<[f32; SIGNALS]>,
     places: Vec<[u16; PLACES]>,
     /// Of the first rows.
     own: Vec<Own>,
     /// How much of it was bought, a product, as a whole number.
     bought: Vec<u32>,
     alike: Vec<Alike>,
-    one: Sums<1>,
-    two: Sums<2>,
-    three: Sums<3>,
-    keys: Vec<u64>,
-}
-
-/// Signals that are being added up, in as little memory as can be: most of a
-/// query's time goes by here.
-#[derive(Clone, Debug)]
-struct Sums<const N: usize> {
-    /// Of each product; all 0 between two queries.
-    of: Vec<[f32; N]>,
-    /// Those that aren't, and maybe some of them twice.
-    met: Vec<u32>,
-}
-
-impl<const N: usize> Default for Sums<N> {
-    fn default() -> Self {
-        Self {
-            of: Vec::new(),
-            met: Vec::new(),
-        }
-    }
-}
-
-impl<const N: usize> Sums<N> {
-    fn add(&mut self, product: u32, more: [f32; N]) {
-        let Some(sums) = self.of.get_mut(product as usize) else {
-            return;
-        };
-        if sums[0] == 0.0 {
-            self.met.push(product);
-        }
-        for (sum, more) in sums.iter_mut().zip(more) {
-            *sum += more;
-        }
-    }
 }
 
 impl Signals {
@@ -571,6 +528,7 @@ impl Signals {
         let slot = self.slots.get_mut(product as usize)?;
         if *slot == 0 {
             self.products.push(product);
+            self.rows.push([0.0; SIGNALS]);
             *slot = self.products.len() as u32;
         }
         Some(*slot as usize - 1)
@@ -602,84 +560,44 @@ impl Signals {
             self.slots[product as usize] = 0;
             self.bought[product as usize] = 0;
         }
-        self.columns.iter_mut().for_each(Vec::clear);
+        self.rows.clear();
         self.places.clear();
         self.own.clear();
         self.slots.resize(basket.products, 0);
         self.bought.resize(basket.products, 0);
-        self.one.of.resize(basket.products, [0.0]);
-        self.two.of.resize(basket.products, [0.0; 2]);
-        self.three.of.resize(basket.products, [0.0; 3]);
         self.remember(past);
-        for (own, product) in self.own.iter().zip(&self.products) {
-            let [_, lately, habit] = own.faded;
-            self.columns[Signal::Own as usize].push(habit + 0.3 * lately);
-            self.bought[*product as usize] = whole(lately);
-        }
-        // Table by table, so that only one of them is at hand.
-        let with = (basket, index);
-        let mut one = core::mem::take(&mut self.one);
-        let mut two = core::mem::take(&mut self.two);
-        for (table, signal) in [
-            (Table::Similar, Signal::Similar),
-            (Table::Recent, Signal::Recent),
-        ] {
-            self.lead(with, table, |own, to, weight| {
-                one.add(to, [own.faded[1] * weight]);
-            });
-            self.take(&mut one, [signal]);
-        }
-        self.lead(with, Table::Weights, |own, to, weight| {
-            two.add(to, [own.faded[1] * weight, weight]);
-        });
-        self.take(&mut two, [Signal::Weights, Signal::WeightsOnce]);
-        self.lead(with, Table::SameOrder, |own, to, weight| {
-            if own.since == 0.0 {
-                one.add(to, [weight]);
-            }
-        });
-        self.take(&mut one, [Signal::SameOrder]);
-        (self.one, self.two) = (one, two);
-        self.meet(basket, index);
-        self.complete();
-    }
-
-    /// Calls with what each of the shopper's products leads to.
-    fn lead(
-        &self,
-        (basket, index): (&Basket<'_>, Option<&Index>),
-        table: Table,
-        mut of: impl FnMut(&Own, u32, f32),
-    ) {
-        let at_hand = index.map(|index| &index.scales[table as usize][..]);
-        for (own, product) in self.own.iter().zip(&self.products) {
-            let table = basket.tables[table as usize];
-            table.from(*product, at_hand, |to, weight| of(own, to, weight));
-        }
-    }
-
-    /// Takes over signals that were added up.
-    fn take<const N: usize>(&mut self, sums: &mut Sums<N>, signals: [Signal; N]) {
-        for product in sums.met.drain(..) {
-            let sums = core::mem::replace(&mut sums.of[product as usize], [0.0; N]);
-            let Some(row) = self.row(product).filter(|_| sums != [0.0; N]) else {
-                continue;
+        let bought = self.own.len();
+        for row in 0..bought {
+            let product = self.products[row];
+            let [_, lately, habit] = self.own[row].faded;
+            self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
+            self.bought[product as usize] = whole(lately);
+            let since = self.own[row].since;
+            let mut from = |table: Table, of: &mut dyn FnMut(&mut [f32; SIGNALS], f32)| {
+                let at_hand = index.map(|index| &index.scales[table as usize][..]);
+                basket.tables[table as usize].from(product, at_hand, |to, weight| {
+                    if let Some(row) = self.row(to) {
+                        of(&mut self.rows[row], weight);
+                    }
+                });
             };
-            for (signal, sum) in signals.into_iter().zip(sums) {
-                let column = &mut self.columns[signal as usize];
-                if column.len() <= row {
-                    column.resize(row + 1, 0.0);
-                }
-                column[row] = sum;
+            from(Table::Similar, &mut |row, weight| {
+                row[Signal::Similar as usize] += lately * weight;
+            });
+            from(Table::Recent, &mut |row, weight| {
+                row[Signal::Recent as usize] += lately * weight;
+            });
+            from(Table::Weights, &mut |row, weight| {
+                row[Signal::Weights as usize] += lately * weight;
+                row[Signal::WeightsOnce as usize] += weight;
+            });
+            if since == 0.0 {
+                from(Table::SameOrder, &mut |row, weight| {
+                    row[Signal::SameOrder as usize] += weight;
+                });
             }
         }
-    }
-
-    /// Gives every product all signals.
-    fn complete(&mut self) {
-        for column in &mut self.columns {
-            column.resize(self.products.len(), 0.0);
-        }
+        self.meet(basket, index);
     }
 
     /// The shopper's own orders, product by product.
@@ -736,10 +654,10 @@ impl Signals {
             }
         };
         let mut met: Vec<(f32, u32)> = Vec::new();
-        let mut meet = |number: usize, alike: Alike, customer: &Customer, length| {
+        let mut meet = |number: usize, alike: Alike, customer: &Customer, square| {
             let all = customer.end - customer.start;
             if alike.shared > 0 && (alike.shared as usize) < all {
-                met.push((alike.likeness(length), number as u32));
+                met.push((alike.likeness(square), number as u32));
             }
         };
         if let Some(index) = index {
@@ -754,8 +672,8 @@ impl Signals {
                     alike.shared += 1;
                 }
             }
-            for (number, length) in index.lengths.iter().enumerate() {
-                meet(number, self.alike[number], &customers[number], *length);
+            for (number, square) in index.squares.iter().enumerate() {
+                meet(number, self.alike[number], &customers[number], *square);
             }
         } else {
             for (number, customer) in customers.iter().enumerate() {
@@ -767,13 +685,12 @@ impl Signals {
                     alike.shared += u32::from(own > 0);
                     square += weight * weight;
                 });
-                meet(number, alike, customer, length(square));
+                meet(number, alike, customer, square);
             }
         }
         let nearest = best(met.into_iter(), basket.reading.neighbours as usize);
         let total: f32 = nearest.iter().map(|(likeness, _)| likeness).sum();
         let steps: [f32; 256] = core::array::from_fn(|i| step(i as u8));
-        let mut sums = core::mem::take(&mut self.three);
         for (likeness, number) in nearest {
             let share = likeness / total;
             let customer = customers[number as usize];
@@ -781,26 +698,26 @@ impl Signals {
                 start, first, now, ..
             } = customer;
             // What was bought of late for the first time, of late, and before.
-            for (bought, now, for_the_first_time) in [
-                (start..first, share, share),
-                (first.max(start)..now, share, 0.0),
-                (now.max(first)..customer.end, 0.0, 0.0),
+            for (bought, of_late) in [
+                (start..first, 2),
+                (first.max(start)..now, 1),
+                (now.max(first)..customer.end, 0),
             ] {
                 basket.log.each(bought, basket.weights, |product, step| {
-                    sums.add(
-                        product,
-                        [share * steps[usize::from(step)], now, for_the_first_time],
-                    );
+                    let Some(row) = self.row(product) else {
+                        return;
+                    };
+                    let row = &mut self.rows[row];
+                    row[Signal::Neighbours as usize] += share * steps[usize::from(step)];
+                    if of_late > 0 {
+                        row[Signal::NeighboursNow as usize] += share;
+                    }
+                    if of_late > 1 {
+                        row[Signal::NeighboursFirst as usize] += share;
+                    }
                 });
             }
         }
-        let signals = [
-            Signal::Neighbours,
-            Signal::NeighboursNow,
-            Signal::NeighboursFirst,
-        ];
-        self.take(&mut sums, signals);
-        self.three = sums;
     }
 
     /// The candidates, best first, after [`Signals::fill`]: what is among the
@@ -831,32 +748,35 @@ impl Signals {
             .into_iter()
             .filter_map(|product| self.row(product))
             .collect();
-        self.complete();
         self.places.clear();
-        self.places.resize(self.products.len(), [FAR; PLACES]);
+        self.places.resize(self.rows.len(), [FAR; PLACES]);
         for (place, row) in (0u16..).zip(listed) {
             self.places[row][POPULAR] = place;
         }
         let open = if new { self.own.len() } else { 0 };
-        let mut keys = core::mem::take(&mut self.keys);
-        for signal in 0..SIGNALS {
-            let values = &self.columns[signal][open..];
-            best_above_0(values, &self.products[open..], FAR.into(), &mut keys);
-            for (place, key) in (0u16..).zip(&keys) {
-                if let Some(row) = self.find(number(*key)) {
+        let mut lists: [Vec<(f32, u32)>; SIGNALS] = Default::default();
+        for (values, product) in self.rows.iter().zip(&self.products).skip(open) {
+            for (list, value) in lists.iter_mut().zip(values) {
+                if *value > 0.0 {
+                    list.push((*value, *product));
+                }
+            }
+        }
+        for (signal, list) in lists.into_iter().enumerate() {
+            let first = best(list.into_iter(), usize::from(FAR));
+            for (place, (_, product)) in (0u16..).zip(first) {
+                if let Some(row) = self.find(product) {
                     self.places[row][signal] = place;
                 }
             }
         }
-        self.keys = keys;
         let places = basket.reading.places as u16;
         let all = self.places.iter().zip(&self.products).skip(open);
-        let mut found: Vec<(u16, u32)> = all
-            .map(|(of, product)| (of.iter().copied().fold(FAR, u16::min), *product))
-            .filter(|(first, _)| *first < places)
-            .collect();
-        found.sort_unstable();
-        found.truncate(basket.reading.candidates as usize);
+        let all = all.filter_map(|(of, product)| {
+            let first = *of.iter().min()?;
+            (first < places).then_some((-f32::from(first), *product))
+        });
+        let found = best(all, basket.reading.candidates as usize);
         found.into_iter().map(|(_, product)| product).collect()
     }
 }

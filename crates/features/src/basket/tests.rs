@@ -169,7 +169,7 @@ fn signals_of_a_small_shop() {
     let value = |product: u32, signal: Signal| {
         signals
             .find(product)
-            .map_or(0.0, |row| signals.columns[signal as usize][row])
+            .map_or(0.0, |row| signals.rows[row][signal as usize])
     };
     for (signal, values) in expected {
         for (product, expected) in (0u32..).zip(values) {
@@ -272,15 +272,9 @@ fn ones_own_past_in_the_log_is_nobody_alike() {
 
 /// What customers alike say of each product.
 fn of_neighbours(signals: &Signals) -> Vec<(u32, Vec<f32>)> {
-    let of_neighbours = &signals.columns[Signal::Neighbours as usize..];
-    let mut all: Vec<(u32, Vec<f32>)> = signals
-        .products
-        .iter()
-        .enumerate()
-        .map(|(row, product)| {
-            let values = of_neighbours.iter().map(|column| column[row]);
-            (*product, values.collect())
-        })
+    let rows = signals.products.iter().zip(&signals.rows);
+    let mut all: Vec<(u32, Vec<f32>)> = rows
+        .map(|(product, row)| (*product, row[Signal::Neighbours as usize..].to_vec()))
         .collect();
     all.sort_by_key(|(product, _)| *product);
     all

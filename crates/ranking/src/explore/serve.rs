@@ -9,7 +9,8 @@ use super::{
     Belief, Bounds, Count, Counts, Linear, MAX_PLACES, MAX_POOL, Plan, Thompson, choose, malformed,
 };
 use crate::rerank::{
-    self, Chance, Drawn, Notes, RerankError, Rules, Scored, Standing, arrange_with, is_share,
+    self, Chance, Drawn, Notes, RerankError, Rules, Scored, Standing, are_places, arrange_with,
+    is_share,
 };
 use crate::{MAX_LIMIT, Query, Ranked, Ranker, Workspace, codes};
 
@@ -96,17 +97,7 @@ impl Explore {
             let cause = format!("there are {count} places, and 1 to {MAX_PLACES} explore");
             faults.push(Fault::new(&codes::EXPLORE_PLACES, "explore.places", cause));
         }
-        for (at, place) in self.places.iter().take(MAX_PLACES).enumerate() {
-            let path = || format!("explore.places[{at}]");
-            if !(1..=MAX_LIMIT).contains(&(*place as usize)) {
-                let cause = format!("{place} isn't a whole number from 1 to {MAX_LIMIT}");
-                faults.push(Fault::new(&codes::PLACE_OUT_OF_RANGE, path(), cause));
-            }
-            if self.places[..at].contains(place) {
-                let cause = format!("{place} was named before");
-                faults.push(Fault::new(&codes::PLACE_REPEATED, path(), cause));
-            }
-        }
+        are_places(&mut faults, &self.places, "explore.places");
         is_share(&mut faults, self.share, "explore.share");
         if self.share == 0.0 {
             let fault = Fault::new(&codes::EXPLORE_SHARE, "explore.share", "the share is 0");

@@ -206,18 +206,7 @@ impl Sponsored {
                 faults.push(Fault::new(&codes::SPONSORED_TOO_MANY, path, cause));
             }
         }
-        let places = self.places.iter().take(MAX_PLACES).enumerate();
-        for (at, place) in places {
-            let path = || format!("sponsored.places[{at}]");
-            if !(1..=MAX_LIMIT).contains(&(*place as usize)) {
-                let cause = format!("{place} isn't a whole number from 1 to {MAX_LIMIT}");
-                faults.push(Fault::new(&codes::PLACE_OUT_OF_RANGE, path(), cause));
-            }
-            if self.places[..at].contains(place) {
-                let cause = format!("{place} was named before");
-                faults.push(Fault::new(&codes::PLACE_REPEATED, path(), cause));
-            }
-        }
+        are_places(faults, &self.places, "sponsored.places");
         self.not_negative(faults, self.reserve, || "sponsored.reserve".to_owned());
         let path = "sponsored.frequency_cap".to_owned();
         at_least_one(faults, self.frequency_cap, path);
@@ -250,6 +239,22 @@ impl Sponsored {
 fn at_least_one(faults: &mut Faults, cap: Option<u32>, path: String) {
     if cap == Some(0) {
         faults.push(Fault::new(&codes::CAP_OUT_OF_RANGE, path, "the cap is 0"));
+    }
+}
+
+/// Notes places that no list has, and those named twice, among the first
+/// [`MAX_PLACES`].
+pub(crate) fn are_places(faults: &mut Faults, places: &[u32], path: &str) {
+    for (at, place) in places.iter().take(MAX_PLACES).enumerate() {
+        let path = || format!("{path}[{at}]");
+        if !(1..=MAX_LIMIT).contains(&(*place as usize)) {
+            let cause = format!("{place} isn't a whole number from 1 to {MAX_LIMIT}");
+            faults.push(Fault::new(&codes::PLACE_OUT_OF_RANGE, path(), cause));
+        }
+        if places[..at].contains(place) {
+            let cause = format!("{place} was named before");
+            faults.push(Fault::new(&codes::PLACE_REPEATED, path(), cause));
+        }
     }
 }
 

@@ -4,61 +4,16 @@
 use serde::Serialize;
 use shelfedge_insight::bootstrap::{Clusters, DRAWS};
 
-use crate::metrics::{self, Estimate, Row, round};
+use crate::metrics::{self, Estimate, METRICS, Metrics, round};
 
 /// The model, and the baselines.
 pub(crate) const RANKINGS: usize = 4;
-/// How many metrics there are.
-const METRICS: usize = 6;
 /// What is added up: the metrics of each ranking, and the questions.
 const COLUMNS: usize = RANKINGS * METRICS + 1;
 /// What is estimated: the metrics of each ranking, and the model's less those.
 const ESTIMATES: usize = 2 * RANKINGS * METRICS;
 /// Places of a list that are seen.
 pub(crate) const PLACES: usize = 10;
-
-/// Means, or differences of means, with their 95 % intervals.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Metrics {
-    /// NDCG at 10.
-    pub ndcg10: Estimate,
-    /// Hits among the first 10, over the truth's size.
-    pub recall10: Estimate,
-    /// Hits among the first 20, over the truth's size.
-    pub recall20: Estimate,
-    /// Hits among the first 10, over the truth's size and 10 at most.
-    pub capped10: Estimate,
-    /// Share of questions with a hit among the first 10.
-    pub hit10: Estimate,
-    /// Mean of one over the place of the first hit; 0 beyond 20.
-    pub mrr20: Estimate,
-}
-
-impl Metrics {
-    fn of(values: &[Estimate]) -> Self {
-        let [ndcg10, recall10, recall20, capped10, hit10, mrr20] =
-            core::array::from_fn(|metric| values[metric]);
-        Self {
-            ndcg10,
-            recall10,
-            recall20,
-            capped10,
-            hit10,
-            mrr20,
-        }
-    }
-}
-
-fn values(row: Row) -> [f64; METRICS] {
-    [
-        row.ndcg10,
-        row.recall10,
-        row.recall20,
-        row.capped10,
-        row.hit10,
-        row.mrr20,
-    ]
-}
 
 /// A question with everybody's answer to it.
 #[derive(Clone, Debug)]
@@ -77,9 +32,9 @@ pub struct Ranking {
     /// Which.
     pub name: &'static str,
     /// Its metrics.
-    pub metrics: Metrics,
+    pub metrics: Metrics<Estimate>,
     /// The model's less its, over the same resampled shoppers; none of the model.
-    pub model_less_this: Option<Metrics>,
+    pub model_less_this: Option<Metrics<Estimate>>,
 }
 
 /// Rankings of the same questions.
@@ -100,7 +55,7 @@ pub(crate) fn compare(
     let rows = answered.iter().map(|question| {
         let mut columns = [1.0; COLUMNS];
         for (columns, list) in columns.chunks_mut(METRICS).zip(question.lists) {
-            columns.copy_from_slice(&values(metrics::score(list, &question.truth)));
+            columns.copy_from_slice(&metrics::score(list, &question.truth).values());
         }
         (question.shopper, columns)
     });
@@ -111,18 +66,15 @@ pub(crate) fn compare(
             Some(at) => mean(at % METRICS) - mean(at),
         })
     });
-    let estimates = estimates.map(Estimate::from);
-    let (means, differences) = estimates.split_at(COLUMNS - 1);
-    let parts = means.chunks(METRICS).zip(differences.chunks(METRICS));
+    let of = |at: usize| Metrics::of(core::array::from_fn(|i| estimates[at * METRICS + i].into()));
     Comparison {
         questions: answered.len(),
-        rankings: parts
+        rankings: (0..)
             .zip(names)
-            .enumerate()
-            .map(|(number, ((means, differences), name))| Ranking {
+            .map(|(at, name)| Ranking {
                 name,
-                metrics: Metrics::of(means),
-                model_less_this: (number > 0).then(|| Metrics::of(differences)),
+                metrics: of(at),
+                model_less_this: (at > 0).then(|| of(RANKINGS + at)),
             })
             .collect(),
     }

@@ -18,13 +18,13 @@ use shelfedge_wire::manifest::hex;
 
 use crate::bundle::{self, write_file};
 use crate::error::{Error, Result};
-use crate::metrics::{Estimate, round};
+use crate::metrics::{Estimate, Metrics, round};
 use crate::protocol::{Case, Lists};
 use crate::watch::Watch;
 
 pub use look::{Bin, Importance, Look, Setting, Stage};
 use measure::{Answered, compare};
-pub use measure::{Comparison, Exposure, Metrics, Ranking};
+pub use measure::{Comparison, Exposure, Ranking};
 use source::Scene;
 
 /// What is evaluated, and with what.
@@ -465,7 +465,7 @@ fn spread(splits: &[Split]) -> Vec<Spread> {
     let mut out = Vec::new();
     for (number, list) in first.lists.iter().enumerate() {
         for (at, ranking) in list.comparison.rankings.iter().enumerate() {
-            let over = |metric: fn(&Metrics) -> Estimate| {
+            let over = |metric: fn(&Metrics<Estimate>) -> Estimate| {
                 let of = |split: &Split| {
                     let ranking = &split.lists[number].comparison.rankings[at];
                     metric(&ranking.metrics).value

@@ -42,25 +42,27 @@ pub(super) const COLUMNS: [&str; 19] = [
     "arm",
     "propensity",
 ];
-/// Those of them that order lines have.
-const OF_ORDERS: [&str; 11] = [
-    "time",
-    "customer",
+/// What order lines have, or may have. Events don't name a seller.
+const OF_ORDERS: [&str; 12] = [
     "order",
     "product",
     "title",
     "quantity",
+    "time",
     "unit_price",
-    "currency",
+    "customer",
     "country",
+    "currency",
     "category",
     "brand",
+    "seller",
 ];
 
 /// The section of a mapping file that names the columns of orders, for events, with
 /// the column of titles or without.
 fn event_columns(titles: bool) -> toml::Table {
-    let all = OF_ORDERS.iter().filter(|name| titles || **name != "title");
+    let both = OF_ORDERS.iter().filter(|name| COLUMNS.contains(name));
+    let all = both.filter(|name| titles || **name != "title");
     all.map(|name| ((*name).to_owned(), toml::Value::from(*name)))
         .collect()
 }
@@ -412,24 +414,7 @@ impl Mapping {
             Some(_) => event_columns(!root.contains_key("titles")),
             None => r.table(&root, "columns", true),
         };
-        r.known(
-            "columns",
-            &c,
-            &[
-                "order",
-                "product",
-                "title",
-                "quantity",
-                "time",
-                "unit_price",
-                "customer",
-                "country",
-                "currency",
-                "category",
-                "brand",
-                "seller",
-            ],
-        );
+        r.known("columns", &c, &OF_ORDERS);
         let p = "columns.";
         let columns = Columns {
             order: r.required(p, &c, "order", "column that holds the order number"),

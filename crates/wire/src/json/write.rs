@@ -81,6 +81,15 @@ impl Writer {
             .extend_from_slice(decimal(digits, value.unsigned_abs()));
     }
 
+    /// A list of whole numbers.
+    pub fn wholes(&mut self, values: &[u32]) {
+        self.open(b'[');
+        for value in values {
+            self.unsigned((*value).into());
+        }
+        self.close(b']');
+    }
+
     /// The shortest text that reads back as the same `f32`; `null` when it isn't
     /// finite.
     pub fn float(&mut self, value: f32) {

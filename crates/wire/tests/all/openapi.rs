@@ -938,8 +938,20 @@ fn real_bodies_fit_their_schemas() {
     );
 }
 
+/// With one text in the place of another, both say no.
+fn both_refuse(text: &str, (from, to): (&str, &str), schema: &str, parses: impl Fn(&[u8]) -> bool) {
+    assert!(text.contains(from), "{from}");
+    let text = text.replacen(from, to, 1);
+    assert!(!check(schema, text.as_bytes()).is_empty(), "schema: {to}");
+    assert!(!parses(text.as_bytes()), "parser: {to}");
+}
+
 #[test]
 fn what_the_schema_refuses_the_parser_refuses() {
+    let limits = Limits::default();
+    let ranked = |text: &[u8]| rank::parse(text, &limits).is_ok();
+    let event = |text: &[u8]| events::parse(text, None, &limits).is_ok();
+    let stored = |text: &[u8]| stored::StoredProfile::parse(text, &limits).is_ok();
     // One wrong value for each field: both must say no.
     for (from, to) in [
         ("\"limit\": 3", "\"limit\": 0"),
@@ -963,16 +975,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"timestamp_micros\": 1323510900000000, ", ""),
         ("\"536365\"", "536365"),
     ] {
-        assert!(REQUEST.contains(from), "{from}");
-        let text = REQUEST.replacen(from, to, 1);
-        assert!(
-            !check("RankRequest", text.as_bytes()).is_empty(),
-            "schema: {to}"
-        );
-        assert!(
-            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
-            "parser: {to}"
-        );
+        both_refuse(REQUEST, (from, to), "RankRequest", ranked);
     }
     #[cfg(feature = "rerank")]
     for (from, to) in [
@@ -995,16 +998,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
             "\"impressions_of_shopper\": 1.5",
         ),
     ] {
-        assert!(RERANK.contains(from), "{from}");
-        let text = RERANK.replacen(from, to, 1);
-        assert!(
-            !check("RankRequest", text.as_bytes()).is_empty(),
-            "schema: {to}"
-        );
-        assert!(
-            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
-            "parser: {to}"
-        );
+        both_refuse(RERANK, (from, to), "RankRequest", ranked);
     }
     #[cfg(feature = "explore")]
     for (from, to) in [
@@ -1020,16 +1014,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"alpha\": 0.5", "\"alpha\": \"0.5\""),
         ("\"alpha\": 0.5", "\"alpha\": 0.5, \"state\": 7"),
     ] {
-        assert!(EXPLORE.contains(from), "{from}");
-        let text = EXPLORE.replacen(from, to, 1);
-        assert!(
-            !check("RankRequest", text.as_bytes()).is_empty(),
-            "schema: {to}"
-        );
-        assert!(
-            rank::parse(text.as_bytes(), &Limits::default()).is_err(),
-            "parser: {to}"
-        );
+        both_refuse(EXPLORE, (from, to), "RankRequest", ranked);
     }
     let long_source = format!("{:?}", "w".repeat(events::MAX_SOURCE_BYTES + 1));
     for (from, to) in [
@@ -1042,16 +1027,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"select_item\"", "\"select\""),
         ("\"id\": \"7f1c\", ", ""),
     ] {
-        assert!(CLOUDEVENT.contains(from), "{from}");
-        let text = CLOUDEVENT.replacen(from, to, 1);
-        assert!(
-            !check("CloudEvent", text.as_bytes()).is_empty(),
-            "schema: {to}"
-        );
-        assert!(
-            events::parse(text.as_bytes(), None, &Limits::default()).is_err(),
-            "parser: {to}"
-        );
+        both_refuse(CLOUDEVENT, (from, to), "CloudEvent", event);
     }
     for (from, to) in [
         ("shelfedge.stored_profile", "shelfedge.profile"),
@@ -1064,16 +1040,7 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"quantity\":1", "\"quantity\":0"),
         ("{\"kind\"", "{\"more\":1,\"kind\""),
     ] {
-        assert!(STORED.contains(from), "{from}");
-        let text = STORED.replacen(from, to, 1);
-        assert!(
-            !check("StoredProfile", text.as_bytes()).is_empty(),
-            "schema: {to}"
-        );
-        assert!(
-            stored::StoredProfile::parse(text.as_bytes(), &Limits::default()).is_err(),
-            "parser: {to}"
-        );
+        both_refuse(STORED, (from, to), "StoredProfile", stored);
     }
 }
 
