@@ -23,6 +23,7 @@ const NAMES = {
   RankedItem: "RankedItem",
   RankResponse: "RankResponse",
   Models: "Models",
+  Questions: "Questions",
   Fault: "WireFault",
   Problem: "Problem",
 };

@@ -17,7 +17,7 @@ use shelfedge_commerce::time::Timestamp;
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
 use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem, Progress};
 use shelfedge_wire::stored::StoredEvent;
-use shelfedge_wire::{Limits, codes, events, models, rank};
+use shelfedge_wire::{Limits, answers, codes, events, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -83,6 +83,7 @@ enum Route<'p> {
     /// A shopper's stored profile, by the path's last part as it came.
     Profile(&'p str),
     Models,
+    Questions,
     Health,
     OpenApi,
 }
@@ -93,6 +94,7 @@ impl<'p> Route<'p> {
             "/v1/rank" => Some(Route::Rank),
             "/v1/events" => Some(Route::Events),
             "/v1/models" => Some(Route::Models),
+            "/v1/questions" => Some(Route::Questions),
             "/healthz" => Some(Route::Health),
             "/openapi.json" => Some(Route::OpenApi),
             _ => path
@@ -107,7 +109,7 @@ impl<'p> Route<'p> {
         match self {
             Route::Rank | Route::Events => &["POST"],
             Route::Profile(_) => &["GET", "HEAD", "DELETE"],
-            Route::Models | Route::Health | Route::OpenApi => &["GET", "HEAD"],
+            Route::Models | Route::Questions | Route::Health | Route::OpenApi => &["GET", "HEAD"],
         }
     }
 
@@ -122,7 +124,9 @@ impl<'p> Route<'p> {
     /// component is there and what it can do.
     fn needs_token(self) -> bool {
         match self {
-            Route::Rank | Route::Events | Route::Profile(_) | Route::Models => true,
+            Route::Rank | Route::Events | Route::Profile(_) | Route::Models | Route::Questions => {
+                true
+            }
             Route::Health | Route::OpenApi => false,
         }
     }
@@ -334,6 +338,7 @@ impl Edge<'_> {
             }
             Route::Profile(shopper) => self.show(shopper, profiles, phases),
             Route::Models => self.models(),
+            Route::Questions => self.questions(),
             Route::Health => self.health(),
             Route::OpenApi => Ok(
                 Response::new(200, JSON, shelfedge_wire::openapi().as_bytes())
@@ -626,6 +631,11 @@ impl Edge<'_> {
             bytes: model.bytes.len() as u64,
         }]);
         Ok(Response::new(200, JSON, body))
+    }
+
+    fn questions(&self) -> Result<Response, Refusal> {
+        let (ranker, _) = self.open()?;
+        Ok(Response::new(200, JSON, answers::questions(&ranker)?))
     }
 
     /// Healthy means that the embedded model opens.

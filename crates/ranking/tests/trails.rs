@@ -69,7 +69,11 @@ fn rank(
     events: &[Event],
     candidates: Option<&[ProductId]>,
 ) -> Ranked {
-    let query = Query {
+    ranker.rank(&query(events, candidates), workspace).unwrap()
+}
+
+fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<'a> {
+    Query {
         now: Timestamp(1_000 * 60_000),
         events,
         candidates,
@@ -77,8 +81,8 @@ fn rank(
         context: Context::default(),
         new_only: false,
         explain: true,
-    };
-    ranker.rank(&query, workspace).unwrap()
+        answered: &[],
+    }
 }
 
 fn products(ranked: &Ranked) -> Vec<u32> {
@@ -107,6 +111,35 @@ fn what_comes_next_is_first_in_each_of_two_models_with_one_workspace() {
             rank(ranker, &mut workspace, &[look(900, 3)], None);
         }
     }
+}
+
+#[cfg(feature = "answers")]
+#[test]
+fn answers_are_the_oldest_steps_of_the_newest_session() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    let mut answered = |events: &[Event], answered: &[u32]| {
+        let asked = Query {
+            answered,
+            ..query(events, None)
+        };
+        ranker.rank(&asked, &mut workspace).unwrap()
+    };
+    // The best of them is the newest step. What they are can't come again here.
+    let ranked = answered(&[], &[4, 8]);
+    assert_eq!(products(&ranked)[0], 5);
+    assert!(!products(&ranked).contains(&4) && !products(&ranked).contains(&8));
+    let mut looked = Workspace::default();
+    let of_looks = [look(900, 8), look(901, 4)];
+    let of_looks = rank(&ranker, &mut looked, &of_looks, None);
+    assert_eq!(products(&ranked), products(&of_looks));
+    // A look is newer, and a session before the newest is older.
+    assert_eq!(products(&answered(&[look(900, 10)], &[4, 8]))[0], 11);
+    let all = answered(&[look(100, 7)], &[4]);
+    assert_eq!(products(&all), products(&answered(&[], &[4])));
+    // No answers for whoever ordered.
+    let bought = [event(EventKind::Purchase, 900, &[2])];
+    assert_eq!(answered(&bought, &[4]), answered(&bought, &[]));
 }
 
 #[test]

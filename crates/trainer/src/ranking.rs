@@ -187,6 +187,7 @@ pub fn predict(
             new_only,
             context: Context::default(),
             explain: false,
+            answered: &[],
         };
         match ranker.rank(&query, &mut workspace) {
             Ok(ranked) => {

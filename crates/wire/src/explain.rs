@@ -57,6 +57,13 @@ pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<
             en: format!("{buyers} customers bought this in the last 30 days on record"),
             zh: format!("有记录的最近 30 天内有 {buyers} 位顾客购买"),
         },
+        (_, Detail::Answers, _) if helps => return both("Fits your answers", "符合您的回答"),
+        (_, Detail::Answers, _) => {
+            return both(
+                "Seldom bought with what you answered",
+                "很少与您所答的商品一起购买",
+            );
+        }
         // Without a fact there is only the direction, which is said at once.
         (group, _, _) => return direction(group, helps),
     };

@@ -11,6 +11,7 @@ use shelfedge_ranking::{
     Workspace,
 };
 
+use crate::answers::{self, Replies};
 use crate::codes;
 use crate::events;
 use crate::explain::sentence;
@@ -60,6 +61,8 @@ pub struct Request {
     pub candidates: Option<Vec<ProductId>>,
     /// What the shopper did, in any order.
     pub events: Vec<Event>,
+    /// What the shopper answered.
+    pub answers: Option<Replies>,
     /// What keeps the list from showing the same over and over.
     pub diversity: Option<Diversity>,
     /// Sponsored places and who bids for them.
@@ -80,13 +83,14 @@ impl Default for Request {
             context: Context::default(),
             candidates: None,
             events: Vec::new(),
+            answers: None,
             diversity: None,
             sponsored: None,
         }
     }
 }
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "now",
     "shopper",
     "session_id",
@@ -100,6 +104,7 @@ const FIELDS: [&str; 13] = [
     "events",
     "diversity",
     "sponsored",
+    "answers",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -147,7 +152,8 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                 9 => request.candidates = candidates(decoder, path, limits)?,
                 10 => request.events = events::list(decoder, path, limits)?,
                 11 => request.diversity = rerank::diversity(decoder, path)?,
-                _ => request.sponsored = rerank::sponsored(decoder, path)?,
+                12 => request.sponsored = rerank::sponsored(decoder, path)?,
+                _ => request.answers = answers::read(decoder, path)?,
             }
             Ok(())
         },
@@ -246,6 +252,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     }
     json.key("events");
     events::write(&mut json, &request.events);
+    answers::write_request(&mut json, &request.answers);
     rerank::write_request(&mut json, request);
     json.close(b'}');
     json.finish()
@@ -259,7 +266,8 @@ fn device_name(device: Device) -> &'static str {
 }
 
 impl Request {
-    /// The request as the ranking takes it.
+    /// The request as the ranking takes it, but for what its answers lead to, which
+    /// only the model knows.
     ///
     /// # Errors
     /// When there is no time to rank at.
@@ -276,6 +284,7 @@ impl Request {
             new_only: self.new_only,
             context: self.context,
             explain: self.explain,
+            answered: &[],
         })
     }
 
@@ -295,7 +304,8 @@ impl Request {
             u64::from(self.explain)
                 | u64::from(self.new_only) << 1
                 | u64::from(self.diversity.is_some()) << 2
-                | u64::from(self.sponsored.is_some()) << 3,
+                | u64::from(self.sponsored.is_some()) << 3
+                | u64::from(self.answers.is_some()) << 4,
         );
         hash.word(self.seed.unwrap_or(u64::MAX));
         hash.text(device_name(self.context.device));
@@ -326,6 +336,7 @@ impl Request {
             }
         }
         rerank::hash(&mut hash, self);
+        answers::hash(&mut hash, &self.answers);
         hex(&hash.finish())
     }
 
@@ -338,7 +349,7 @@ impl Request {
 ///
 /// # Errors
 /// A request without a time or beyond the ranking's limits, a cap on an attribute
-/// that the model doesn't know, or a model that doesn't work.
+/// or an answer that the model doesn't know, or a model that doesn't work.
 pub fn respond<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
     request: &Request,
@@ -359,7 +370,12 @@ pub fn rank<B: AsRef<[u8]>>(
     request: &Request,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    rerank::rank(ranker, request, workspace)
+    let answered = answers::answered(ranker, &request.answers)?;
+    let query = Query {
+        answered: &answered,
+        ..request.query()?
+    };
+    rerank::rank(ranker, request, &query, workspace)
 }
 
 pub(crate) fn refused(error: RankError) -> Problem {

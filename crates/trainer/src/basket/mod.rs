@@ -852,6 +852,7 @@ mod tests {
                     new_only: new,
                     context: shelfedge_ranking::Context::default(),
                     explain: false,
+                    answered: &[],
                 };
                 ranker.prepare(&query, &mut workspace).expect("a request");
                 assert_eq!(ranker.encoded(&workspace).logged, encoded);

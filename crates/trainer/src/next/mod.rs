@@ -441,6 +441,7 @@ fn compile(
         neighbours: 0,
         popular: &popular(log, products, model.reading.clock),
         attributes: None,
+        questions: None,
         as_of: None,
         currency: mapping.currency,
         data,
@@ -496,6 +497,7 @@ pub fn predict<'q>(
             new_only: false,
             context: Context::default(),
             explain: false,
+            answered: &[],
         };
         let ranked = ranker
             .rank(&query, &mut workspace)
