@@ -18,6 +18,7 @@ const NAMES = {
   Item: "EventItem",
   EventParams: "EventParams",
   Event: "WireEvent",
+  Answer: "Answer",
   RankRequest: "RankRequest",
   Reason: "Reason",
   RankedItem: "RankedItem",

@@ -251,6 +251,19 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Measure what questions are worth to shoppers whom nobody knows
+    ///
+    /// On a shop's own history. Learns from all before its last month but one, and asks the customers who
+    /// first order in that month what the first half of that order answers; their lists are scored on the
+    /// second half, with answers and without, beside what most customers buy. The last month is never
+    /// looked at. Prints JSON with paired intervals instead of the line.
+    #[command(verbatim_doc_comment)]
+    ColdStart {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        learning: Learning,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -408,6 +421,13 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
         }
         Command::Bench { task } => {
             let line = match &task {
+                Task::ColdStart { source, learning } => {
+                    let (imported, settings) = (source.read(&mut watch)?, learning.of_ranking()?);
+                    let found = bench::cold_start(imported, &settings, &mut watch)?;
+                    watch.clear();
+                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    return Ok(());
+                }
                 Task::NextBasket(of) => {
                     let settings = of.learning.of_basket()?;
                     bench::next_basket(&of.data, of.outputs(), of.target(), &settings, &mut watch)?

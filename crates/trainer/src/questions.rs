@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shelfedge_features::questions::fit::{Product, SHORTEST, fit};
+use shelfedge_features::questions::fit::{Fitted, Product, SHORTEST, fit};
 use shelfedge_features::questions::{Question, SECTION, write};
 
 use crate::shop::Shop;
 
 /// The questions that split what a shop's customers order best, at most so many.
-pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Question> {
+pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Fitted> {
     if most == 0 {
         return Vec::new();
     }
@@ -47,6 +47,7 @@ pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Question> {
 /// The same as a section of a compiled model whose products are the shop's; none
 /// where there is nothing to ask.
 pub(crate) fn section(shop: &Shop, most: usize) -> Option<(&'static str, Vec<u8>)> {
-    let questions = questions(shop, most);
+    let fitted = questions(shop, most).into_iter();
+    let questions: Vec<Question> = fitted.map(|fitted| fitted.question).collect();
     (!questions.is_empty()).then(|| (SECTION, write(&questions, shop.products.len())))
 }

@@ -22,6 +22,7 @@ use crate::learn::{Epoch, Settings, learn};
 use crate::model::{Dims, Net, Weights};
 use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, evaluate, lists};
+use crate::questions;
 use crate::shop::Shop;
 use crate::watch::Watch;
 
@@ -40,6 +41,8 @@ pub struct Model {
     pub curve: Vec<Epoch>,
     /// Rankings that taught.
     pub examples: usize,
+    /// Questions for shoppers of whom nothing is known, at most.
+    pub questions: usize,
 }
 
 /// Learns from train windows, stopping by the valid window.
@@ -62,6 +65,7 @@ pub fn train(
         slots: made.slots,
         curve: learnt.curve,
         examples: count,
+        questions: settings.questions,
     })
 }
 
@@ -122,6 +126,7 @@ pub fn compile(
         ("popular", snapshot.written.popular),
     ];
     sections.extend(snapshot.attributes);
+    sections.extend(questions::section(&shop.until(as_of), model.questions));
     let shelf = program
         .compile(&sections)
         .map_err(|e| internal("compile", e.to_string()))?;

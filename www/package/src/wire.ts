@@ -48,8 +48,17 @@ export interface WireEvent {
   timestamp_micros?: number;
 }
 
+export interface Answer {
+  /** The id of one of its answers. */
+  answer: string;
+  /** The question's id. */
+  question: string;
+}
+
 /** Unknown fields are passed over. */
 export interface RankRequest {
+  /** What the shopper answered to /v1/questions, any number of answers to each. It stands for what a new shopper might have looked at before; it counts until they order something. The engine in the npm package's default build refuses it. */
+  answers?: Answer[] | null;
   /** What to rank; the service finds candidates when missing. */
   candidates?: string[] | null;
   context?: {
@@ -204,10 +213,30 @@ export interface Models {
   })[];
 }
 
+export interface Questions {
+  /** In the order in which to ask them. A shopper may leave any of them open. Words of the catalogue stand as they are, in both languages. */
+  questions: ({
+    answers: ({
+      /** The text in English. */
+      en: string;
+      /** Stays the same as long as the answer means the same. */
+      id: string;
+      /** The text in Chinese. */
+      zh: string;
+    })[];
+    /** The text in English. */
+    en: string;
+    /** Goes into answers of /v1/rank. */
+    id: string;
+    /** The text in Chinese. */
+    zh: string;
+  })[];
+}
+
 export interface WireFault {
   action: string;
   cause: string;
-  code: "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "answer_unknown" | "answers_unavailable" | "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "question_unknown" | "questions_missing" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }

@@ -87,7 +87,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "shelfedge-edge",
         folder: "crates/edge",
         knows: &["shelfedge-commerce", "shelfedge-ranking", "shelfedge-wire"],
-        tests_know: &[],
+        tests_know: &["shelfedge-engine", "shelfedge-features"],
         outside: Outside::AnyUngated,
     },
     Room {

@@ -103,12 +103,6 @@ pub(crate) fn bytes() -> Vec<u8> {
     with(Some(attributes()), Some(questions()))
 }
 
-/// The compiled model with some section of attributes, or none.
-#[cfg(feature = "rerank")]
-pub(crate) fn with_attributes(attributes: Option<Vec<u8>>) -> Vec<u8> {
-    with(attributes, Some(questions()))
-}
-
 /// The compiled model with some sections of attributes and questions, or none.
 pub(crate) fn with(attributes: Option<Vec<u8>>, questions: Option<Vec<u8>>) -> Vec<u8> {
     let numeric = |(source, _): (Source, f32)| Numeric {
