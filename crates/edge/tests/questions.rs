@@ -25,9 +25,8 @@ fn shop() -> Shop {
 
 /// The products of a list for a shopper who gives one of a question's answers.
 fn list(shop: &mut Shop, answer: Option<(&str, &str)>) -> Vec<String> {
-    let answers = answer.map(|(question, answer)| {
-        serde_json::json!([{ "question": question, "answer": answer }])
-    });
+    let answers = answer
+        .map(|(question, answer)| serde_json::json!([{ "question": question, "answer": answer }]));
     let body = serde_json::json!({ "answers": answers }).to_string();
     let response = shop.post("/v1/rank", &body);
     assert_eq!(response.status, 200);
@@ -63,11 +62,17 @@ fn who_may_ask_and_what_is_refused() {
     assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
     let body = r#"{"answers":[{"question":"title-1","answer":"hat"}]}"#;
     let response = shop.post("/v1/rank", body);
-    assert_eq!((response.status, &*code(&response)), (422, "invalid_request"));
+    assert_eq!(
+        (response.status, &*code(&response)),
+        (422, "invalid_request")
+    );
     assert_eq!(json(&response)["faults"][0]["path"], "answers[0].answer");
     shop.model = None;
     let response = shop.send("GET", "/v1/questions", &[], b"");
-    assert_eq!((response.status, &*code(&response)), (500, "model_unusable"));
+    assert_eq!(
+        (response.status, &*code(&response)),
+        (500, "model_unusable")
+    );
 }
 
 /// The shop's bundle may have questions or not; asking is no fault.

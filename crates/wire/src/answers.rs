@@ -102,17 +102,22 @@ pub(crate) fn answered<B: AsRef<[u8]>>(
     let mut faults = Faults::default();
     let mut found: Vec<&Answer> = Vec::with_capacity(replies.len());
     for (at, reply) in replies.iter().enumerate() {
-        let mut unknown = |code, field: &str, text: &str| {
-            let cause = format!("the model has no {field} {}", quote(text));
+        let mut unknown = |code, field: &str, of: &str, text: &str| {
+            let cause = format!("the {of} has no {field} {}", quote(text));
             faults.push(Fault::new(code, format!("answers[{at}].{field}"), cause));
         };
         let Some(question) = questions.iter().find(|q| q.id() == reply.question) else {
-            unknown(&codes::QUESTION_UNKNOWN, "question", &reply.question);
+            unknown(
+                &codes::QUESTION_UNKNOWN,
+                "question",
+                "model",
+                &reply.question,
+            );
             continue;
         };
         match question.answers.iter().find(|a| a.name == reply.answer) {
             Some(answer) => found.push(answer),
-            None => unknown(&codes::ANSWER_UNKNOWN, "answer", &reply.answer),
+            None => unknown(&codes::ANSWER_UNKNOWN, "answer", "question", &reply.answer),
         }
     }
     faults.into_result(())?;
@@ -126,7 +131,7 @@ pub(crate) fn answered<B: AsRef<[u8]>>(
 pub fn questions<B: AsRef<[u8]>>(ranker: &Ranker<B>) -> Result<Vec<u8>, Problem> {
     let currency = ranker.info().currency;
     let mut json = Writer::with_capacity(2_048);
-    let mut entry = |json: &mut Writer, id: &str, text: &Sentence| {
+    let entry = |json: &mut Writer, id: &str, text: &Sentence| {
         json.open(b'{');
         json.key("id");
         json.string(id);

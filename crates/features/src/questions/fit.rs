@@ -301,56 +301,50 @@ impl<'a> Fitter<'a> {
 
     /// The best question of a kind.
     fn best(&self, kind: Kind) -> Option<Found> {
-        let mut options: Vec<usize> = (0..self.choices.len())
-            .filter(|option| self.choices[*option].kind == kind)
-            .collect();
-        let (mut choices, mut gain) = (Vec::new(), 0.0);
-        if kind == Kind::Price {
+        let of_kind = (0..self.choices.len()).filter(|choice| self.choices[*choice].kind == kind);
+        let choices = match kind {
             // All of its bands, once.
-            choices = options;
-            gain = self.gain(&choices);
-        } else {
-            let is_new = |option: &usize| {
-                let of_used = |used| self.overlap(*option, used) <= OVERLAP.1;
-                self.used.iter().copied().all(of_used)
-            };
-            options.retain(is_new);
-            while choices.len() < MAX_ANSWERS {
-                let apart = |option: &usize| {
-                    let of_chosen = |chosen: &usize| self.overlap(*option, *chosen) <= OVERLAP.0;
-                    choices.iter().all(of_chosen)
-                };
-                let with = |option| self.gain(&[&choices[..], &[option]].concat());
-                let mut tried: Vec<(f64, usize)> = options
-                    .iter()
-                    .copied()
-                    .filter(apart)
-                    .map(|option| (with(option), option))
-                    .collect();
-                tried.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                let Some((found, option)) = tried.first().copied() else {
-                    break;
-                };
-                if found - gain < LEAST_GAIN.0 {
-                    break;
-                }
-                if choices.is_empty() {
-                    tried.truncate(SHORT_LIST);
-                    options = tried.into_iter().map(|(_, option)| option).collect();
-                }
-                gain = found;
-                choices.push(option);
-            }
-        }
+            Kind::Price => of_kind.filter(|band| !self.used.contains(band)).collect(),
+            _ => self.greedy(of_kind.collect()),
+        };
         let answers = self.answers(&choices);
         let is_given = |at| answers.contains(&Some(at));
         let is_question = choices.len() > 1 && (0..choices.len()).all(is_given);
-        let is_asked = choices.iter().any(|choice| self.used.contains(choice));
-        (is_question && !is_asked).then_some(Found {
-            gain,
+        is_question.then(|| Found {
+            gain: self.gain(&choices),
             kind,
             choices,
         })
+    }
+
+    /// Choices that are worth most together, added one by one.
+    fn greedy(&self, mut options: Vec<usize>) -> Vec<usize> {
+        let is_apart = |option: usize, others: &[usize], most| {
+            let mut overlaps = others.iter().map(|other| self.overlap(option, *other));
+            overlaps.all(|overlap| overlap <= most)
+        };
+        options.retain(|option| is_apart(*option, &self.used, OVERLAP.1));
+        let (mut choices, mut gain) = (Vec::new(), 0.0);
+        while choices.len() < MAX_ANSWERS {
+            let apart = options
+                .iter()
+                .filter(|option| is_apart(**option, &choices, OVERLAP.0));
+            let with = |option| self.gain(&[&choices[..], &[option]].concat());
+            let mut tried: Vec<(f64, usize)> = apart.map(|o| (with(*o), *o)).collect();
+            tried.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            match tried.first() {
+                Some((found, option)) if found - gain >= LEAST_GAIN.0 => {
+                    gain = *found;
+                    choices.push(*option);
+                }
+                _ => break,
+            }
+            if choices.len() == 1 {
+                tried.truncate(SHORT_LIST);
+                options = tried.into_iter().map(|(_, option)| option).collect();
+            }
+        }
+        choices
     }
 
     /// Takes a question among those asked.
@@ -404,7 +398,7 @@ impl<'a> Fitter<'a> {
         let most = parts.first().map_or(1.0, |(part, _)| *part);
         let weighed = parts.into_iter();
         weighed
-            .map(|(part, product)| (product, ((part / most) as f32).max(f32::MIN_POSITIVE)))
+            .map(|(part, product)| (product, (part / most) as f32))
             .collect()
     }
 }

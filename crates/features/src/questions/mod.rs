@@ -31,7 +31,7 @@ pub const MAX_QUESTIONS: usize = 5;
 /// Answers of a question, at most; there are two at least.
 pub const MAX_ANSWERS: usize = 6;
 /// Products that an answer leads to, at most; there is one at least.
-pub const EXEMPLARS: usize = 5;
+pub const EXEMPLARS: usize = 3;
 /// Bytes of an answer's name, at most.
 pub const MAX_NAME: usize = 64;
 

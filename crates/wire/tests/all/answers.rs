@@ -147,7 +147,7 @@ mod on {
             {"question":"price-1","answer":"200-1000"}, {"question":"","answer":""}]}"#;
         let problem = answer(text).expect_err("a problem");
         expect![[r#"
-            answers[0].answer answer_unknown: the model has no answer "Lantern"
+            answers[0].answer answer_unknown: the question has no answer "Lantern"
             answers[1].question question_unknown: the model has no question "title-2"
             answers[3].question question_unknown: the model has no question ""
         "#]]
