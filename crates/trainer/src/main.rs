@@ -253,16 +253,20 @@ enum Task {
     },
     /// Measure what questions are worth to shoppers whom nobody knows
     ///
-    /// On a shop's own history. Learns from all before its last month but one, and asks the customers who
-    /// first order in that month what the first half of that order answers; their lists are scored on the
-    /// second half, with answers and without, beside what most customers buy. The last month is never
-    /// looked at. Prints JSON with paired intervals instead of the line.
+    /// To the customers who first order in the 31 days after a bundle's data ends: their answers are
+    /// those of somebody who is after one half of that order, and the lists are scored on the other half,
+    /// with answers and without, beside what most customers buy. Prints JSON with paired intervals instead
+    /// of the line. For a bundle that was learnt from the beginning of the shop's history.
     #[command(verbatim_doc_comment)]
     ColdStart {
         #[command(flatten)]
         source: Source,
-        #[command(flatten)]
-        learning: Learning,
+        /// The bundle's folder
+        #[arg(long, value_name = "FOLDER")]
+        model: PathBuf,
+        /// Fixes the intervals
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
 }
 
@@ -421,9 +425,12 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
         }
         Command::Bench { task } => {
             let line = match &task {
-                Task::ColdStart { source, learning } => {
-                    let (imported, settings) = (source.read(&mut watch)?, learning.of_ranking()?);
-                    let found = bench::cold_start(imported, &settings, &mut watch)?;
+                Task::ColdStart {
+                    source,
+                    model,
+                    seed,
+                } => {
+                    let found = bench::cold_start(&source.read(&mut watch)?, model, *seed)?;
                     watch.clear();
                     say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
                     return Ok(());

@@ -51,3 +51,64 @@ pub(crate) fn section(shop: &Shop, most: usize) -> Option<(&'static str, Vec<u8>
     let questions: Vec<Question> = fitted.map(|fitted| fitted.question).collect();
     (!questions.is_empty()).then(|| (SECTION, write(&questions, shop.products.len())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shop::{Line, ShopCustomer, ShopOrder, ShopProduct};
+    use shelfedge_commerce::money::Currency;
+    use shelfedge_features::questions::{Kind, read};
+
+    /// Twenty customers who order two products at a time, of one kind each.
+    fn shop() -> Shop {
+        let what = |i: u32| ["mug", "scarf"][i as usize / 10];
+        let product = |i| ShopProduct {
+            code: format!("p{i:02}"),
+            title: format!("{} {i}", what(i)),
+            attributes: Default::default(),
+        };
+        let order = |i: u32| ShopOrder {
+            id: i.to_string(),
+            customer: i % 20,
+            time: i64::from(i),
+            lines: [0, 1]
+                .map(|line| Line {
+                    product: i % 2 * 10 + (i / 20 * 2 + line + i % 20 / 2) % 10,
+                    quantity: 1,
+                    unit_price: 250,
+                })
+                .to_vec(),
+        };
+        Shop {
+            currency: Currency::EUR,
+            products: (0..20).map(product).collect(),
+            customers: (0..20)
+                .map(|i| ShopCustomer {
+                    id: i.to_string(),
+                    country: String::new(),
+                })
+                .collect(),
+            orders: (0..200).map(order).collect(),
+        }
+    }
+
+    #[test]
+    fn short_orders_of_a_customer_are_told_together() {
+        let shop = shop();
+        let (name, section) = section(&shop, 5).expect("questions");
+        assert_eq!(name, SECTION);
+        let questions = read(&section, shop.products.len()).expect("sound");
+        assert_eq!(questions.len(), 1);
+        assert_eq!(questions[0].kind, Kind::Title);
+        let mut answers: Vec<&str> = questions[0].answers.iter().map(|a| &*a.name).collect();
+        answers.sort_unstable();
+        assert_eq!(answers, ["mug", "scarf"]);
+        // One order each is too short.
+        let few = Shop {
+            orders: shop.orders[..20].to_vec(),
+            ..shop.clone()
+        };
+        assert_eq!(super::section(&few, 5), None);
+        assert_eq!(super::section(&shop, 0), None);
+    }
+}

@@ -30,7 +30,7 @@ const LONGEST_PHRASE: usize = 3;
 /// Products that an answer stands for, at least.
 const LEAST_PRODUCTS: usize = 5;
 /// The share of all demand that an answer stands for.
-const SHARE: core::ops::RangeInclusive<f64> = 0.01..=0.5;
+const SHARE: core::ops::RangeInclusive<f64> = 0.01..=0.6;
 /// The share of an answer's demand that another may have too: in the same
 /// question, and in another.
 const OVERLAP: (f64, f64) = (0.2, 0.5);

@@ -1,30 +1,27 @@
 //! `bench cold-start`: what questions are worth to shoppers whom nobody knows.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Serialize;
 use shelfedge_commerce::event::{Event, EventItem, EventKind};
 use shelfedge_commerce::id::ProductId;
-use shelfedge_commerce::time::Timestamp;
+use shelfedge_commerce::time::{DAY, Timestamp};
 use shelfedge_features::hash::Hash;
 use shelfedge_features::questions::fit::Fitted;
 use shelfedge_features::questions::{MAX_QUESTIONS, exemplars};
 use shelfedge_ranking::{Context, MAX_LIMIT, Query, Ranker, Workspace};
 
-use crate::basket;
-use crate::error::Result;
-use crate::examples::History;
+use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import::Imported;
-use crate::learn::Settings;
 use crate::metrics::{self, Estimate, Row};
-use crate::plan::{LastMonth, Plan};
 use crate::protocol;
 use crate::questions::questions;
-use crate::ranking;
-use crate::shop::Shop;
-use crate::watch::Watch;
+use crate::shop::{Line, Shop};
 
+/// Days after the end of a model's data in which somebody's first order counts.
+const DAYS: i64 = 31;
 /// Products of a first order that can be halved.
 const SHORTEST: usize = 4;
 /// Which half a product of a first order is in.
@@ -33,11 +30,12 @@ const SEED: u32 = 0x636f_6c64;
 /// What is printed.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColdStart {
-    /// Fixes what is learnt and the intervals.
+    /// Of the intervals.
     pub seed: u64,
-    /// First and last instant of the orders that are scored.
+    /// The end of the model's data, and of the first orders that are scored.
     pub window: [String; 2],
-    /// First-time customers who ordered at least four known products in it.
+    /// Customers whose first order is among these, with at least four products that
+    /// the model knows.
     pub shoppers: usize,
     /// What was asked.
     pub questions: Vec<Asked>,
@@ -57,14 +55,15 @@ pub struct Asked {
 /// The lists of one way to make them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scored {
-    model: &'static str,
+    /// Who makes them.
+    by: &'static str,
     /// What is known of a shopper.
     known: &'static str,
     ndcg10: Estimate,
     hit10: Estimate,
     /// NDCG at 10 above that of what most customers bought in 14 days, paired.
     over_popular: Estimate,
-    /// Above that of the same model when nothing is known, paired.
+    /// Above that of the model when nothing is known, paired.
     over_nothing: Estimate,
 }
 
@@ -84,112 +83,86 @@ enum Known {
     Looks,
 }
 
-/// Learns from all before the plan's valid window, and asks the shoppers who first
-/// order in it: their answers are those of somebody who is after the first half of
-/// that order, and their lists are scored on the second half, without the first.
-/// What comes after that window is never looked at.
+/// Asks the shoppers who first order in the month after a model's data: their
+/// answers are those of somebody who is after one half of that order, and their
+/// lists are scored on the other half, without the first. The questions are those
+/// that the shop's orders up to the end of the model's data lead to, whether the
+/// model has questions or not.
 ///
 /// # Errors
-/// A history too short for [`Plan`], or what learning says.
-pub fn cold_start(
-    imported: Imported,
-    settings: &Settings,
-    watch: &mut dyn Watch,
-) -> Result<ColdStart> {
-    let window = Plan::of(&imported.shop, LastMonth::Scored)?.valid;
-    let before = imported.shop.until(window.from);
-    let shop = &imported.shop.until(window.to);
-    let history = History::of(shop)?;
-    let plan = Plan::of(&before, LastMonth::StopsLearning)?;
-    let model = ranking::train(shop, &history, &plan.train, plan.valid, settings, watch)?;
-    let deep = ranking::compile(shop, &history, &model, window.from, [0; 32], None)?.shelf;
-    let known = Imported {
-        shop: before,
-        ..imported
+/// A model that can't be read or that knows other products than the shop sold up to
+/// the end of its data.
+pub fn cold_start(imported: &Imported, model: &Path, seed: u64) -> Result<ColdStart> {
+    let path = model.join("model.shelf");
+    let shelf = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+    let unfit = |cause: String| {
+        let place = path.display().to_string();
+        let action = "name a bundle that was learnt from the beginning of this shop's history";
+        Error::fault("model_unfit", place, cause, action)
     };
-    let trees = basket::Settings {
-        seed: settings.seed,
-        ..basket::Settings::default()
-    };
-    let known_history = History::of(&known.shop)?;
-    let trees = basket::build(&known, &known_history, false, &trees, watch)?;
-
-    // Products are numbered as the models number them.
-    let shop_of = &known.shop;
-    let newcomers = newcomers(shop, shop_of, window.from);
-    let fitted = questions(shop_of, MAX_QUESTIONS);
-    let popular = protocol::popular(shop_of, window.from, 14);
-    let popular: Vec<Row> = newcomers.iter().map(|n| scored(n, &popular)).collect();
-    let mut lists = vec![compared(
-        "popular",
-        Known::Nothing,
-        &popular,
-        &popular,
-        &popular,
-        settings.seed,
-    )];
-    for (name, shelf, new_only) in [
-        ("ranking", &deep[..], false),
-        ("basket", trees.shelf(), false),
-        ("basket, new", trees.shelf(), true),
-    ] {
-        let ranker = Ranker::open(shelf).map_err(|e| internal("model.shelf", e.to_string()))?;
-        let mut nothing = Vec::new();
-        for known in [Known::Nothing, Known::Answers, Known::Looks] {
-            // A model of orders sees no looks.
-            if known == Known::Looks && ranker.basket().is_some() {
-                continue;
-            }
-            let rows = ranked(&ranker, &newcomers, &fitted, known, new_only)?;
-            if known == Known::Nothing {
-                nothing.clone_from(&rows);
-            }
-            lists.push(compared(
-                name,
-                known,
-                &rows,
-                &popular,
-                &nothing,
-                settings.seed,
-            ));
-        }
+    let ranker = Ranker::open(shelf).map_err(|e| unfit(e.to_string()))?;
+    let from = ranker.info().as_of.millis();
+    let to = from + DAYS * DAY;
+    // Products are numbered as the model numbers them.
+    let known = &imported.shop.until(from);
+    let is_known = |(number, code): (u32, &String)| ranker.find(code) == Some(number);
+    let codes = known.products.iter().map(|product| &product.code);
+    if ranker.product_count() as usize != known.products.len() || !(0..).zip(codes).all(is_known) {
+        let at = Timestamp(from);
+        return Err(unfit(format!(
+            "it doesn't know what the shop sold up to {at}"
+        )));
     }
-    let answered = |fitted: &Fitted| {
-        let of = newcomers
+
+    let newcomers = newcomers(&imported.shop, known, from, to);
+    let fitted = questions(known, MAX_QUESTIONS);
+    let popular = protocol::popular(known, from, 14);
+    let popular: Vec<Row> = newcomers.iter().map(|n| scored(n, &popular)).collect();
+    let nothing = ranked(&ranker, &newcomers, &fitted, Known::Nothing)?;
+    let mut lists = vec![
+        compared(
+            "popularity",
+            Known::Nothing,
+            &popular,
+            &popular,
+            &nothing,
+            seed,
+        ),
+        compared("model", Known::Nothing, &nothing, &popular, &nothing, seed),
+    ];
+    for known in [Known::Answers, Known::Looks] {
+        let rows = ranked(&ranker, &newcomers, &fitted, known)?;
+        lists.push(compared("model", known, &rows, &popular, &nothing, seed));
+    }
+    let asked = |fitted: &Fitted| {
+        let answered = newcomers
             .iter()
             .filter(|n| fitted.answer(&n.told).is_some());
-        of.count() as f64 / newcomers.len().max(1) as f64
+        let answers = fitted.question.answers.iter();
+        Asked {
+            id: fitted.question.id(),
+            answers: answers.map(|answer| answer.name.clone()).collect(),
+            answered: answered.count() as f64 / newcomers.len().max(1) as f64,
+        }
     };
     Ok(ColdStart {
-        seed: settings.seed,
-        window: [window.from, window.to - 1].map(|at| Timestamp(at).to_string()),
+        seed,
+        window: [from, to].map(|at| Timestamp(at).to_string()),
         shoppers: newcomers.len(),
-        questions: fitted
-            .iter()
-            .map(|fitted| Asked {
-                id: fitted.question.id(),
-                answers: fitted
-                    .question
-                    .answers
-                    .iter()
-                    .map(|a| a.name.clone())
-                    .collect(),
-                answered: answered(fitted),
-            })
-            .collect(),
+        questions: fitted.iter().map(asked).collect(),
         lists,
     })
 }
 
-/// Who ordered first at or after a moment, with what `known` knows of it.
-fn newcomers(shop: &Shop, known: &Shop, from: i64) -> Vec<Newcomer> {
+/// Who ordered first in a window, with what `known` knows of that order.
+fn newcomers(shop: &Shop, known: &Shop, from: i64, to: i64) -> Vec<Newcomer> {
     let mut seen: BTreeSet<u32> = shop.before(from).iter().map(|o| o.customer).collect();
     let mut newcomers = Vec::new();
-    for order in &shop.orders[shop.before(from).len()..] {
+    for order in shop.between(from, to) {
         if !seen.insert(order.customer) {
             continue;
         }
-        let code = |line: &crate::shop::Line| &shop.products[line.product as usize].code;
+        let code = |line: &Line| &shop.products[line.product as usize].code;
         let find = |code: &String| known.products.binary_search_by_key(&code, |p| &p.code);
         let found = order.lines.iter().filter_map(|line| find(code(line)).ok());
         let mut told: Vec<u32> = found.map(|at| at as u32).collect();
@@ -216,11 +189,10 @@ fn scored(newcomer: &Newcomer, list: &[u32]) -> Row {
 
 /// The lists of a model, scored.
 fn ranked(
-    ranker: &Ranker<&[u8]>,
+    ranker: &Ranker<Vec<u8>>,
     newcomers: &[Newcomer],
     fitted: &[Fitted],
     known: Known,
-    new_only: bool,
 ) -> Result<Vec<Row>> {
     let mut workspace = Workspace::default();
     let row = |newcomer: &Newcomer| {
@@ -238,7 +210,7 @@ fn ranked(
             events: &events,
             candidates: None,
             limit: MAX_LIMIT,
-            new_only,
+            new_only: false,
             context: Context::default(),
             explain: false,
             answered: &answered,
@@ -251,7 +223,7 @@ fn ranked(
     newcomers.iter().map(row).collect()
 }
 
-fn look(ranker: &Ranker<&[u8]>, product: u32, time: i64) -> Option<Event> {
+fn look(ranker: &Ranker<Vec<u8>>, product: u32, time: i64) -> Option<Event> {
     Some(Event {
         id: None,
         time: Timestamp(time),
@@ -269,7 +241,7 @@ fn look(ranker: &Ranker<&[u8]>, product: u32, time: i64) -> Option<Event> {
 }
 
 fn compared(
-    model: &'static str,
+    by: &'static str,
     known: Known,
     rows: &[Row],
     popular: &[Row],
@@ -286,7 +258,7 @@ fn compared(
         metrics::summarise(&pairs.collect::<Vec<_>>(), seed).ndcg10
     };
     Scored {
-        model,
+        by,
         known: match known {
             Known::Nothing => "nothing",
             Known::Answers => "answers",
@@ -296,5 +268,64 @@ fn compared(
         hit10: summary.hit10,
         over_popular: over(popular),
         over_nothing: over(nothing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shop::{ShopOrder, ShopProduct};
+    use shelfedge_commerce::money::Currency;
+
+    #[test]
+    fn newcomers_order_first_in_the_window_what_is_known() {
+        let order = |time, customer, products: &[u32]| ShopOrder {
+            id: time.to_string(),
+            customer,
+            time,
+            lines: products
+                .iter()
+                .map(|product| Line {
+                    product: *product,
+                    quantity: 1,
+                    unit_price: 1,
+                })
+                .collect(),
+        };
+        let all: Vec<u32> = (0..8).collect();
+        let shop = Shop {
+            currency: Currency::EUR,
+            products: all
+                .iter()
+                .map(|i| ShopProduct {
+                    code: format!("p{i}"),
+                    title: String::new(),
+                    attributes: Default::default(),
+                })
+                .collect(),
+            customers: Vec::new(),
+            orders: vec![
+                order(1, 0, &[0, 2, 4, 5, 6, 7]),
+                // Nobody new, too little that is known, somebody new, and again.
+                order(10, 0, &all),
+                order(11, 1, &[0, 1, 2, 3, 4]),
+                order(12, 2, &all),
+                order(13, 2, &all),
+                order(20, 3, &all),
+            ],
+        };
+        let found = newcomers(&shop, &shop.until(10), 10, 20);
+        assert_eq!(found.len(), 1);
+        let Newcomer { time, told, next } = &found[0];
+        assert_eq!((*time, told.len(), next.len()), (12, 3, 3));
+        // Six of the eight were sold before; they are numbered as of then.
+        let mut both = [&told[..], next].concat();
+        both.sort_unstable();
+        assert_eq!(both, [0, 1, 2, 3, 4, 5]);
+        assert!(next.is_sorted());
+        // What the list begins with is told, and left out.
+        let list: Vec<u32> = told.iter().chain(next).copied().collect();
+        assert_eq!(scored(&found[0], &list).ndcg10, 1.0);
+        assert_eq!(scored(&found[0], told).hit10, 0.0);
     }
 }
