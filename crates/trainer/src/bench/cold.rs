@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn newcomers_order_first_in_the_window_what_is_known() {
-        let order = |time, customer, products: &[u32]| ShopOrder {
+        let order = |time: i64, customer, products: &[u32]| ShopOrder {
             id: time.to_string(),
             customer,
             time,
