@@ -187,6 +187,7 @@ fn it_says_what_it_is() {
         "/v1/profiles/{shopper}",
         "/v1/explore/{list}",
         "/v1/models",
+        "/v1/questions",
         "/healthz",
     ] {
         assert!(openapi["paths"][path].is_object(), "{path} is documented");

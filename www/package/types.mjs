@@ -18,11 +18,13 @@ const NAMES = {
   Item: "EventItem",
   EventParams: "EventParams",
   Event: "WireEvent",
+  Answer: "Answer",
   RankRequest: "RankRequest",
   Reason: "Reason",
   RankedItem: "RankedItem",
   RankResponse: "RankResponse",
   Models: "Models",
+  Questions: "Questions",
   Fault: "WireFault",
   Problem: "Problem",
 };

@@ -124,6 +124,17 @@ impl Shop {
         text(self.0.products())
     }
 
+    /// What to ask a shopper of whom nothing is known, as JSON.
+    ///
+    /// # Errors
+    /// Throws a problem's JSON in an engine without questions.
+    pub fn questions(&self) -> Result<String, JsValue> {
+        self.0
+            .questions()
+            .map(text)
+            .map_err(|problem| thrown(&problem))
+    }
+
     /// The model's raw inputs, as JSON.
     pub fn inputs(&self) -> String {
         text(self.0.inputs())

@@ -10,7 +10,7 @@ use shelfedge_wire::manifest::{Digests, Manifest, PartError};
 use shelfedge_wire::models::{self, Model};
 use shelfedge_wire::problem::Code;
 use shelfedge_wire::rank::{self, Request};
-use shelfedge_wire::{Limits, Problem, codes, events};
+use shelfedge_wire::{Limits, Problem, answers, codes, events};
 
 use crate::profile::Profile;
 
@@ -264,6 +264,11 @@ impl Session {
         }
         out.close(b']');
         out.finish()
+    }
+
+    /// What to ask a shopper of whom nothing is known.
+    pub(crate) fn questions(&self) -> Result<Vec<u8>> {
+        answers::questions(&self.ranker)
     }
 
     /// The model's raw inputs.

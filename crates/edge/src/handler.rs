@@ -19,7 +19,7 @@ use shelfedge_ranking::explore::{Learner, Lesson};
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
 use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem, Progress};
 use shelfedge_wire::stored::StoredEvent;
-use shelfedge_wire::{Limits, codes, events, explore, models, rank};
+use shelfedge_wire::{Limits, answers, codes, events, explore, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -87,6 +87,7 @@ enum Route<'p> {
     /// What is known of a list that explores, by the path's last part as it came.
     Explore(&'p str),
     Models,
+    Questions,
     Health,
     OpenApi,
 }
@@ -97,6 +98,7 @@ impl<'p> Route<'p> {
             "/v1/rank" => Some(Route::Rank),
             "/v1/events" => Some(Route::Events),
             "/v1/models" => Some(Route::Models),
+            "/v1/questions" => Some(Route::Questions),
             "/healthz" => Some(Route::Health),
             "/openapi.json" => Some(Route::OpenApi),
             _ => {
@@ -115,7 +117,7 @@ impl<'p> Route<'p> {
         match self {
             Route::Rank | Route::Events => &["POST"],
             Route::Profile(_) | Route::Explore(_) => &["GET", "HEAD", "DELETE"],
-            Route::Models | Route::Health | Route::OpenApi => &["GET", "HEAD"],
+            Route::Models | Route::Questions | Route::Health | Route::OpenApi => &["GET", "HEAD"],
         }
     }
 
@@ -130,7 +132,7 @@ impl<'p> Route<'p> {
     /// component is there and what it can do.
     fn needs_token(self) -> bool {
         match self {
-            Route::Rank | Route::Events | Route::Models => true,
+            Route::Rank | Route::Events | Route::Models | Route::Questions => true,
             Route::Profile(_) | Route::Explore(_) => true,
             Route::Health | Route::OpenApi => false,
         }
@@ -356,6 +358,7 @@ impl Edge<'_> {
                 }
             }
             Route::Models => self.models(),
+            Route::Questions => self.questions(),
             Route::Health => self.health(),
             Route::OpenApi => Ok(
                 Response::new(200, JSON, shelfedge_wire::openapi().as_bytes())
@@ -722,6 +725,11 @@ impl Edge<'_> {
             bytes: model.bytes.len() as u64,
         }]);
         Ok(Response::new(200, JSON, body))
+    }
+
+    fn questions(&self) -> Result<Response, Refusal> {
+        let (ranker, _) = self.open()?;
+        Ok(Response::new(200, JSON, answers::questions(&ranker)?))
     }
 
     /// Healthy means that the embedded model opens.

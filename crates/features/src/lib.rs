@@ -16,6 +16,7 @@ mod flat;
 pub mod hash;
 #[cfg(feature = "json")]
 pub mod json;
+pub mod questions;
 pub mod shopper;
 pub mod spec;
 pub mod tables;

@@ -40,6 +40,8 @@ pub struct Shopper {
     pub pieces: i64,
     /// Distinct products of the running session, most recent first.
     pub session: Vec<u32>,
+    /// How many of these, the oldest, nobody looked at: answers led to them.
+    answered: usize,
     /// Products in the cart, sorted by index.
     pub cart: Vec<u32>,
     /// Items that are not in the tables.
@@ -159,6 +161,23 @@ impl Shopper {
         }
     }
 
+    /// Takes what answers led to, the best first, for products of the session, older
+    /// than all that the shopper looked at.
+    pub fn answer(&mut self, products: &[u32]) {
+        for product in products {
+            if self.session.len() < SESSION_PRODUCTS && !self.session.contains(product) {
+                self.session.push(*product);
+                self.answered += 1;
+            }
+        }
+    }
+
+    /// What of the session answers led to.
+    #[must_use]
+    pub fn answers(&self) -> &[u32] {
+        &self.session[self.session.len() - self.answered..]
+    }
+
     /// What the shopper bought of a product.
     #[must_use]
     pub fn of(&self, product: u32) -> Option<&Bought> {
@@ -252,6 +271,13 @@ impl Trail {
             }
         }
         trail
+    }
+
+    /// Takes what answers led to, the best first, for the oldest steps of the newest
+    /// session, the best last.
+    pub fn answer(&mut self, products: &[u32]) {
+        let steps = products.iter().rev().copied();
+        self.products.splice(self.session..self.session, steps);
     }
 }
 

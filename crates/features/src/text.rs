@@ -6,7 +6,7 @@ use crate::hash::Hash;
 const TITLE_SEED: u32 = 0x7469_746c;
 
 /// Whether a character is written without blanks between words.
-fn stands_alone(c: char) -> bool {
+pub(crate) fn stands_alone(c: char) -> bool {
     matches!(u32::from(c),
         0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
 }

@@ -1,4 +1,4 @@
-//! Logs and attributes with bytes that were changed: what the fuzz targets run, a
+//! Logs, attributes and questions with bytes that were changed: what the fuzz targets run, a
 //! fixed number of times.
 
 #[path = "../fuzz/src/body.rs"]
@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use shelfedge_features::attributes::{self, AttributeRow};
 use shelfedge_features::basket::fit::{Learnt as Orders, Line, Order, write as orders};
 use shelfedge_features::basket::{self, TABLES};
+use shelfedge_features::questions::{self, Answer, Band, Kind, Question};
 use shelfedge_features::trails::fit::{Learnt, Sequences, write as sequences};
 use shelfedge_features::trails::{self, Part, Sum};
 
@@ -96,30 +97,62 @@ fn table_of_attributes() -> Vec<u8> {
     with_head(attributes::write(&rows))
 }
 
+fn few_questions() -> Vec<u8> {
+    let answer = |name: &str, band, product| Answer {
+        name: name.to_owned(),
+        band,
+        exemplars: vec![(product, 1.0), ((product + 1) % 6, 0.25)],
+    };
+    let band = |from, to| Some(Band { from, to });
+    let (cheap, dear) = (band(0, Some(250)), band(250, None));
+    let questions = [
+        (Kind::Title, [("mug", None), ("茶", None)]),
+        (Kind::Price, [("0-250", cheap), ("250-", dear)]),
+    ]
+    .map(|(kind, answers)| Question {
+        kind,
+        number: 1,
+        answers: (0..)
+            .zip(answers)
+            .map(|(i, (name, band))| answer(name, band, i))
+            .collect(),
+    });
+    with_head(questions::write(&questions, PRODUCTS.into()))
+}
+
 #[test]
 fn unchanged_they_open() {
+    assert!(body::questions(&few_questions()));
     assert!(body::trails(&log_of_sequences()));
     assert!(body::basket(&log_of_orders()));
     assert!(body::attributes(&table_of_attributes()));
 }
 
 #[test]
-fn attributes_cut_anywhere_are_an_error() {
-    let bytes = table_of_attributes();
-    for end in 0..bytes.len() {
-        assert!(!body::attributes(&bytes[..end]), "{end}");
+fn attributes_and_questions_cut_anywhere_are_an_error() {
+    for (bytes, opens) in [
+        (table_of_attributes(), body::attributes as fn(&[u8]) -> bool),
+        (few_questions(), body::questions),
+    ] {
+        for end in 0..bytes.len() {
+            assert!(!opens(&bytes[..end]), "{end}");
+        }
+        assert!(!opens(&[bytes, vec![0]].concat()));
     }
-    assert!(!body::attributes(&[bytes, vec![0]].concat()));
 }
 
 #[test]
-fn attributes_with_any_bit_flipped_are_an_error_or_harmless() {
-    let bytes = table_of_attributes();
-    for at in body::HEAD..bytes.len() {
-        for bit in 0..8 {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1 << bit;
-            body::attributes(&changed);
+fn attributes_and_questions_with_any_bit_flipped_are_an_error_or_harmless() {
+    for (bytes, opens) in [
+        (table_of_attributes(), body::attributes as fn(&[u8]) -> bool),
+        (few_questions(), body::questions),
+    ] {
+        for at in body::HEAD..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << bit;
+                opens(&changed);
+            }
         }
     }
 }
@@ -132,6 +165,7 @@ fn the_committed_seeds_are_these() {
         ("trails", log_of_sequences()),
         ("basket", log_of_orders()),
         ("attributes", table_of_attributes()),
+        ("questions", few_questions()),
     ] {
         let file = folder.join(name);
         if std::env::var_os("UPDATE_EXPECT").is_some() {
@@ -159,5 +193,6 @@ proptest! {
         body::trails(&change(log_of_sequences()));
         body::basket(&change(log_of_orders()));
         body::attributes(&change(table_of_attributes()));
+        body::questions(&change(few_questions()));
     }
 }

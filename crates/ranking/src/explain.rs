@@ -27,6 +27,8 @@ pub enum Detail {
     GoesWith(u32),
     /// Buyers in the last 30 days of the tables.
     Buyers(u32),
+    /// What the shopper answered speaks for it, not what they did.
+    Answers,
 }
 
 /// A group's part in a score.
@@ -103,13 +105,27 @@ pub(crate) fn detail(tables: &Tables<'_>, shopper: &Shopper, product: u32, group
                 }
             }
         }
-        best.map_or(Detail::None, |(_, from)| Detail::GoesWith(from))
+        best.map(|(_, from)| from)
     };
     match group {
         Group::BoughtBefore => Detail::Times(shopper.of(product).map_or(0, |b| b.times)),
-        Group::Session => strongest(&mut shopper.session.iter().copied()),
-        Group::History => strongest(&mut shopper.bought.iter().map(|b| b.product)),
+        Group::Session => session(shopper, strongest(&mut shopper.session.iter().copied())),
+        Group::History if shopper.bought.is_empty() => Detail::Answers,
+        Group::History => strongest(&mut shopper.bought.iter().map(|b| b.product))
+            .map_or(Detail::None, Detail::GoesWith),
         Group::Popularity => Detail::Buyers(tables.stats(product).buyers[1]),
         _ => Detail::None,
+    }
+}
+
+/// The fact behind what a session says: the product of it that speaks most.
+pub(crate) fn session(shopper: &Shopper, strongest: Option<u32>) -> Detail {
+    match strongest {
+        Some(product) if shopper.answers().contains(&product) => Detail::Answers,
+        Some(product) => Detail::GoesWith(product),
+        None if !shopper.session.is_empty() && shopper.answers() == shopper.session => {
+            Detail::Answers
+        }
+        None => Detail::None,
     }
 }

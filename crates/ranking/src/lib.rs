@@ -24,6 +24,8 @@ use shelfedge_engine::program::{Kind as Number, Rows};
 pub use shelfedge_engine::{Input, PortInfo};
 use shelfedge_engine::{LoadError, Model, RunError};
 use shelfedge_features::basket::{self, Basket, Signals};
+#[cfg(feature = "answers")]
+pub use shelfedge_features::questions;
 use shelfedge_features::trails::{self, Sums, Trails};
 use shelfedge_features::{
     Affinity, Moment, Past, Shopper, Spec, TableError, Tables, Trail, encode,
@@ -83,6 +85,11 @@ pub struct Query<'a> {
     pub context: Context,
     /// Whether to give reasons.
     pub explain: bool,
+    /// Products that the shopper's answers lead to, the best first (see
+    /// [`shelfedge_features::questions::exemplars`]): looked at, as far as the model
+    /// can tell, before all else of the session. They count as long as the shopper
+    /// ordered nothing, and in builds with the feature `answers`.
+    pub answered: &'a [u32],
 }
 
 /// One place of the list.
@@ -423,6 +430,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             model.section(shelfedge_features::attributes::SECTION),
             tables.len(),
         )?;
+        #[cfg(feature = "answers")]
+        if let Some(section) = model.section(questions::SECTION) {
+            questions::read(section, tables.len())?;
+        }
         let is_log = |name| model.section(name).is_some();
         if PERMIT.is_none() && (is_log(trails::SECTION) || is_log(basket::SECTION)) {
             return Err(OpenError::Log);
@@ -549,6 +560,16 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         }
     }
 
+    /// What to ask a shopper of whom nothing is known, in this order; nothing where
+    /// the model has no questions.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn questions(&self) -> Vec<questions::Question> {
+        let section = self.model.section(questions::SECTION);
+        let read = |section| questions::read(section, self.tables().len()).ok();
+        section.and_then(read).unwrap_or_default()
+    }
+
     /// Number of products.
     #[must_use]
     pub fn product_count(&self) -> u32 {
@@ -635,7 +656,13 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             sort::by(&mut unknown, |a, b| a.0.cmp(&b.0));
             given = Some(recall::merge(found));
         }
-        let shopper = Shopper::fold(&tables, query.events, query.now);
+        let mut shopper = Shopper::fold(&tables, query.events, query.now);
+        // Whoever ordered has said more than answers can.
+        if cfg!(feature = "answers") && shopper.orders == 0 {
+            shopper.answer(query.answered);
+        }
+        let shopper = shopper;
+        let answers = shopper.answers();
         let kind = self.kind();
         let is_allowed = |product| {
             let is_new = !query.new_only || shopper.of(product).is_none();
@@ -654,6 +681,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     logs.index.get_or_insert_with(|| trails::Index::new(trails));
                 }
                 logs.trail = Trail::of(&tables, query.events, query.now);
+                logs.trail.answer(answers);
                 let steps = trails.query(&logs.trail);
                 let mut barred = trails.barred(steps);
                 barred.extend_from_slice(&excluded);
@@ -677,6 +705,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                         .get_or_insert_with(|| basket::Index::new(basket));
                 }
                 logs.past = Past::of(&tables, query.events, query.now);
+                // Such a model knows shoppers by their orders alone.
+                let lines = answers.iter().map(|product| (*product, 1));
+                logs.past.add(0, lines.collect());
                 let signals = &mut logs.signals;
                 let index = logs.buyers.as_ref();
                 signals.fill(basket, index, &logs.past);
@@ -864,9 +895,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                     &trails.groups(),
                     |group| known || !matches!(group, Group::Session | Group::History),
                     |product, group| match group {
-                        Group::Session | Group::History => trails
-                            .closest(steps, product)
-                            .map_or(Detail::None, Detail::GoesWith),
+                        Group::Session | Group::History => {
+                            explain::session(shopper, trails.closest(steps, product))
+                        }
                         _ => Detail::None,
                     },
                     0,
@@ -878,9 +909,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             Kind::Basket(_) => {
                 self.attribute(
                     &basket::groups(),
-                    |group| {
-                        explain::applies(shopper, group)
-                            && !(query.new_only && group == Group::BoughtBefore)
+                    |group| match group {
+                        Group::History if !shopper.answers().is_empty() => true,
+                        Group::BoughtBefore if query.new_only => false,
+                        _ => explain::applies(shopper, group),
                     },
                     |product, group| explain::detail(&tables, shopper, product, group),
                     usize::from(query.new_only),

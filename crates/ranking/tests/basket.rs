@@ -79,6 +79,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<
         new_only: false,
         context: Context::default(),
         explain: true,
+        answered: &[],
     }
 }
 
@@ -109,6 +110,32 @@ fn what_was_bought_and_what_goes_with_it_come_first() {
     assert_eq!(products(&new)[..2], [6, 9]);
     assert!(!products(&new).contains(&5) && !products(&new).contains(&8));
     assert_eq!(new.items.len(), 4);
+}
+
+#[cfg(feature = "answers")]
+#[test]
+fn answers_are_an_order_until_there_is_one() {
+    let answered = |events: &[Event], answered: &[u32]| {
+        rank(&Query {
+            answered,
+            ..query(events, None)
+        })
+    };
+    let of_answers = answered(&[], &[5, 8]);
+    let of_order = answered(&[buy(0, &[5, 8])], &[]);
+    assert_eq!(products(&of_answers), products(&of_order));
+    assert_ne!(products(&of_answers), products(&answered(&[], &[])));
+    // But nobody bought anything, and nobody is told so.
+    let reasons = || of_answers.items.iter().flat_map(|item| &item.reasons);
+    assert!(reasons().all(|reason| reason.group != Group::BoughtBefore));
+    let mut history = reasons().filter(|reason| reason.group == Group::History);
+    assert!(history.clone().count() > 0);
+    assert!(history.all(|reason| reason.detail == shelfedge_ranking::Detail::Answers));
+    let is_again = |s: Sources| s.contains(Sources::BOUGHT_AGAIN);
+    assert!(of_answers.items.iter().all(|item| !is_again(item.sources)));
+
+    let bought = [buy(9, &[1])];
+    assert_eq!(answered(&bought, &[5, 8]), answered(&bought, &[]));
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>, limit: us
         context: Context::default(),
         new_only: false,
         explain: true,
+        answered: &[],
     }
 }
 
@@ -185,6 +186,54 @@ fn a_click_moves_what_goes_with_it_up() {
         .find(|i| i.reasons.first().is_some_and(|r| r.group == Group::Session))
         .expect("something goes with the click");
     assert_eq!(moved.reasons[0].detail, Detail::GoesWith(viewed));
+}
+
+#[cfg(feature = "answers")]
+#[test]
+fn what_answers_lead_to_moves_up_until_the_session_moves_it() {
+    let ranker = Ranker::open(model(1.0)).unwrap();
+    let mut workspace = Workspace::default();
+    let mut rank = |events: &[Event], answered: &[u32]| {
+        let asked = Query {
+            answered,
+            ..query(events, None, 40)
+        };
+        ranker.rank(&asked, &mut workspace).unwrap()
+    };
+    // Places of what goes with a product, added up; not listed is last.
+    let near = |ranked: &shelfedge_ranking::Ranked, product: &str| -> usize {
+        let place = |(product, _)| ranked.items.iter().position(|item| item.product == product);
+        let neighbours = ranker.tables().similar(ranker.find(product).unwrap());
+        neighbours
+            .map(|neighbour| place(neighbour).unwrap_or(40))
+            .sum()
+    };
+    let exemplar = ranker.find("p33").unwrap();
+    let (before, after) = (rank(&[], &[]), rank(&[], &[exemplar]));
+    assert!(near(&after, "p33") < near(&before, "p33"));
+    // The reason is the answer; nobody looked at anything.
+    let reasons = after.items.iter().flat_map(|item| &item.reasons);
+    let session: Vec<Detail> = reasons
+        .filter(|reason| reason.group == Group::Session)
+        .map(|reason| reason.detail)
+        .collect();
+    assert!(!session.is_empty());
+    assert!(session.iter().all(|detail| *detail == Detail::Answers));
+
+    // A look counts for more than an answer, and twenty leave nothing of it.
+    let look = |minute: u32, product: u32| {
+        let time = format!("2011-11-10T11:{minute}:00Z");
+        event(EventKind::ViewItem, &time, &[&format!("p{product:02}")])
+    };
+    let moved = rank(&[look(59, 5)], &[exemplar]);
+    assert!(near(&moved, "p05") < near(&moved, "p33"));
+    assert!(near(&moved, "p33") < near(&rank(&[look(59, 5)], &[]), "p33"));
+    let looks: Vec<Event> = (0..20).map(|n| look(39 + n, n)).collect();
+    assert_eq!(rank(&looks, &[exemplar]), rank(&looks, &[]));
+
+    // Whoever ordered has said more.
+    let bought = [event(EventKind::Purchase, "2011-11-05T00:00:00Z", &["p20"])];
+    assert_eq!(rank(&bought, &[exemplar]), rank(&bought, &[]));
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn query<'a>(events: &'a [Event], candidates: Option<&'a [ProductId]>) -> Query<
         context: Context::default(),
         new_only: false,
         explain: true,
+        answered: &[],
     }
 }
 
@@ -117,6 +118,37 @@ fn what_comes_next_is_first_in_each_of_two_models_with_one_workspace() {
             rank(ranker, &mut workspace, &[look(900, 3)], None);
         }
     }
+}
+
+#[cfg(feature = "answers")]
+#[test]
+fn answers_are_the_oldest_steps_of_the_newest_session() {
+    let ranker = Ranker::open(model(1, false)).unwrap();
+    let mut workspace = Workspace::default();
+    let mut answered = |events: &[Event], answered: &[u32]| {
+        let asked = Query {
+            answered,
+            ..query(events, None)
+        };
+        ranker.rank(&asked, &mut workspace).unwrap()
+    };
+    // The best of them is the newest step. What they are can't come again here.
+    let ranked = answered(&[], &[4, 8]);
+    assert_eq!(products(&ranked)[0], 5);
+    assert!(!products(&ranked).contains(&4) && !products(&ranked).contains(&8));
+    let looked = |looks: &[Event]| rank(&ranker, &mut Workspace::default(), looks, None);
+    let of_looks = looked(&[look(900, 8), look(901, 4)]);
+    assert_eq!(products(&ranked), products(&of_looks));
+    // A look is newer, and a session before the newest is older.
+    let newest = answered(&[look(900, 10)], &[4, 8]);
+    assert_eq!(products(&newest)[0], 11);
+    let of_looks = looked(&[look(898, 8), look(899, 4), look(900, 10)]);
+    assert_eq!(products(&newest), products(&of_looks));
+    let all = answered(&[look(100, 7), look(900, 10)], &[4, 8]);
+    assert_eq!(products(&all), products(&newest));
+    // No answers for whoever ordered.
+    let bought = [event(EventKind::Purchase, 900, &[2])];
+    assert_eq!(answered(&bought, &[4]), answered(&bought, &[]));
 }
 
 #[test]
@@ -224,6 +256,7 @@ fn what_is_popular_takes_the_places_of_what_is_left_out() {
         context: Context::default(),
         new_only: true,
         explain: false,
+        answered: &[],
     };
     let ranked = ranker.rank(&query, &mut Workspace::default()).unwrap();
     let mut found = products(&ranked);

@@ -3,6 +3,7 @@
 //! itself.
 
 mod bandit;
+mod cold;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::protocol::{Window, customers};
 use crate::watch::Watch;
 
 pub use bandit::{Scored, bandit};
+pub use cold::cold_start;
 
 /// Which part of a prepared folder is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shelfedge_features::Encoded;
+use shelfedge_features::questions::MAX_QUESTIONS;
 
 use crate::error::{Error, Result, fault, line};
 use crate::metrics;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub decay: f64,
     /// Decoupled weight decay of AdamW.
     pub weight_decay: f32,
+    /// Questions for shoppers of whom nothing is known, at most.
+    pub questions: usize,
 }
 
 impl Settings {
@@ -96,6 +99,11 @@ impl Settings {
             "weight_decay",
             "must be zero or positive",
         );
+        check(
+            settings.questions > MAX_QUESTIONS,
+            "questions",
+            "a model has 5 at most",
+        );
         if faults.is_empty() {
             Ok(settings)
         } else {
@@ -116,6 +124,7 @@ impl Default for Settings {
             rate: 7e-4,
             decay: 0.8,
             weight_decay: 0.5,
+            questions: 0,
         }
     }
 }

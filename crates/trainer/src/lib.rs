@@ -23,6 +23,7 @@ pub mod model;
 pub mod next;
 pub mod plan;
 pub mod protocol;
+mod questions;
 pub mod ranking;
 pub mod request;
 pub mod rng;

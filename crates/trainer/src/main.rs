@@ -323,6 +323,23 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Measure what questions are worth to shoppers whom nobody knows
+    ///
+    /// To the customers who first order in the 31 days after a bundle's data ends: their answers are
+    /// those of somebody who is after one half of that order, and the lists are scored on the other half,
+    /// with answers and without, beside what most customers buy. Prints JSON with paired intervals instead
+    /// of the line. For a bundle that was learnt from the beginning of the shop's history.
+    #[command(verbatim_doc_comment)]
+    ColdStart {
+        #[command(flatten)]
+        source: Source,
+        /// The bundle's folder
+        #[arg(long, value_name = "FOLDER")]
+        model: PathBuf,
+        /// Fixes the intervals
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -545,6 +562,16 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
         }
         Command::Bench { task } => {
             let line = match &task {
+                Task::ColdStart {
+                    source,
+                    model,
+                    seed,
+                } => {
+                    let found = bench::cold_start(&source.read(&mut watch)?, model, *seed)?;
+                    watch.clear();
+                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    return Ok(());
+                }
                 Task::NextBasket(of) => {
                     let settings = of.learning.of_basket()?;
                     bench::next_basket(&of.data, of.outputs(), of.target(), &settings, &mut watch)?

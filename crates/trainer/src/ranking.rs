@@ -23,6 +23,7 @@ use crate::learn::{Epoch, Settings, learn};
 use crate::model::{Dims, Net, Weights};
 use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, evaluate, lists};
+use crate::questions;
 use crate::shop::Shop;
 use crate::watch::Watch;
 
@@ -44,6 +45,8 @@ pub struct Model {
     pub curve: Vec<Epoch>,
     /// Rankings that taught.
     pub examples: usize,
+    /// Questions for shoppers of whom nothing is known, at most.
+    pub questions: usize,
 }
 
 /// Learns from train windows, stopping by the valid window.
@@ -66,6 +69,7 @@ pub fn train(
         slots: made.slots,
         curve: learnt.curve,
         examples: count,
+        questions: settings.questions,
     })
 }
 
@@ -111,7 +115,11 @@ pub fn compile(
     let onnx_digest = sha256(&onnx);
     let program = export::program(&onnx)?;
     let snapshot = Snapshot::fit(shop, &model.slots, as_of, [spec_digest, onnx_digest, data]);
-    let shelf = bind(&program, &model.spec, snapshot)?;
+    let asked = match model.questions {
+        0 => None,
+        most => questions::section(&shop.until(as_of), most),
+    };
+    let shelf = bind(&program, &model.spec, snapshot, asked)?;
     Ok(Compiled {
         onnx,
         shelf,
@@ -132,11 +140,16 @@ pub(crate) fn as_of(shop: &Shop, shelf: &[u8], onnx: &[u8], as_of: i64) -> Resul
     let meta = ranker.info();
     let digests = [meta.spec, meta.onnx, meta.data];
     let snapshot = Snapshot::fit(shop, &slots, as_of, digests);
-    bind(&export::program(onnx)?, ranker.spec(), snapshot)
+    bind(&export::program(onnx)?, ranker.spec(), snapshot, None)
 }
 
-/// A program with its tables.
-fn bind(program: &Program, spec: &Spec, snapshot: Snapshot) -> Result<Vec<u8>> {
+/// A program with its tables, and with what it asks.
+fn bind(
+    program: &Program,
+    spec: &Spec,
+    snapshot: Snapshot,
+    questions: Option<(&'static str, Vec<u8>)>,
+) -> Result<Vec<u8>> {
     let mut sections = vec![
         ("meta", snapshot.meta),
         ("spec", spec.write()),
@@ -145,6 +158,7 @@ fn bind(program: &Program, spec: &Spec, snapshot: Snapshot) -> Result<Vec<u8>> {
         ("popular", snapshot.written.popular),
     ];
     sections.extend(snapshot.attributes);
+    sections.extend(questions);
     program
         .compile(&sections)
         .map_err(|e| internal("compile", e.to_string()))
@@ -207,6 +221,7 @@ pub fn predict(
             new_only,
             context: Context::default(),
             explain: false,
+            answered: &[],
         };
         match ranker.rank(&query, &mut workspace) {
             Ok(ranked) => {

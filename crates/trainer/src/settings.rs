@@ -56,3 +56,8 @@ pub(crate) fn load<S: DeserializeOwned>(
         Err(Error::Invalid(faults))
     }
 }
+
+/// For a setting that isn't worth a line where it asks for nothing.
+pub(crate) fn is_none(count: &usize) -> bool {
+    *count == 0
+}

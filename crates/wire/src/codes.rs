@@ -31,6 +31,10 @@ codes! {
     DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
     POLICY_UNKNOWN = "policy_unknown", "A policy of exploration isn't one of those known.", "Send thompson or linucb.";
     RERANK_UNAVAILABLE = "rerank_unavailable", "A request asks for re-ranking or exploration, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
+    ANSWERS_UNAVAILABLE = "answers_unavailable", "A request has answers or asks for questions, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
+    QUESTIONS_MISSING = "questions_missing", "A request has answers, and the model has no questions.", "Ask only what GET /v1/questions lists, or use a bundle that was trained with questions.";
+    QUESTION_UNKNOWN = "question_unknown", "An answer is to a question that the model doesn't have.", "Ask what GET /v1/questions lists, and again after the model has changed.";
+    ANSWER_UNKNOWN = "answer_unknown", "A question doesn't have the answer.", "Send the id of one of the question's answers, as GET /v1/questions lists them.";
     NOW_MISSING = "now_missing", "The ranking has no time to rank at.", "Set now to the current time.";
     CLOUDEVENT_VERSION = "cloudevent_version", "An event isn't a CloudEvent of version 1.0.", "Set specversion to 1.0.";
     CLOUDEVENT_TYPE = "cloudevent_type", "A CloudEvent has a type that isn't received here.", "Set type to shelfedge.event.v1.";

@@ -57,6 +57,13 @@ pub fn sentence<'a>(reason: &Reason, product: impl Fn(u32) -> Option<ProductRef<
             en: format!("{buyers} customers bought this in the last 30 days on record"),
             zh: format!("有记录的最近 30 天内有 {buyers} 位顾客购买"),
         },
+        (_, Detail::Answers, _) if helps => return both("Fits your answers", "符合您的回答"),
+        (_, Detail::Answers, _) => {
+            return both(
+                "Seldom bought with what you answered",
+                "很少与您所答的商品一起购买",
+            );
+        }
         // Without a fact there is only the direction, which is said at once.
         (group, _, _) => return direction(group, helps),
     };
@@ -144,6 +151,7 @@ mod tests {
             add(Group::BoughtBefore, Detail::Times(times));
         }
         add(Group::Session, Detail::GoesWith(7));
+        add(Group::Session, Detail::Answers);
         add(Group::History, Detail::GoesWith(7));
         // A product that the tables don't hold gives no title.
         add(Group::History, Detail::GoesWith(8));
@@ -164,6 +172,8 @@ mod tests {
             You bought this 4 times; this counts against it | 您买过 4 次(减分)
             Goes with WHITE HANGING HEART, which you looked at | 与您看过的“WHITE HANGING HEART”相配
             Goes with WHITE HANGING HEART, which you looked at; this counts against it | 与您看过的“WHITE HANGING HEART”相配(减分)
+            Fits your answers | 符合您的回答
+            Seldom bought with what you answered | 很少与您所答的商品一起购买
             Goes with WHITE HANGING HEART, which you bought | 与您买过的“WHITE HANGING HEART”相配
             Goes with WHITE HANGING HEART, which you bought; this counts against it | 与您买过的“WHITE HANGING HEART”相配(减分)
             Fits what you bought before | 符合您以往的购买

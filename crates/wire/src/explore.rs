@@ -7,7 +7,7 @@ use shelfedge_commerce::ListId;
 pub use shelfedge_ranking::explore::{Explore, Kind, State};
 use shelfedge_ranking::explore::{MAX_PLACES, MAX_POOL};
 pub use shelfedge_ranking::rerank::Standing as Tried;
-use shelfedge_ranking::{MAX_LIMIT, Ranked, Ranker, Workspace, codes as ranking};
+use shelfedge_ranking::{MAX_LIMIT, Query, Ranked, Ranker, Workspace, codes as ranking};
 
 use crate::Problem;
 use crate::codes;
@@ -216,14 +216,15 @@ pub fn known(list: &ListId, state: &State) -> Vec<u8> {
 pub(crate) fn rank<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
     request: &Request,
+    query: &Query<'_>,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
     let Some(explore) = &request.explore else {
-        return rerank::rank(ranker, request, workspace);
+        return rerank::rank(ranker, request, query, workspace);
     };
-    let (query, rules) = (request.query()?, rerank::rules(request));
+    let rules = rerank::rules(request);
     let seed = u128::from_be_bytes(request.digest("")) as u64;
-    let explored = ranker.explore(&query, &rules, explore, seed, workspace);
+    let explored = ranker.explore(query, &rules, explore, seed, workspace);
     explored.map_err(rerank::problem)
 }
 

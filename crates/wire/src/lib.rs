@@ -9,6 +9,8 @@
 //! library, JavaScript or WIT. It reads and writes JSON by itself: see
 //! `src/json/mod.rs` for the reasons.
 
+#[cfg_attr(not(feature = "answers"), path = "answers_off.rs")]
+pub mod answers;
 pub mod codes;
 pub mod events;
 pub mod explain;

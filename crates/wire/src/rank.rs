@@ -11,6 +11,7 @@ use shelfedge_ranking::{
     Ranker, Workspace, distinct,
 };
 
+use crate::answers::{self, Replies};
 use crate::codes;
 use crate::events;
 use crate::explain::sentence;
@@ -63,6 +64,8 @@ pub struct Request {
     pub exclude: Vec<ProductId>,
     /// What the shopper did, in any order.
     pub events: Vec<Event>,
+    /// What the shopper answered.
+    pub answers: Option<Replies>,
     /// What keeps the list from showing the same over and over.
     pub diversity: Option<Diversity>,
     /// Sponsored places and who bids for them.
@@ -86,6 +89,7 @@ impl Default for Request {
             candidates: None,
             exclude: Vec::new(),
             events: Vec::new(),
+            answers: None,
             diversity: None,
             sponsored: None,
             explore: None,
@@ -93,7 +97,7 @@ impl Default for Request {
     }
 }
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "now",
     "shopper",
     "session_id",
@@ -109,6 +113,7 @@ const FIELDS: [&str; 15] = [
     "sponsored",
     "exclude",
     "explore",
+    "answers",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -163,7 +168,8 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                     sort::by(&mut request.exclude, Ord::cmp);
                     request.exclude.dedup();
                 }
-                _ => request.explore = explore::explore(decoder, path)?,
+                14 => request.explore = explore::explore(decoder, path)?,
+                _ => request.answers = answers::read(decoder, path)?,
             }
             Ok(())
         },
@@ -268,6 +274,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     }
     json.key("events");
     events::write(&mut json, &request.events);
+    answers::write_request(&mut json, &request.answers);
     rerank::write_request(&mut json, request);
     explore::write_request(&mut json, request);
     json.close(b'}');
@@ -282,7 +289,8 @@ fn device_name(device: Device) -> &'static str {
 }
 
 impl Request {
-    /// The request as the ranking takes it.
+    /// The request as the ranking takes it, but for what its answers lead to, which
+    /// only the model knows.
     ///
     /// # Errors
     /// When there is no time to rank at.
@@ -300,6 +308,7 @@ impl Request {
             new_only: self.new_only,
             context: self.context,
             explain: self.explain,
+            answered: &[],
         })
     }
 
@@ -324,6 +333,7 @@ impl Request {
                 | u64::from(self.new_only) << 1
                 | u64::from(self.diversity.is_some()) << 2
                 | u64::from(self.sponsored.is_some()) << 3
+                | u64::from(self.answers.is_some()) << 4
                 | (self.exclude.len() as u64) << 8,
         );
         hash.word(self.seed.unwrap_or(u64::MAX));
@@ -360,6 +370,7 @@ impl Request {
             hash.text(product.as_str());
         }
         explore::hash(&mut hash, self);
+        answers::hash(&mut hash, &self.answers);
         hash.finish()
     }
 
@@ -373,7 +384,7 @@ impl Request {
 ///
 /// # Errors
 /// A request without a time or beyond the ranking's limits, a cap on an attribute
-/// that the model doesn't know, or a model that doesn't work.
+/// or an answer that the model doesn't know, or a model that doesn't work.
 pub fn respond<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
     request: &Request,
@@ -394,7 +405,12 @@ pub fn rank<B: AsRef<[u8]>>(
     request: &Request,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    explore::rank(ranker, request, workspace)
+    let answered = answers::answered(ranker, &request.answers)?;
+    let query = Query {
+        answered: &answered,
+        ..request.query()?
+    };
+    explore::rank(ranker, request, &query, workspace)
 }
 
 pub(crate) fn refused(error: RankError) -> Problem {

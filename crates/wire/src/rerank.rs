@@ -8,7 +8,7 @@ use shelfedge_commerce::{Currency, Fault, Money, ProductId, ShopperId, codes as 
 use shelfedge_ranking::rerank::{Attribute, Bid, Caps, Placement, RerankError, Rules};
 pub use shelfedge_ranking::rerank::{Diversity, Sponsored};
 use shelfedge_ranking::{
-    MAX_BIDS, MAX_LIMIT, MAX_PLACES, Ranked, Ranker, Workspace, codes as ranking,
+    MAX_BIDS, MAX_LIMIT, MAX_PLACES, Query, Ranked, Ranker, Workspace, codes as ranking,
 };
 
 use crate::Problem;
@@ -363,13 +363,13 @@ pub(crate) fn hash(hash: &mut Hash128, request: &Request) {
 pub(crate) fn rank<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
     request: &Request,
+    query: &Query<'_>,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    let query = request.query()?;
     if request.diversity.is_none() && request.sponsored.is_none() {
-        return ranker.rank(&query, workspace).map_err(refused);
+        return ranker.rank(query, workspace).map_err(refused);
     }
-    let reranked = ranker.rerank(&query, &rules(request), workspace);
+    let reranked = ranker.rerank(query, &rules(request), workspace);
     reranked.map_err(problem)
 }
 

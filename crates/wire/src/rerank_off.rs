@@ -3,7 +3,7 @@
 
 use core::convert::Infallible;
 
-use shelfedge_ranking::{Ranked, Ranker, Workspace};
+use shelfedge_ranking::{Query, Ranked, Ranker, Workspace};
 
 use crate::Problem;
 use crate::explore::refuse;
@@ -38,10 +38,11 @@ pub(crate) fn hash(_: &mut Hash128, _: &Request) {}
 
 pub(crate) fn rank<B: AsRef<[u8]>>(
     ranker: &Ranker<B>,
-    request: &Request,
+    _: &Request,
+    query: &Query<'_>,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
-    ranker.rank(&request.query()?, workspace).map_err(refused)
+    ranker.rank(query, workspace).map_err(refused)
 }
 
 pub(crate) fn write_item<B>(_: &mut Writer, _: &Ranker<B>, _: &Ranked, _: usize) {}

@@ -1,7 +1,7 @@
 // Every public name of the package, as a strict project would use it.
 import { load, ShelfedgeError } from "shelfedge";
 import type {
-  BulkRanking, Fault, LoadOptions, ModelInfo, ModelInput, ModelParts, PackageErrorCode, Product, Profile, ProfileView, RankOptions, Ranking, RankResponse, ScoreOptions,
+  Answer, BulkRanking, Fault, LoadOptions, ModelInfo, ModelInput, ModelParts, PackageErrorCode, Product, Profile, ProfileView, Questions, RankOptions, Ranking, RankResponse, ScoreOptions,
   Shop, ShopEvent, Timing, WasmSource,
 } from "shelfedge";
 
@@ -27,6 +27,9 @@ const scoring: ScoreOptions = { rows: 1, inputs: { context: new Float32Array(4) 
 const scores: Float32Array = await shop.score(scoring);
 const inputs: ModelInput[] = await shop.inputs();
 const products: Product[] = await shop.products();
+const questions: Questions["questions"] = await shop.questions();
+const answers: Answer[] = questions.map(({ id, answers }) => ({ question: id, answer: answers[0]?.id ?? "" }));
+await shop.rank({ answers });
 const model: ModelInfo = shop.model;
 const profile: Profile = shop.profile;
 const view: ProfileView = await profile.get();

@@ -119,6 +119,28 @@ test("newOnly leaves out what was bought, and exclude what it names", () => {
   assert.deepEqual(without, [bought]);
 });
 
+test("the full engine asks what its model asks; the default one says that it can't", () => {
+  const found = run(
+    `import { load } from "shelfedge";
+     import { load as loadFull } from "shelfedge/full";
+     const [ranking, basket] = process.argv.slice(2);
+     const answers = [{ question: "title-99", answer: "nothing" }];
+     const codes = ({ faults }) => faults.map((fault) => fault.code);
+     const found = [];
+     for (const shop of [await loadFull({ model: basket }), await load({ model: ranking })]) {
+       found.push([await shop.questions().catch(codes), await shop.rank({ answers }).catch(codes)]);
+     }
+     console.log(JSON.stringify(found));`,
+    bundle,
+    logged[0],
+  );
+  const [[questions, unknown], refused] = found;
+  const texts = questions.flatMap((question) => [question, ...question.answers]).flatMap(({ id, en, zh }) => [id, en, zh]);
+  assert.ok(texts.every((text) => typeof text === "string" && text.length > 0));
+  assert.deepEqual(unknown, [questions.length > 0 ? "question_unknown" : "questions_missing"]);
+  assert.deepEqual(refused, [["answers_unavailable"], ["answers_unavailable"]]);
+});
+
 test("a cap on a category holds in the full engine; the default one says that it can't", () => {
   const found = run(
     `import { load } from "shelfedge";

@@ -30,6 +30,7 @@ export interface Calls {
   score(rows: number, inputs: Record<string, Float32Array | Int32Array>): { output: Float32Array; score_ms: number };
   inputs(): string;
   products(): string;
+  questions(): string;
   profile(): Promise<{ events: string; persisted: boolean }>;
   erase(): Promise<void>;
   persist(keep: boolean): Promise<void>;
@@ -188,6 +189,10 @@ export class Core implements Calls {
 
   products(): string {
     return this.#run(() => this.#engine.products());
+  }
+
+  questions(): string {
+    return this.#run(() => this.#engine.questions());
   }
 
   async profile(): Promise<{ events: string; persisted: boolean }> {

@@ -3,7 +3,7 @@
 import type { Calls, Core, Opening } from "./core.js";
 import { asShelfedgeError, closed, fromPlain, ShelfedgeError, type Fault } from "./errors.js";
 import type { Answer, Call } from "./worker.js";
-import type { Models, RankRequest, RankResponse, WireEvent } from "./wire.js";
+import type { Models, Questions, RankRequest, RankResponse, WireEvent } from "./wire.js";
 
 type Bytes = ArrayBuffer | Uint8Array<ArrayBuffer>;
 
@@ -88,6 +88,8 @@ export interface RankOptions {
   readonly now?: Date | string | number;
   /** Seed of exploration and of pacing. */
   readonly seed?: number;
+  /** What the shopper answered to `questions()`; counts until they order something. Needs `shelfedge/full`. */
+  readonly answers?: RankRequest["answers"];
   /** What keeps the list from showing the same over and over. Needs `shelfedge/full`. */
   readonly diversity?: RankRequest["diversity"];
   /** Places that are sold, and the bids for them. Needs `shelfedge/full`; `rankBulk` has no room for the labels and refuses it. */
@@ -282,6 +284,14 @@ export class Shop {
     return JSON.parse(await this.#link.call("products", [])) as Product[];
   }
 
+  /**
+   * What to ask a shopper of whom nothing is known, in the order in which to ask it;
+   * nothing where the model has no questions. Needs `shelfedge/full`.
+   */
+  async questions(): Promise<Questions["questions"]> {
+    return (JSON.parse(await this.#link.call("questions", [])) as Questions).questions;
+  }
+
   /** Ends the worker and gives the memory back. What still runs is rejected with `closed`. */
   close(): void {
     this.#link.close();
@@ -294,7 +304,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, diversity, sponsored, explore } = fields(options);
+      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, answers, diversity, sponsored, explore } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -317,6 +327,7 @@ export class Shop {
         context: { utc_offset_minutes: offset(moment), ...context },
         candidates: indices ? undefined : candidates,
         exclude,
+        answers,
         diversity,
         sponsored,
         explore,

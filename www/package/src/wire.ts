@@ -57,8 +57,17 @@ export interface WireEvent {
   timestamp_micros?: number;
 }
 
+export interface Answer {
+  /** The id of one of its answers. */
+  answer: string;
+  /** The question's id. */
+  question: string;
+}
+
 /** Unknown fields are passed over. */
 export interface RankRequest {
+  /** What the shopper answered to /v1/questions, any number of answers to each. It stands for what a new shopper might have looked at before; it counts until they order something. The engine in the npm package's default build refuses it. */
+  answers?: Answer[] | null;
   /** What to rank; the service finds candidates when missing. */
   candidates?: string[] | null;
   context?: {
@@ -240,6 +249,26 @@ export interface Models {
     digest: string;
     products: number;
     task: string;
+  })[];
+}
+
+export interface Questions {
+  /** In the order in which to ask them. A shopper may leave any of them open. Words of the catalogue stand as they are, in both languages. */
+  questions: ({
+    answers: ({
+      /** The text in English. */
+      en: string;
+      /** Stays the same as long as the answer means the same. */
+      id: string;
+      /** The text in Chinese. */
+      zh: string;
+    })[];
+    /** The text in English. */
+    en: string;
+    /** Goes into answers of /v1/rank. */
+    id: string;
+    /** The text in Chinese. */
+    zh: string;
   })[];
 }
 

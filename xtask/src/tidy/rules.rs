@@ -87,7 +87,11 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "shelfedge-edge",
         folder: "crates/edge",
         knows: &["shelfedge-commerce", "shelfedge-ranking", "shelfedge-wire"],
-        tests_know: &["shelfedge-insight"],
+        tests_know: &[
+            "shelfedge-engine",
+            "shelfedge-features",
+            "shelfedge-insight",
+        ],
         outside: Outside::AnyUngated,
     },
     Room {

@@ -4,8 +4,9 @@
 use shelfedge_commerce::time::DAY;
 use shelfedge_features::Past;
 use shelfedge_features::basket::{self, Basket, Signals};
+use shelfedge_features::shopper::SESSION_PRODUCTS;
 use shelfedge_features::trails::{Index, Sums, Trails};
-use shelfedge_features::{Attribute, Attributes};
+use shelfedge_features::{Attribute, Attributes, questions};
 
 /// Bytes that say what is asked before the log's own.
 pub(crate) const HEAD: usize = 9;
@@ -64,6 +65,23 @@ pub(crate) fn basket(bytes: &[u8]) -> bool {
         })
     });
     assert_eq!(scanned, indexed);
+    true
+}
+
+/// Any bytes as questions: what is read is written as the same bytes. Whether they
+/// are any.
+pub(crate) fn questions(bytes: &[u8]) -> bool {
+    let Some((products, _, section)) = split(bytes) else {
+        return false;
+    };
+    let Ok(questions) = questions::read(section, products) else {
+        return false;
+    };
+    assert_eq!(questions::write(&questions, products), section);
+    let answers = questions.iter().flat_map(|question| &question.answers);
+    let led_to = questions::exemplars(answers);
+    assert!(!led_to.is_empty() && led_to.len() <= SESSION_PRODUCTS);
+    assert!(led_to.iter().all(|product| (*product as usize) < products));
     true
 }
 

@@ -19,6 +19,7 @@ use shelfedge_engine::math::ln_1p;
 use shelfedge_features::Past;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
 use shelfedge_features::basket::{self, Basket, Index, Reading, Signals, WIDTH};
+use shelfedge_features::questions::MAX_QUESTIONS;
 use shelfedge_features::trails::fit::Sequences;
 use shelfedge_ranking::MAX_EVENTS;
 
@@ -31,6 +32,7 @@ use crate::export::internal;
 use crate::import::{Imported, import};
 use crate::logged::{Compiled, Content, Parts};
 use crate::protocol::{self, Case, Lists as Ranked, Window, cases, evaluate};
+use crate::questions;
 use crate::ranking;
 use crate::rng::Rng;
 use crate::settings;
@@ -120,6 +122,9 @@ pub struct Settings {
     pub keep: f64,
     /// What is left out, to see what it is worth.
     pub without: Vec<Ingredient>,
+    /// Questions for shoppers of whom nothing is known, at most.
+    #[serde(skip_serializing_if = "settings::is_none")]
+    pub questions: usize,
 }
 
 impl Default for Settings {
@@ -136,6 +141,7 @@ impl Default for Settings {
             neighbours: 300,
             keep: 0.4,
             without: Vec::new(),
+            questions: 0,
         }
     }
 }
@@ -161,6 +167,7 @@ impl Settings {
                 "in 1 to 1000",
             );
             check("keep", s.keep > 0.0 && s.keep <= 1.0, "above 0, at most 1");
+            check("questions", s.questions <= MAX_QUESTIONS, "at most 5");
         })
     }
 }
@@ -541,6 +548,7 @@ fn compile(
         neighbours: fitted.neighbours,
         popular: &fitted.popular,
         attributes: attributes(&shop.products.iter().collect::<Vec<_>>()),
+        questions: questions::section(shop, settings.questions),
         as_of: Some(Timestamp(as_of)),
         currency: shop.currency,
         data,
@@ -867,6 +875,7 @@ mod tests {
                     new_only: new,
                     context: shelfedge_ranking::Context::default(),
                     explain: false,
+                    answered: &[],
                 };
                 ranker.prepare(&query, &mut workspace).expect("a request");
                 assert_eq!(ranker.encoded(&workspace).logged, encoded);

@@ -136,6 +136,7 @@ impl<'s> Asker<'s> {
             new_only,
             context: Context::default(),
             explain,
+            answered: &[],
         };
         self.ranker
             .rank(&query, &mut self.workspace)

@@ -592,6 +592,7 @@ fn compile(
         neighbours: 0,
         popular: &popular(log, products, model.reading.clock),
         attributes: None,
+        questions: None,
         as_of: None,
         currency: mapping.currency,
         data,
@@ -645,6 +646,7 @@ pub fn predict<'q>(
             new_only: false,
             context: Context::default(),
             explain: false,
+            answered: &[],
         };
         let ranked = ranker
             .rank(&query, &mut workspace)

@@ -162,7 +162,7 @@ fn a_candidate_named_twice_counts_once() {
 #[test]
 fn equal_prices_say_nothing() {
     let equal = PRODUCTS.map(|(id, title, _, buyers, similar)| (id, title, 250, buyers, similar));
-    let shop = Shop::new("equal prices", of(&equal, None));
+    let shop = Shop::new("equal prices", of(&equal, None, None));
     let answer = shop.answer(&json!({"events": shop.history()}));
     assert_eq!(ids(&answer).len(), PRODUCTS.len());
     let prices: BTreeSet<String> = answer["items"]
@@ -202,7 +202,7 @@ fn equal_prices_say_nothing() {
 
 #[test]
 fn one_product_alone_is_a_list() {
-    let one = Shop::new("one product", of(&PRODUCTS[..1], None));
+    let one = Shop::new("one product", of(&PRODUCTS[..1], None, None));
     let history = json!({"events": [one.event("purchase", 5_000, &one.ids[0])]});
     for asked in [json!({}), history] {
         assert_eq!(ids(&one.answer(&asked)), [PRODUCTS[0].0]);

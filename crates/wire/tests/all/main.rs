@@ -1,5 +1,6 @@
 //! What crosses the boundary, seen from outside.
 
+mod answers;
 mod bad_input;
 mod events;
 mod explore;

@@ -6,6 +6,7 @@ use shelfedge_engine::program::{
     Data, Kind, Op, Port, Program, Rows, Shape, Step, Tensor, TensorId, Unary, Value, ValueId,
 };
 use shelfedge_features::attributes::{self, AttributeRow};
+use shelfedge_features::questions::{self, Answer, Band, Question};
 use shelfedge_features::tables::{self, ProductRow, Stats};
 use shelfedge_features::{
     Meta,
@@ -61,18 +62,58 @@ pub(crate) fn attributes() -> Vec<u8> {
     attributes::write(&rows)
 }
 
-/// The compiled model.
-pub(crate) fn bytes() -> Vec<u8> {
-    with_attributes(Some(attributes()))
+/// The section of the questions: what is looked for, and at what price.
+pub(crate) fn questions() -> Vec<u8> {
+    let answer = |name: &str, band, exemplars: &[(u32, f32)]| Answer {
+        name: name.to_owned(),
+        band,
+        exemplars: exemplars.to_vec(),
+    };
+    let words = [
+        ("lunch bag", &[(0, 1.0), (1, 0.5)]),
+        ("lantern", &[(3, 1.0), (5, 0.25)]),
+    ];
+    let prices = [(0, Some(200)), (200, Some(1_000)), (1_000, None)];
+    let of_price = |((from, to), product): ((u64, Option<u64>), u32)| {
+        let name = format!(
+            "{from}-{}",
+            to.map_or(String::new(), |to: u64| to.to_string())
+        );
+        answer(&name, Some(Band { from, to }), &[(product, 1.0)])
+    };
+    let questions = [
+        Question {
+            kind: questions::Kind::Title,
+            number: 1,
+            answers: words
+                .map(|(name, products)| answer(name, None, products))
+                .to_vec(),
+        },
+        Question {
+            kind: questions::Kind::Price,
+            number: 1,
+            answers: prices.into_iter().zip([4, 5, 2]).map(of_price).collect(),
+        },
+    ];
+    questions::write(&questions, PRODUCTS.len())
 }
 
-/// The compiled model with some section of attributes, or none.
-pub(crate) fn with_attributes(attributes: Option<Vec<u8>>) -> Vec<u8> {
-    of(&PRODUCTS, attributes)
+/// The compiled model.
+pub(crate) fn bytes() -> Vec<u8> {
+    with(Some(attributes()), Some(questions()))
+}
+
+/// The compiled model with some sections of attributes and questions, or none.
+pub(crate) fn with(attributes: Option<Vec<u8>>, questions: Option<Vec<u8>>) -> Vec<u8> {
+    of(&PRODUCTS, attributes, questions)
 }
 
 /// The compiled model of some products, in the form of [`PRODUCTS`].
-pub(crate) fn of(products: &[(&str, &str, u32, u32, u32)], attributes: Option<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn of(
+    products: &[(&str, &str, u32, u32, u32)],
+    attributes: Option<Vec<u8>>,
+    questions: Option<Vec<u8>>,
+) -> Vec<u8> {
     let numeric = |(source, _): (Source, f32)| Numeric {
         source,
         mean: 0.0,
@@ -154,6 +195,7 @@ pub(crate) fn of(products: &[(&str, &str, u32, u32, u32)], attributes: Option<Ve
         ("popular", written.popular),
     ];
     sections.extend(attributes.map(|section| (attributes::SECTION, section)));
+    sections.extend(questions.map(|section| (questions::SECTION, section)));
     program.compile(&sections).expect("a model")
 }
 

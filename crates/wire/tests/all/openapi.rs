@@ -7,12 +7,15 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
+use shelfedge_features::questions::{MAX_ANSWERS, MAX_QUESTIONS};
 use shelfedge_ranking::explore::{self, Kind};
 use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
 use shelfedge_ranking::{Group, MAX_BIDS, MAX_EXCLUDED, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
 use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
 
+#[cfg(feature = "answers")]
+use crate::answers::ANSWERS;
 use crate::events::CLOUDEVENT;
 #[cfg(feature = "explore")]
 use crate::explore::EXPLORE;
@@ -291,9 +294,22 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                         "description": "What must not be in the list, such as products that are sold out. Ids that the model doesn't know exclude nothing."},
                     "events": {"type": ["array", "null"], "maxItems": limits.events,
                         "items": reference("Event"), "description": "What the shopper did, in any order."},
+                    "answers": {"type": ["array", "null"], "maxItems": MAX_QUESTIONS * MAX_ANSWERS, "items": reference("Answer"),
+                        "description": "What the shopper answered to /v1/questions, any number of answers to each. It stands for what a new shopper might have looked at before; it counts until they order something. The engine in the npm package's default build refuses it."},
                     "diversity": optional(diversity()),
                     "sponsored": optional(sponsored()),
                     "explore": optional(explore()),
+                },
+            }),
+        ),
+        (
+            "Answer",
+            json!({
+                "type": "object",
+                "required": ["question", "answer"],
+                "properties": {
+                    "question": {"type": "string", "description": "The question's id."},
+                    "answer": {"type": "string", "description": "The id of one of its answers."},
                 },
             }),
         ),
@@ -370,6 +386,43 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn questions() -> Value {
+    let asked = |about: &str, more: Value| {
+        let mut properties = json!({
+            "id": {"type": "string", "description": about},
+            "en": {"type": "string", "description": "The text in English."},
+            "zh": {"type": "string", "description": "The text in Chinese."},
+        });
+        let mut required = vec!["id", "en", "zh"];
+        if !more.is_null() {
+            properties["answers"] = more;
+            required.push("answers");
+        }
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": required,
+            "properties": properties,
+        })
+    };
+    let answer = asked(
+        "Stays the same as long as the answer means the same.",
+        Value::Null,
+    );
+    let answers = json!({"type": "array", "maxItems": MAX_ANSWERS, "items": answer});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["questions"],
+        "properties": {"questions": {
+            "type": "array",
+            "maxItems": MAX_QUESTIONS,
+            "description": "In the order in which to ask them. A shopper may leave any of them open. Words of the catalogue stand as they are, in both languages.",
+            "items": asked("Goes into answers of /v1/rank.", answers),
+        }},
+    })
+}
+
 fn shoppers(about: &str) -> Value {
     json!({"type": "array", "items": text(64, "A shopper."), "description": about})
 }
@@ -443,6 +496,7 @@ fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                 }}},
             }),
         ),
+        ("Questions", questions()),
         (
             "Accepted",
             json!({
@@ -657,6 +711,11 @@ fn document() -> Value {
                 "operationId": "models",
                 "summary": "The models that are served.",
                 "responses": responses("200", "The models.", &reference("Models"), &COMMON),
+            }},
+            "/v1/questions": {"get": {
+                "operationId": "questions",
+                "summary": "What to ask a shopper of whom nothing is known; nothing where the model has no questions.",
+                "responses": responses("200", "The questions.", &reference("Questions"), &COMMON),
             }},
             "/healthz": {"get": {
                 "operationId": "health",
@@ -892,6 +951,20 @@ fn real_bodies_fit_their_schemas() {
             ("RankRequest", RERANK.as_bytes().to_vec()),
             ("RankRequest", rank::write_request(&request)),
             ("RankResponse", answer),
+        ] {
+            assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
+        }
+    }
+    #[cfg(feature = "answers")]
+    {
+        let request = rank::parse(ANSWERS.as_bytes(), &limits).expect("a request");
+        let answer = respond(&request, &mut workspace);
+        let questions = shelfedge_wire::answers::questions(&ranker).expect("questions");
+        for (schema, json) in [
+            ("RankRequest", ANSWERS.as_bytes().to_vec()),
+            ("RankRequest", rank::write_request(&request)),
+            ("RankResponse", answer),
+            ("Questions", questions),
         ] {
             assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
         }

@@ -47,7 +47,7 @@ mod on {
     use shelfedge_wire::{Limits, rank};
 
     use super::RERANK;
-    use crate::model::{DIGEST, attributes, ranker, with_attributes};
+    use crate::model::{DIGEST, attributes, ranker, with};
     use crate::rank::{REQUEST, answer, check, faults, short};
 
     fn parse(text: &str) -> rank::Request {
@@ -215,21 +215,21 @@ mod on {
         };
         let sound = attributes();
         assert_eq!(
-            respond(with_attributes(None)),
-            respond(with_attributes(Some(sound.clone())))
+            respond(with(None, None)),
+            respond(with(Some(sound.clone()), None))
         );
         let capped = parse(r#"{"now":"2011-12-10T10:00:00Z","diversity":{"caps":{"category":2}}}"#);
-        let ranker = Ranker::open(with_attributes(None)).expect("a model");
+        let ranker = Ranker::open(with(None, None)).expect("a model");
         let answer = rank::respond(&ranker, &capped, DIGEST, &mut Workspace::default());
         assert_eq!(answer.expect_err("a problem").code, "invalid_request");
         for end in 0..sound.len() {
-            let cut = Ranker::open(with_attributes(Some(sound[..end].to_vec())));
+            let cut = Ranker::open(with(Some(sound[..end].to_vec()), None));
             assert!(matches!(cut, Err(OpenError::Table(error)) if error.section == "attributes"));
         }
         // A product of a category that there isn't: after three ends of names.
         let mut other = sound;
         other[32 + 3 * 4] = 9;
-        let opened = Ranker::open(with_attributes(Some(other)));
+        let opened = Ranker::open(with(Some(other), None));
         assert!(matches!(opened, Err(OpenError::Table(_))));
     }
 
