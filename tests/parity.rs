@@ -68,6 +68,25 @@ fn there_are_32_golden_cases_and_every_one_ranks_something() {
 }
 
 #[test]
+fn every_rule_for_a_list_is_in_a_golden_case() {
+    let Some(bundle) = bundle("tests/data/bundles/basket") else {
+        return;
+    };
+    for (rule, shown) in [
+        ("diversity", "\"items\""),
+        ("sponsored", "\"sponsored\":{"),
+        ("explore", "\"tried\":{"),
+        ("exclude", "\"items\""),
+    ] {
+        let with = |case: &&Case| {
+            let request: serde_json::Value = serde_json::from_slice(&case.request).unwrap();
+            !request[rule].is_null() && case.response.contains(shown)
+        };
+        assert!(bundle.cases.iter().any(|case| with(&case)), "{rule}");
+    }
+}
+
+#[test]
 fn native_gives_the_recorded_bytes() {
     for bundle in bundles() {
         let mut workspace = Workspace::default();

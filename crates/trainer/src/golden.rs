@@ -5,6 +5,7 @@ use shelfedge_engine::Input;
 use shelfedge_ranking::{Encoded, Ranker, Workspace};
 use shelfedge_wire::rank;
 
+use shelfedge_commerce::Currency;
 use shelfedge_commerce::time::{DAY, HOUR, MINUTE, Timestamp};
 
 use crate::error::Result;
@@ -226,6 +227,37 @@ fn some_found(
         .collect())
 }
 
+fn is_answered(ranker: &Ranker<&[u8]>, request: &str, workspace: &mut Workspace) -> Result<bool> {
+    Ok(rank::rank(ranker, &parse(request)?, workspace).is_ok())
+}
+
+/// The rules for a list that a made-up case has, and their fields.
+fn rules(number: usize, ids: &[String], currency: Currency) -> Option<(&'static str, String)> {
+    let [first, second, third, ..] = ids else {
+        return None;
+    };
+    Some(match number {
+        6 => ("diverse", r#""diversity":{"trade_off":0.4}"#.to_owned()),
+        12 => (
+            "sponsored",
+            format!(
+                r#""sponsored":{{"currency":"{currency}","places":[1,3],"reserve":1,"bids":[{{"item_id":{third},"bid":5}},{{"item_id":{first},"bid":4}},{{"item_id":{second},"bid":3}}]}}"#,
+            ),
+        ),
+        18 => (
+            "explores",
+            r#""seed":7,"explore":{"policy":"thompson","places":[2,4],"share":0.5}"#.to_owned(),
+        ),
+        24 => (
+            "explores, without one",
+            format!(
+                r#""seed":8,"exclude":[{second}],"explore":{{"policy":"linucb","places":[1,5]}}"#
+            ),
+        ),
+        _ => return None,
+    })
+}
+
 /// Requests of shoppers who are made up: the bundle of a model with a log is
 /// learnt from customers, and none of them need be in the open for a test.
 pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(String, String)>> {
@@ -267,6 +299,7 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
         let whole = format!("{head}{tail}");
         // A few cases rank what recall finds, two of them what is new; the others a
         // part of it, with what the shopper knows.
+        let mut name = format!("{number:02} made up");
         let request = if [0, 3, 4, 10].contains(&number) {
             whole
         } else {
@@ -275,9 +308,19 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
                 ids.push(quoted("NO-SUCH-PRODUCT"));
             }
             ids.extend(seen.filter(|id| !ids.contains(id)));
-            format!(r#"{head},"candidates":[{}]{tail}"#, ids.join(","))
+            let head = format!(r#"{head},"candidates":[{}]"#, ids.join(","));
+            let ruled = rules(number, &ids, ranker.info().currency)
+                .map(|(what, rules)| (what, format!("{head},{rules}{tail}")));
+            match ruled {
+                // A model may not know what a rule is about.
+                Some((what, ruled)) if is_answered(&ranker, &ruled, &mut workspace)? => {
+                    name = format!("{name}, {what}");
+                    ruled
+                }
+                _ => head + &tail,
+            }
         };
-        list.push((format!("{number:02} made up"), request));
+        list.push((name, request));
     }
     Ok(list)
 }

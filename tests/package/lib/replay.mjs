@@ -25,9 +25,15 @@ export async function replay(load, options, golden) {
         context: { utc_offset_minutes: 0, ...request.context },
         now: request.now,
         seed: request.seed,
+        exclude: request.exclude,
+        answers: request.answers,
+        diversity: request.diversity,
+        sponsored: request.sponsored,
+        explore: request.explore,
       };
       const ranking = await shop.rank(asked);
-      const bulk = await shop.rankBulk(asked);
+      // A bulk ranking has no room for labels and propensities.
+      const bulk = request.sponsored || request.explore ? undefined : await shop.rankBulk(asked);
       const body = await shop.request(asked);
       const answer = await shop.answer(JSON.stringify(request));
       const repeated = await shop.answer(body);
@@ -36,7 +42,7 @@ export async function replay(load, options, golden) {
         ranked: ranking.json,
         answered: answer.json,
         repeated: repeated.json,
-        bulk: { products: [...bulk.products], scores: bits(bulk.scores) },
+        bulk: bulk && { products: [...bulk.products], scores: bits(bulk.scores) },
         scores: bits(raw),
       });
     } finally {
