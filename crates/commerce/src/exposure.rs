@@ -320,17 +320,41 @@ fn same_viewer(exposure: &Exposure, outcome: &Outcome) -> bool {
 enum Viewer<'a> {
     Shopper(&'a ShopperId),
     Session(&'a SessionId),
+    /// A session in which no shopper is known.
+    SessionAlone(&'a SessionId),
     Nobody,
 }
 
-fn viewers<'a>(
-    shopper: &'a Option<ShopperId>,
-    session: &'a Option<SessionId>,
-) -> impl Iterator<Item = Viewer<'a>> {
-    let nobody = (shopper.is_none() && session.is_none()).then_some(Viewer::Nobody);
-    let shopper = shopper.as_ref().map(Viewer::Shopper);
-    let session = session.as_ref().map(Viewer::Session);
-    [shopper, session, nobody].into_iter().flatten()
+/// By what an exposure's viewer is found: what [`same_viewer`] says, the other way
+/// round.
+fn seen_by(exposure: &Exposure) -> impl Iterator<Item = Viewer<'_>> {
+    let session = exposure.session.as_ref();
+    let ways = match &exposure.shopper {
+        Some(shopper) => [
+            Some(Viewer::Shopper(shopper)),
+            session.map(Viewer::Session),
+            None,
+        ],
+        None => [
+            session.map(Viewer::Session),
+            session.map(Viewer::SessionAlone),
+            session.is_none().then_some(Viewer::Nobody),
+        ],
+    };
+    ways.into_iter().flatten()
+}
+
+/// By what the viewer of an outcome is sought.
+fn sought_by(outcome: &Outcome) -> impl Iterator<Item = Viewer<'_>> {
+    let session = outcome.session.as_ref();
+    let ways = match &outcome.shopper {
+        Some(shopper) => [
+            Some(Viewer::Shopper(shopper)),
+            session.map(Viewer::SessionAlone),
+        ],
+        None => [Some(session.map_or(Viewer::Nobody, Viewer::Session)), None],
+    };
+    ways.into_iter().flatten()
 }
 
 /// Credits outcomes to exposures.
@@ -368,27 +392,6 @@ pub fn join<'a>(exposures: &'a [Exposure], outcomes: &'a [Outcome], window: i64)
         }
     }
 
-    // By product and viewer, then by time and id, so that the last one before an
-    // outcome is found by looking backwards, past no other viewer's exposures.
-    let mut places: BTreeMap<(&ProductId, Viewer<'_>), Vec<&Exposure>> = BTreeMap::new();
-    for exposure in shown.values() {
-        for entry in &exposure.entries {
-            for viewer in viewers(&exposure.shopper, &exposure.session) {
-                let list = places.entry((&entry.product, viewer)).or_default();
-                // A product shown twice in one exposure needs one place here.
-                if !list
-                    .last()
-                    .is_some_and(|last| std::ptr::eq(*last, *exposure))
-                {
-                    list.push(exposure);
-                }
-            }
-        }
-    }
-    for list in places.values_mut() {
-        list.sort_by_key(|exposure| (exposure.time, &exposure.id));
-    }
-
     let mut done: BTreeMap<(&EventId, OutcomeKind, &ProductId), &Outcome> = BTreeMap::new();
     for outcome in outcomes {
         let key = (&outcome.event, outcome.kind, &outcome.product);
@@ -403,15 +406,44 @@ pub fn join<'a>(exposures: &'a [Exposure], outcomes: &'a [Outcome], window: i64)
     let mut outcomes: Vec<&Outcome> = done.into_values().collect();
     outcomes.sort_by_key(|outcome| (outcome.time, &outcome.event, &outcome.product, outcome.kind));
 
+    // What outcomes ask for, by product and viewer, then by list: each with the
+    // exposures by time and id, so that the last one before an outcome is found at
+    // once.
+    let mut places: BTreeMap<(&ProductId, Viewer<'_>), ByList<'_>> = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|outcome| outcome.exposure.is_none()) {
+        for viewer in sought_by(outcome) {
+            let of = places.entry((&outcome.product, viewer)).or_default();
+            of.entry(outcome.list.as_ref()).or_default();
+        }
+    }
+    for exposure in shown.values() {
+        for entry in &exposure.entries {
+            for viewer in seen_by(exposure) {
+                let Some(of) = places.get_mut(&(&entry.product, viewer)) else {
+                    continue;
+                };
+                for list in [None, Some(&exposure.list)] {
+                    if let Some(exposures) = of.get_mut(&list) {
+                        exposures.push(exposure);
+                    }
+                }
+            }
+        }
+    }
+    for exposures in places.values_mut().flat_map(BTreeMap::values_mut) {
+        exposures.sort_by_key(|exposure| (exposure.time, &exposure.id));
+    }
+
     for outcome in outcomes {
         let found = if outcome.version != EXPOSURE_VERSION {
             Err(Uncredited::Version)
         } else if let Some(id) = &outcome.exposure {
             named(shown.get(id).copied(), outcome, window)
         } else {
-            viewers(&outcome.shopper, &outcome.session)
+            sought_by(outcome)
                 .filter_map(|viewer| places.get(&(&outcome.product, viewer)))
-                .filter_map(|exposures| last_shown(exposures, outcome, window))
+                .filter_map(|of| of.get(&outcome.list.as_ref()))
+                .filter_map(|exposures| last_shown(exposures, outcome.time, window))
                 .max_by_key(|exposure| (exposure.time, &exposure.id))
                 .and_then(|exposure| Some((exposure, exposure.entry(&outcome.product)?)))
                 .ok_or(Uncredited::NothingShown)
@@ -470,6 +502,9 @@ fn outcome_key(outcome: &Outcome) -> impl Ord + '_ {
     )
 }
 
+/// Exposures of one product to one viewer, by list; by none, those in any list.
+type ByList<'a> = BTreeMap<Option<&'a ListId>, Vec<&'a Exposure>>;
+
 type Found<'a> = Result<(&'a Exposure, &'a ExposureEntry), Uncredited>;
 
 fn named<'a>(exposure: Option<&'a Exposure>, outcome: &Outcome, window: i64) -> Found<'a> {
@@ -490,25 +525,16 @@ fn named<'a>(exposure: Option<&'a Exposure>, outcome: &Outcome, window: i64) -> 
     }
 }
 
-/// Looks backwards from the outcome through exposures of its product.
+/// The last of some exposures in the order of their times before a moment, if it was
+/// shown within the window.
 fn last_shown<'a>(
     exposures: &[&'a Exposure],
-    outcome: &Outcome,
+    time: Timestamp,
     window: i64,
 ) -> Option<&'a Exposure> {
-    let end = exposures.partition_point(|exposure| exposure.time <= outcome.time);
-    exposures[..end]
-        .iter()
-        .rev()
-        .take_while(|exposure| outcome.time.since(exposure.time) <= window)
-        .find(|exposure| {
-            same_viewer(exposure, outcome)
-                && outcome
-                    .list
-                    .as_ref()
-                    .is_none_or(|list| *list == exposure.list)
-        })
-        .copied()
+    let end = exposures.partition_point(|exposure| exposure.time <= time);
+    let last = exposures[..end].last().copied();
+    last.filter(|exposure| time.since(exposure.time) <= window)
 }
 
 #[cfg(test)]
@@ -714,6 +740,22 @@ mod tests {
     }
 
     #[test]
+    fn one_viewer_of_very_many_lists_takes_no_longer_than_many() {
+        // A search through the others' lists would take 1.6 thousand million steps.
+        let exposures: Vec<Exposure> = (0..40_000)
+            .map(|i| exposure(&format!("x{i} {i} shelf s1 mug")))
+            .collect();
+        let outcomes: Vec<Outcome> = (0..40_000)
+            .map(|i| outcome(&format!("e{i} {} home s1 mug -", 40_000 + i)))
+            .collect();
+        let joined = join(&exposures, &outcomes, i64::MAX);
+        assert_eq!(joined.uncredited.len(), 40_000);
+        let last = outcome("e 39999 shelf s1 mug -");
+        let joined = join(&exposures, std::slice::from_ref(&last), 0);
+        assert_eq!(joined.credits[0].exposure.id.as_str(), "x39999");
+    }
+
+    #[test]
     fn replays_change_nothing_but_the_counts() {
         check(
             &[
@@ -881,6 +923,21 @@ mod tests {
         #[test]
         fn credits_keep_the_rules((exposures, outcomes) in records()) {
             let joined = join(&exposures, &outcomes, WINDOW);
+            let last = |outcome: &Outcome| {
+                let all = joined.exposures.iter().filter(|exposure| {
+                    let list = outcome.list.as_ref();
+                    same_viewer(exposure, outcome)
+                        && exposure.entry(&outcome.product).is_some()
+                        && list.is_none_or(|list| *list == exposure.list)
+                        && (0..=WINDOW).contains(&outcome.time.since(exposure.time))
+                });
+                all.max_by_key(|exposure| (exposure.time, &exposure.id)).copied()
+            };
+            for (outcome, reason) in &joined.uncredited {
+                if *reason == Uncredited::NothingShown {
+                    prop_assert_eq!(last(outcome), None);
+                }
+            }
             let mut seen = std::collections::BTreeSet::new();
             for credit in &joined.credits {
                 let Credit { outcome, exposure, entry } = credit;
@@ -891,8 +948,8 @@ mod tests {
                 prop_assert!(same_viewer(exposure, outcome));
                 if let Some(named) = &outcome.exposure {
                     prop_assert_eq!(named, &exposure.id);
-                } else if let Some(list) = &outcome.list {
-                    prop_assert_eq!(list, &exposure.list);
+                } else {
+                    prop_assert_eq!(Some(*exposure), last(outcome));
                 }
             }
             prop_assert_eq!(
