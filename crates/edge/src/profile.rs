@@ -4,15 +4,15 @@
 //! form is [`StoredProfile`], the same that the shopper is shown. Its size is
 //! bounded twice: by the number of events and by their encoded bytes, which
 //! stay below what key-value stores at the edge take (1 MB). Past a bound the
-//! oldest events go; those are the ones that matter least to a ranking. An
-//! event is known by its source and its id, as CloudEvents says: the same batch
+//! oldest events go, since they matter least to a ranking; orders keep half of the
+//! room, so that looks never push them out. An event is known by its source and its id, as CloudEvents says: the same batch
 //! twice is the same profile, and costs no second write.
 //!
 //! There is no transaction over read and write at the edge: of two batches for
 //! one shopper at the very same time, the later write wins and the other's
 //! events are lost, unless their sender sends them again with a later batch.
 
-use shelfedge_commerce::event::Event;
+use shelfedge_commerce::event::{Event, EventKind};
 use shelfedge_commerce::id::{EventId, ShopperId};
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_wire::Limits;
@@ -55,6 +55,12 @@ pub struct Added {
     /// Whether the profile differs: not when what was new is older than all of
     /// a full profile, and goes at once.
     pub is_changed: bool,
+}
+
+/// Whether an event tells of an order. A shopper looks hundreds of times as often,
+/// and what was ordered says what is wanted for far longer.
+fn is_order(stored: &StoredEvent) -> bool {
+    matches!(stored.event.kind, EventKind::Purchase | EventKind::Refund)
 }
 
 /// What an event is known by. One without an id is new every time.
@@ -127,7 +133,8 @@ impl Profile {
             .collect()
     }
 
-    /// Adds events, skips known ones, and lets the oldest go past `most`.
+    /// Adds events, skips known ones, and lets the oldest go past `most`: of orders
+    /// and of the others, each of which has half of the room at least.
     pub fn add(&mut self, events: Vec<StoredEvent>, most: usize) -> Added {
         let owned = |stored: &StoredEvent| {
             identity(stored).map(|(source, id)| (source.to_owned(), id.clone()))
@@ -171,16 +178,27 @@ impl Profile {
         }
     }
 
+    /// Keeps the newest of what was ordered, in half of the room or what the others
+    /// leave of it, and the newest of the others in the rest.
     fn keep_newest(&mut self, most: usize) {
-        let excess = self.0.events.len().saturating_sub(most);
-        self.0.events.drain(..excess);
+        let events = &mut self.0.events;
+        let ordered = events.iter().filter(|it| is_order(it)).count();
+        let others = events.len() - ordered;
+        let room = (most / 2).max(most.saturating_sub(others)).min(ordered);
+        let mut excess = [others.saturating_sub(most - room), ordered - room];
+        events.retain(|stored| {
+            let left = &mut excess[usize::from(is_order(stored))];
+            let goes = *left > 0;
+            *left -= usize::from(goes);
+            !goes
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shelfedge_commerce::{EventItem, EventKind, ProductId};
+    use shelfedge_commerce::{EventItem, ProductId};
 
     fn shopper() -> ShopperId {
         ShopperId::new("s").unwrap()
@@ -278,6 +296,38 @@ mod tests {
         let added = profile.add(vec![event("/a", "0", 0), event("/a", "3", 3)], 2);
         assert!(added.is_changed);
         assert_eq!(kept(&profile), ["/a2", "/a3"]);
+    }
+
+    #[test]
+    fn looks_do_not_push_orders_out() {
+        let of = |kind, id: &str, time| {
+            let mut stored = event("", id, time);
+            stored.event.kind = kind;
+            stored
+        };
+        let order = |id: &str, time| of(EventKind::Purchase, id, time);
+        let look = |id: &str, time| of(EventKind::ViewItem, id, time);
+        let mut profile = Profile::new(shopper());
+        profile.add(
+            vec![order("a", 1), order("b", 2), look("c", 3), look("d", 4)],
+            4,
+        );
+        assert_eq!(kept(&profile), ["a", "b", "c", "d"]);
+        profile.add(vec![look("e", 5), look("f", 6)], 4);
+        assert_eq!(kept(&profile), ["a", "b", "e", "f"]);
+        // Nor do orders push looks out, beyond their half.
+        profile.add(vec![order("g", 7), order("h", 8)], 4);
+        assert_eq!(kept(&profile), ["e", "f", "g", "h"]);
+        // What the one leaves the other takes.
+        let mut profile = Profile::new(shopper());
+        profile.add((0..6).map(|n| order(&format!("{n}"), n)).collect(), 4);
+        assert_eq!(kept(&profile), ["2", "3", "4", "5"]);
+        profile.add(vec![look("l", 9)], 4);
+        assert_eq!(kept(&profile), ["3", "4", "5", "l"]);
+        profile.add(vec![look("m", 10)], 1);
+        assert_eq!(kept(&profile), ["m"]);
+        profile.add(vec![look("n", 11)], 0);
+        assert!(profile.events().is_empty());
     }
 
     #[test]
