@@ -56,7 +56,9 @@ const WINDOW: i64 = 30;
 /// Windows whose tables are made at once, and the orders from which it is one.
 const AT_ONCE: usize = 2;
 const MANY_ORDERS: usize = 1_000_000;
-/// Customers of a window who teach, at most; of more, every n-th does.
+/// Customers of all windows together who teach, and of a window who are asked for,
+/// at most; of more, every n-th is.
+const MOST_TAUGHT: usize = 32_000;
 const MOST_QUERIES: usize = 10_000;
 /// Of how many customers one is also asked for as if nobody knew them.
 const STRANGERS: usize = 20;
@@ -313,9 +315,13 @@ fn past(shop: &Shop, history: &[usize], as_of: i64) -> Past {
     past
 }
 
-/// As many of a window's queries as teach, or are asked for.
+/// As many of a window's queries as are asked for.
 pub(crate) fn some(queries: Vec<Case>) -> Vec<Case> {
-    let every = queries.len().div_ceil(MOST_QUERIES).max(1);
+    every_nth(queries, MOST_QUERIES)
+}
+
+fn every_nth(queries: Vec<Case>, most: usize) -> Vec<Case> {
+    let every = queries.len().div_ceil(most).max(1);
     queries.into_iter().step_by(every).collect()
 }
 
@@ -334,7 +340,7 @@ fn teach(
     let basket = Basket::open(section, shop.products.len())
         .map_err(|e| internal("basket", e.to_string()))?;
     let index = Index::new(&basket);
-    let queries = some(cases(shop, window));
+    let queries = every_nth(cases(shop, window), MOST_TAUGHT / settings.windows);
     let chunks: Vec<&[Case]> = queries.chunks(32).collect();
     let mut made: Vec<[Lists; 2]> = vec![Default::default(); chunks.len()];
     shared(
