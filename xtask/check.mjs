@@ -45,7 +45,7 @@ async function pages() {
   return own.length;
 }
 
-// A real shopper of the shop's history, from the bundle's golden cases: what
+// A shopper of the bundle's golden cases: what
 // the package says in Node is, byte for byte, what the edge answers.
 async function sameBytes() {
   const golden = await (await fetch(at("/models/ranking/golden.json"))).json();

@@ -266,7 +266,7 @@ pub fn card(f: &Facts<'_>) -> String {
     let _ = writeln!(
         o,
         "\n## Parity\n\n\
-         `golden.json` holds {} rankings with the learner's own scores. The native engine repeats them within {:.1e}; \
+         `golden.json` holds {} rankings for made-up shoppers, with the learner's own scores. The native engine repeats them within {:.1e}; \
          the other targets (tract, onnxruntime, Node, browsers, the edge component) replay the same file in their tests, \
          and our own targets must agree with the native engine to the bit.\n",
         f.golden, f.parity

@@ -6,28 +6,32 @@ use shelfedge_ranking::{Encoded, Ranker, Workspace};
 use shelfedge_wire::rank;
 
 use shelfedge_commerce::Currency;
-use shelfedge_commerce::time::{DAY, HOUR, MINUTE, Timestamp};
+use shelfedge_commerce::time::{DAY, MINUTE, Timestamp};
 
 use crate::error::Result;
-use crate::examples::History;
 use crate::export::internal;
-use crate::plan::Plan;
-use crate::protocol::cases;
-use crate::request::{interest, purchase, quoted};
-use crate::shop::Shop;
+use crate::request::quoted;
 
 /// The part of a bundle.
 pub(crate) const FILE: &str = "golden.json";
 /// How many cases a bundle has.
 pub const CASES: usize = 32;
-/// Candidates of most cases, so that the file stays small.
-const CANDIDATES: usize = 16;
-/// Where a candidate has many numbers.
-const FEW: usize = 8;
-/// Order lines of a golden customer, at most.
-const LINES: usize = 120;
+/// What shoppers of most shops do most.
+pub(crate) const LOOK: &str = "view_item";
 /// How far another f32 runtime may be from the learner.
 pub const TOLERANCE: f64 = 1e-4;
+
+/// What kind of cases a bundle has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind<'a> {
+    /// What shoppers did, beside buying.
+    pub(crate) event: &'a str,
+    /// Candidates of most cases, so that the file stays small.
+    pub(crate) candidates: usize,
+    /// Whether some cases have rules for the list: the engine that the model needs
+    /// must know them.
+    pub(crate) has_rules: bool,
+}
 
 /// The file.
 #[derive(Debug, Serialize)]
@@ -258,9 +262,13 @@ fn rules(number: usize, ids: &[String], currency: Currency) -> Option<(&'static 
     })
 }
 
-/// Requests of shoppers who are made up: the bundle of a model with a log is
-/// learnt from customers, and none of them need be in the open for a test.
-pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(String, String)>> {
+/// Requests of shoppers who are made up: a bundle is learnt from customers, and none
+/// of them need be in the open for a test.
+pub(crate) fn made_up(
+    shelf: &[u8],
+    now: Timestamp,
+    kind: Kind<'_>,
+) -> Result<Vec<(String, String)>> {
     let ranker = open(shelf)?;
     let mut workspace = Workspace::default();
     let products = ranker.product_count() as usize;
@@ -281,9 +289,16 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
                     )
                 })
                 .collect();
-            let time = now.0 - (1 + k as i64 * 19) * DAY;
+            let time = match k == 0 && number % 2 == 1 {
+                true => now.0 - 5 * MINUTE,
+                false => now.0 - (1 + k as i64 * 19) * DAY,
+            };
             // Something is bought in any case.
-            let event = if k % 3 == 2 { "purchase" } else { event };
+            let event = match k % 3 {
+                2 => "purchase",
+                1 if kind.event == LOOK && number % 4 == 3 => "add_to_cart",
+                _ => kind.event,
+            };
             events.push(format!(
                 r#"{{"name":"{event}","id":"golden-{number}-{k}","time":"{}","params":{{"items":[{}]}}}}"#,
                 Timestamp(time),
@@ -291,9 +306,11 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
             ));
         }
         let head = format!(
-            r#"{{"now":"{now}","limit":12,"explain":{},"new_only":{}"#,
+            r#"{{"now":"{now}","shopper":"golden-{number}","list_id":"home","limit":12,"explain":{},"new_only":{},"context":{{"device":"{}","utc_offset_minutes":{}}}"#,
             number % 2 == 0,
             number % 3 == 1,
+            ["desktop", "mobile", "tablet"][number % 3],
+            if number % 5 == 4 { 60 } else { 0 },
         );
         let tail = format!(r#","events":[{}]}}"#, events.join(","));
         let whole = format!("{head}{tail}");
@@ -303,13 +320,14 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
         let request = if [0, 3, 4, 10].contains(&number) {
             whole
         } else {
-            let mut ids = some_found(&ranker, &whole, FEW, &mut workspace)?;
+            let mut ids = some_found(&ranker, &whole, kind.candidates, &mut workspace)?;
             if number == 1 {
                 ids.push(quoted("NO-SUCH-PRODUCT"));
             }
             ids.extend(seen.filter(|id| !ids.contains(id)));
             let head = format!(r#"{head},"candidates":[{}]"#, ids.join(","));
             let ruled = rules(number, &ids, ranker.info().currency)
+                .filter(|_| kind.has_rules)
                 .map(|(what, rules)| (what, format!("{head},{rules}{tail}")));
             match ruled {
                 // A model may not know what a rule is about.
@@ -319,87 +337,6 @@ pub(crate) fn made_up(shelf: &[u8], now: Timestamp, event: &str) -> Result<Vec<(
                 }
                 _ => head + &tail,
             }
-        };
-        list.push((name, request));
-    }
-    Ok(list)
-}
-
-/// Requests with their names, from customers of the valid window and from shoppers
-/// without a history.
-pub(crate) fn requests(
-    shop: &Shop,
-    history: &History,
-    plan: &Plan,
-    shelf: &[u8],
-) -> Result<Vec<(String, String)>> {
-    let ranker = open(shelf)?;
-    let mut workspace = Workspace::default();
-    // An hour after the last order.
-    let now = shop.end() + HOUR;
-    let customers: Vec<u32> = cases(shop, plan.valid)
-        .iter()
-        .map(|c| c.customer)
-        .filter(|&c| {
-            let events = history.before(shop, c, now);
-            events.iter().map(|e| e.items.len()).sum::<usize>() <= LINES
-        })
-        .collect();
-    let sold: Vec<u32> = (0..shop.products.len() as u32)
-        .filter(|&p| ranker.find(&shop.products[p as usize].code).is_some())
-        .collect();
-    let mut list = Vec::new();
-    for number in 0..CASES {
-        // The first three are nobody's; the others are spread over the window.
-        let customer = (number >= 3 && !customers.is_empty())
-            .then(|| customers[(number - 3) * customers.len() / (CASES - 3)]);
-        let mut events: Vec<String> = Vec::new();
-        if let Some(customer) = customer {
-            events.extend(
-                shop.orders
-                    .iter()
-                    .filter(|o| o.customer == customer)
-                    .map(|o| purchase(shop, o)),
-            );
-        }
-        // Every third looks around, every sixth has something in the cart.
-        let looks = if number % 3 == 2 { 1 + number % 4 } else { 0 };
-        for look in 0..looks {
-            let product = sold[(number * 131 + look * 977) % sold.len()];
-            let name = if number % 6 == 5 && look == 0 {
-                "add_to_cart"
-            } else {
-                "view_item"
-            };
-            let time = now - (looks - look) as i64 * MINUTE;
-            events.push(interest(shop, name, time, product));
-        }
-        let device = ["desktop", "mobile", "tablet"][number % 3];
-        let head = format!(
-            r#"{{"now":"{}","shopper":{},"list_id":"home","limit":12,"explain":{},"context":{{"device":"{device}","utc_offset_minutes":{}}}"#,
-            Timestamp(now),
-            quoted(&format!("golden-{number}")),
-            number % 2 == 0,
-            if number % 5 == 4 { 60 } else { 0 },
-        );
-        let tail = format!(r#","events":[{}]}}"#, events.join(","));
-        // Two cases rank what recall finds, the others a part of it.
-        let whole = format!("{head}{tail}");
-        let request = if number == 0 || number == 3 {
-            whole
-        } else {
-            let mut ids = some_found(&ranker, &whole, CANDIDATES, &mut workspace)?;
-            if number == 1 {
-                ids.push(quoted("NO-SUCH-PRODUCT"));
-            }
-            format!(r#"{head},"candidates":[{}]{tail}"#, ids.join(","))
-        };
-        let name = match customer {
-            None => format!("{number:02} nobody"),
-            Some(customer) => format!(
-                "{number:02} customer {}",
-                shop.customers[customer as usize].id
-            ),
         };
         list.push((name, request));
     }

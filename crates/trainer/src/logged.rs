@@ -121,7 +121,12 @@ impl Compiled {
         card: String,
     ) -> Result<Parts> {
         let shelf = Part::of(&self.shelf);
-        let requests = golden::made_up(&self.shelf, Timestamp(end.0 + HOUR), event)?;
+        let kind = golden::Kind {
+            event,
+            candidates: 8,
+            has_rules: true,
+        };
+        let requests = golden::made_up(&self.shelf, Timestamp(end.0 + HOUR), kind)?;
         let golden = golden::golden(
             requests,
             &self.shelf,

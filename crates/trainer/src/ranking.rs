@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use shelfedge_commerce::time::{SECOND, Timestamp};
+use shelfedge_commerce::time::{HOUR, SECOND, Timestamp};
 use shelfedge_engine::program::Program;
 use shelfedge_features::Spec;
 use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
@@ -357,7 +357,15 @@ pub fn build(
     let device = Device::flex();
     let net = Net::new(&model.dims, &model.weights, true, &device);
     let golden = golden::golden(
-        golden::requests(shop, history, plan, &compiled.shelf)?,
+        golden::made_up(
+            &compiled.shelf,
+            Timestamp(shop.end() + HOUR),
+            golden::Kind {
+                event: golden::LOOK,
+                candidates: 16,
+                has_rules: false,
+            },
+        )?,
         &compiled.shelf,
         &format!("sha256:{}", hex(&shelf.sha256)),
         |encoded| net.score(&model.dims, encoded, &device),

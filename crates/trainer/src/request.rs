@@ -37,15 +37,6 @@ pub fn purchase(shop: &Shop, order: &ShopOrder) -> String {
     out
 }
 
-/// A look at a product or an addition to the cart.
-pub fn interest(shop: &Shop, name: &str, time: i64, product: u32) -> String {
-    format!(
-        r#"{{"name":"{name}","time":"{}","params":{{"items":[{{"item_id":{}}}]}}}}"#,
-        Timestamp(time),
-        quoted(&shop.products[product as usize].code)
-    )
-}
-
 fn decimal(minor: i64, currency: Currency) -> String {
     Money::new(minor, currency).to_decimal()
 }

@@ -25,6 +25,7 @@ use crate::boost::{self, Forest, Lists, shared};
 use crate::bundle::Staging;
 use crate::error::{Error, Result};
 use crate::export::internal;
+use crate::golden;
 use crate::import::sequences::{Kind, Log, SequenceMapping, SequenceReport, import};
 use crate::logged::{Compiled, Content, Parts};
 use crate::rng::Rng;
@@ -926,7 +927,7 @@ pub fn build(
     };
     let card = card::card(mapping, &model, settings, &outcome);
     Ok(Bundle {
-        parts: compiled.bundle(Timestamp(0), &model.forest, "view_item", card)?,
+        parts: compiled.bundle(Timestamp(0), &model.forest, golden::LOOK, card)?,
         outcome,
     })
 }
