@@ -12,7 +12,7 @@ use crate::rerank::{
     self, Chance, Drawn, Notes, RerankError, Rules, Scored, Standing, are_places, arrange_with,
     is_share,
 };
-use crate::{MAX_LIMIT, Query, Ranked, Ranker, Workspace, codes};
+use crate::{Query, Ranked, Ranker, Workspace, codes};
 
 /// What was learnt longer ago than this many milliseconds (90 days) counts as
 /// unknown.
