@@ -1,14 +1,7 @@
 //! Exploration through the handler: it learns from events what shoppers choose, its
 //! propensities are true, and nothing that goes wrong with it costs a list.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
-mod common;
-
-use common::{NOW_MS, Shop, code, json, show};
+use crate::common::{NOW_MS, Shop, code, json, show};
 use serde_json::{Value, json};
 use shelfedge_commerce::exposure::{Outcome, join};
 use shelfedge_commerce::rng::Rng;

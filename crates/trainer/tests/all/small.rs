@@ -1,20 +1,13 @@
 //! The small bundles in `tests/data/bundles`, on which every target is tested with
 //! models that have a log: they are what the commands make of a part of the demo
 //! shop. `UPDATE_EXPECT=1` makes them again.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the test is told by the environment to write"
-)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{run, text};
+use crate::common::{run, text};
 use shelfedge_commerce::money::Money;
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_trainer::import::import;

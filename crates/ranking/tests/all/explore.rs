@@ -1,9 +1,5 @@
 //! Exploration from end to end: what it logs lets other policies be judged, and
 //! its stored states survive whatever is done to their bytes.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-#[path = "../fuzz/src/body.rs"]
-mod body;
 
 use std::path::Path;
 
@@ -205,7 +201,7 @@ fn states() -> [(&'static str, Vec<u8>); 3] {
 fn the_committed_seeds_are_these_states() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     for (name, bytes) in states() {
-        assert!(body::state(&bytes), "{name}");
+        assert!(crate::body::state(&bytes), "{name}");
         let file = folder.join(name);
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             std::fs::write(&file, &bytes).expect("a file");
@@ -230,6 +226,6 @@ proptest! {
             bytes[at] = byte;
         }
         let kept = bytes.len() - if cut < 8 { cut } else { 0 };
-        body::state(&bytes[..kept]);
+        crate::body::state(&bytes[..kept]);
     }
 }

@@ -1,13 +1,6 @@
 //! Golden HTTP exchanges: what a client sends, and all that it gets back.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
-mod common;
-
-use common::{Shop, code, event, json, show};
+use crate::common::{Shop, code, event, json, show};
 use expect_test::{Expect, expect};
 
 fn check(response: &shelfedge_edge::http::Response, expected: Expect) {

@@ -1,5 +1,4 @@
 //! Requests against a small compiled model.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use proptest::prelude::*;
 use shelfedge_commerce::{Currency, Event, EventItem, EventKind, ProductId, Timestamp};

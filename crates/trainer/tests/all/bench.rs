@@ -1,19 +1,16 @@
 //! `bench next-basket` on a small made-up folder: what it prints and writes,
 //! what it may not read, and that the product's own command makes the same
 //! bundle of the same data.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::common::{predictions, text, write};
 use arrow_array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
-use common::{predictions, text, write};
 use shelfedge_commerce::time::{DAY, HOUR, Timestamp};
 use shelfedge_trainer::bench::NEXT_BASKET;
 use shelfedge_trainer::rng::Rng;
@@ -140,7 +137,7 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
     // What is to be predicted can't have been read if it can't be read.
     fs::write(data.join("test.parquet"), b"nobody may look here").unwrap();
 
-    let output = common::run(
+    let output = crate::common::run(
         folder.path(),
         QUICK,
         &[
@@ -190,7 +187,7 @@ fn the_products_command_makes_the_bundle_that_bench_predicts_with() {
         fs::copy(data.join(name), shop.join(name)).unwrap();
     }
     fs::write(shop.join("mapping.toml"), NEXT_BASKET).unwrap();
-    common::run(
+    crate::common::run(
         folder.path(),
         QUICK,
         &[
@@ -266,7 +263,7 @@ fn a_folder_without_a_test_predicts_valid_without_reading_it() {
         let mut arguments = vec!["bench", "next-basket", "--data", text(&data), "--out"];
         arguments.push(text(&out));
         arguments.extend(more);
-        common::run(folder.path(), QUICK, &arguments);
+        crate::common::run(folder.path(), QUICK, &arguments);
         fs::read(out).unwrap()
     };
     let test = bench("test.parquet", &[]);
@@ -299,7 +296,7 @@ fn what_customers_like_is_found_and_measured() {
             "--out",
             text(&out),
         ];
-        common::run(folder.path(), QUICK, &arguments).stdout
+        crate::common::run(folder.path(), QUICK, &arguments).stdout
     };
     let outcome: serde_json::Value = serde_json::from_slice(&learn("learnt")).unwrap();
     let ndcg = |ranking: &str, list: &str| {

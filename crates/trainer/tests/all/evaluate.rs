@@ -1,13 +1,6 @@
 //! `evaluate`: its figures are those of the commands that made the bundle and of the
 //! published protocol, it says what a bundle had to do with what it is asked, and its
 //! page needs nothing.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the environment tells which Python has pandas"
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::text;
+use crate::common::text;
 use serde_json::Value;
 use shelfedge_commerce::time::{DAY, HOUR, Timestamp};
 use shelfedge_trainer::bench::NEXT_BASKET;
@@ -92,7 +85,7 @@ impl Folder {
             text(&out),
         ];
         arguments.extend(more);
-        let output = common::run(self.0.path(), settings, &arguments);
+        let output = crate::common::run(self.0.path(), settings, &arguments);
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
@@ -479,7 +472,7 @@ fn figures_are_those_of_the_published_protocol() {
     ];
     let (predictions, bundle) = (at("predictions.parquet"), at("bundle"));
     let outputs = ["--out", text(&predictions), "--bundle", text(&bundle)];
-    common::run(
+    crate::common::run(
         folder.path(),
         settings,
         &[&arguments[..], &outputs[..]].concat(),

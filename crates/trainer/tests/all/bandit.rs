@@ -1,17 +1,14 @@
 //! `bench bandit` on a made-up shop: what it writes, and that it doesn't look at
 //! what it may not know.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::common::write;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type};
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array};
-use common::write;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use shelfedge_trainer::bench::{Scored, bandit};
 use shelfedge_trainer::rng::Rng;

@@ -1,17 +1,14 @@
 //! `next`, `bench session` and `bench sequence` on made-up sequences: what they
 //! find, what they may not read, and that the product's own command makes the
 //! same bundle of the same data.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::common::{predictions, run, text, write};
 use arrow_array::{ArrayRef, Int32Array};
-use common::{predictions, run, text, write};
 use shelfedge_trainer::bench::{SEQUENCE, SESSION};
 use shelfedge_trainer::next;
 use shelfedge_trainer::rng::Rng;

@@ -1,15 +1,12 @@
 //! The command `import`: its exit codes, a store in the place of tables, and a
 //! process that is killed while it writes one.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::text;
+use crate::common::text;
 use shelfedge_trainer::import::report;
 use shelfedge_trainer::watch::Silent;
 

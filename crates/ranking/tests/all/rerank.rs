@@ -1,6 +1,5 @@
 //! Re-ranked lists, held to their rules by checkers that share nothing with the
 //! code that makes them.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 

@@ -1,13 +1,6 @@
 //! Events into the store: idempotent, bounded, at most one write per shopper.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
-mod common;
-
-use common::{NOW_MS, Shop, code, event, json, show};
+use crate::common::{NOW_MS, Shop, code, event, json, show};
 use shelfedge_commerce::Timestamp;
 use shelfedge_commerce::id::ShopperId;
 use shelfedge_edge::profile::{MAX_PROFILE_BYTES, Profile};

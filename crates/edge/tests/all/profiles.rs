@@ -1,13 +1,6 @@
 //! What is stored of a shopper, shown and erased.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
-mod common;
-
-use common::{NOW_MS, Shop, code, event, json, show};
+use crate::common::{NOW_MS, Shop, code, event, json, show};
 use expect_test::expect;
 
 const TIME: &str = "2011-12-10T09:00:00Z";

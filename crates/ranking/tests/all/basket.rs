@@ -1,9 +1,6 @@
 //! Requests against a small compiled model with a log of orders.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
-use common::{PRODUCTS, REFERENCE, Stump, event, id};
+use crate::common::{PRODUCTS, REFERENCE, Stump, event, id};
 use shelfedge_commerce::{Event, EventKind, ProductId, Timestamp};
 use shelfedge_features::Group;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, Sources as Leads, write};
@@ -62,7 +59,7 @@ fn model_of(products: u32) -> Vec<u8> {
         customers_bytes: 10_000,
     });
     let log = (SECTION, section);
-    common::model(products, "basket", WIDTH as u32, &STUMPS, log, 1)
+    crate::common::model(products, "basket", WIDTH as u32, &STUMPS, log, 1)
 }
 
 fn buy(days: i64, products: &[u32]) -> Event {

@@ -1,16 +1,7 @@
 //! What a new shopper is asked, and what becomes of the answers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
-mod common;
-#[path = "../../wire/tests/all/model.rs"]
-#[allow(dead_code, reason = "it serves the tests of wire, too")]
-mod model;
-
-use common::{Shop, code, json};
+use crate::common::{Shop, code, json};
+use crate::model;
 use shelfedge_edge::model::EmbeddedModel;
 
 fn shop() -> Shop {

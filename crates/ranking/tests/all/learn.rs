@@ -1,5 +1,4 @@
 //! What lists learn from what shoppers did: once, in whatever order it comes.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use proptest::prelude::*;
 use shelfedge_commerce::{ProductId, Timestamp};

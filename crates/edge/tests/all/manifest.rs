@@ -1,9 +1,4 @@
 //! `spin.toml` is what the component expects and what Spin reads.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says why it was skipped"
-)]
 
 use shelfedge_edge::settings;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,6 @@
 //! Requests against a small compiled model with a log of sequences.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
-use common::{PRODUCTS, event, id};
+use crate::common::{PRODUCTS, event, id};
 use shelfedge_commerce::{Event, EventKind, ProductId, Timestamp};
 use shelfedge_features::Group;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
@@ -62,7 +59,7 @@ fn model_of(products: u32, step: u32, repeats: bool) -> Vec<u8> {
         (age, 0.5, 0.25, 0.0),
     ];
     let log = (SECTION, section);
-    common::model(products, "trail", width, &stumps, log, step as u8)
+    crate::common::model(products, "trail", width, &stumps, log, step as u8)
 }
 
 fn look(minute: i64, product: u32) -> Event {

@@ -1,0 +1,15 @@
+//! The command, run as its users run it. One program, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the environment tells which Python has pandas, and a test to write"
+)]
+
+mod bandit;
+mod bench;
+mod bundle;
+mod common;
+mod evaluate;
+mod import;
+mod next;
+mod small;
