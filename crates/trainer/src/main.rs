@@ -570,7 +570,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     let found = bench::cold_start(&source.read(&mut watch)?, model, *seed)?;
                     watch.clear();
                     say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
-                    return Ok(());
+                    return Ok(ExitCode::SUCCESS);
                 }
                 Task::NextBasket(of) => {
                     let settings = of.learning.of_basket()?;

@@ -136,7 +136,7 @@ fn the_same_seed_gives_the_same_bytes_and_the_parts_belong_together() {
     // Favourite shelves are easy to learn: popularity can't know them.
     let test = outcome.test.expect("a month was held back");
     assert!(
-        test.model.all.ndcg10.value > test.popularity.all.ndcg10.value + 0.1,
+        test.model.all.metrics.ndcg10.value > test.popularity.all.metrics.ndcg10.value + 0.1,
         "{outcome:?}"
     );
 
