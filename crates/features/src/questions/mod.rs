@@ -341,7 +341,7 @@ mod tests {
         let all = questions();
         let of =
             |picks: &[(usize, usize)]| exemplars(picks.iter().map(|(q, a)| &all[*q].answers[*a]));
-        assert_eq!(of(&[]), []);
+        assert!(of(&[]).is_empty());
         assert_eq!(of(&[(0, 0)]), [3, 0]);
         // Product 3 is there once, by its largest weight; equal weights by product.
         assert_eq!(of(&[(1, 1), (0, 0), (0, 1)]), [1, 3, 0]);
