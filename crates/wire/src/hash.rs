@@ -41,6 +41,7 @@ impl Hash128 {
     }
 
     /// Whole numbers with their count.
+    #[cfg(feature = "rerank")]
     pub(crate) fn wholes(&mut self, values: &[u32]) {
         self.word(values.len() as u64);
         for value in values {
