@@ -114,6 +114,10 @@ fn native_scores_are_the_learners() {
                 .collect();
             let said = native(&bundle, case, &mut workspace);
             let response: serde_json::Value = serde_json::from_str(&said).unwrap();
+            let request: serde_json::Value = serde_json::from_slice(&case.request).unwrap();
+            // Rules for a list move products from where their scores put them.
+            let ruled = ["diversity", "sponsored", "explore"];
+            let ruled = ruled.iter().any(|rule| !request[*rule].is_null());
             let mut last = f64::INFINITY;
             for item in response["items"].as_array().unwrap() {
                 let id = item["item_id"].as_str().unwrap();
@@ -124,7 +128,8 @@ fn native_scores_are_the_learners() {
                     "{}: {id} scores {score}, the learner said {expected}",
                     case.name
                 );
-                assert!(score <= last, "{}: {id} is out of order", case.name);
+                let in_order = ruled || score <= last;
+                assert!(in_order, "{}: {id} is out of order", case.name);
                 last = score;
             }
         }

@@ -235,6 +235,9 @@ fn is_answered(ranker: &Ranker<&[u8]>, request: &str, workspace: &mut Workspace)
     Ok(rank::rank(ranker, &parse(request)?, workspace).is_ok())
 }
 
+/// The cases that have rules for the list.
+const RULED: [usize; 4] = [6, 12, 18, 24];
+
 /// The rules for a list that a made-up case has, and their fields.
 fn rules(number: usize, ids: &[String], currency: Currency) -> Option<(&'static str, String)> {
     let [first, second, third, ..] = ids else {
@@ -306,7 +309,13 @@ pub(crate) fn made_up(
             ));
         }
         let head = format!(
-            r#"{{"now":"{now}","shopper":"golden-{number}","list_id":"home","limit":12,"explain":{},"new_only":{},"context":{{"device":"{}","utc_offset_minutes":{}}}"#,
+            r#"{{"now":"{now}","shopper":"golden-{number}","list_id":"home","limit":{},"explain":{},"new_only":{},"context":{{"device":"{}","utc_offset_minutes":{}}}"#,
+            // Places explore with what the list would not show.
+            if kind.has_rules && RULED.contains(&number) {
+                5
+            } else {
+                12
+            },
             number % 2 == 0,
             number % 3 == 1,
             ["desktop", "mobile", "tablet"][number % 3],
