@@ -34,6 +34,8 @@ pub(crate) struct Content<'a> {
     pub(crate) popular: &'a [u32],
     /// What the products have in common, where that is known.
     pub(crate) attributes: Option<(&'static str, Vec<u8>)>,
+    /// The sequence model beside the log, where there is one.
+    pub(crate) attention: Option<(&'static str, Vec<u8>)>,
     /// When its log ends, where it has a clock.
     pub(crate) as_of: Option<Timestamp>,
     /// The shop's currency.
@@ -94,6 +96,7 @@ impl Content<'_> {
             ("reference", self.reference),
         ];
         sections.extend(self.attributes);
+        sections.extend(self.attention);
         let shelf = lower(&onnx, &Options::default())
             .map_err(|e| internal("lowering", e.to_string()))?
             .compile(&sections)

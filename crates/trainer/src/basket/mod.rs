@@ -541,6 +541,7 @@ fn compile(
         neighbours: fitted.neighbours,
         popular: &fitted.popular,
         attributes: attributes(&shop.products.iter().collect::<Vec<_>>()),
+        attention: None,
         as_of: Some(Timestamp(as_of)),
         currency: shop.currency,
         data,
