@@ -5,6 +5,7 @@
     reason = "the environment tells which Python has pandas, and a test to write"
 )]
 
+mod attention;
 mod bandit;
 mod bench;
 mod bundle;
