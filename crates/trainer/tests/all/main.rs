@@ -11,5 +11,6 @@ mod bundle;
 mod common;
 mod evaluate;
 mod import;
+mod mishaps;
 mod next;
 mod small;
