@@ -584,6 +584,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 settings: settings.as_deref(),
                 seed,
             };
+            evaluate::check_out(&out)?;
             let report = evaluate::run(&options, &mut watch)?;
             report.write(&out)?;
             watch.clear();

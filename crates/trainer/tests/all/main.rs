@@ -12,5 +12,6 @@ mod bundle;
 mod common;
 mod evaluate;
 mod import;
+mod mishaps;
 mod next;
 mod small;
