@@ -15,6 +15,7 @@ import numpy
 import onnxruntime
 
 TOLERANCE = 1e-4
+RULES = {"diversity", "sponsored", "explore", "exclude"}
 KINDS = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64}
 
 
@@ -41,6 +42,9 @@ def check(session, case):
         row = int(gap.argmax())
         return f"row {row} scores {scores[row]}, the learner said {expected[row]}"
 
+    # Rules for a list move products from where their scores put them.
+    if RULES & case["request"].keys():
+        return None
     ours = dict(zip(case["products"], scores.tolist(), strict=True))
     ranked = [item["item_id"] for item in json.loads(case["response"])["items"]]
     for earlier, later in zip(ranked, ranked[1:]):
