@@ -630,9 +630,15 @@ impl Edge<'_> {
         let now = Timestamp(self.clock.unix_ms());
         let learn = |list: &str, lesson: &Lesson, profiles: &mut dyn Profiles| {
             let key = learn::key(list);
-            let known = profiles.get(&key)?.map(|bytes| Learner::from_bytes(&bytes));
+            let stored = profiles.get(&key)?;
+            // A list that never tried anything has nothing to learn from choices: an
+            // ordinary select_item names its list as well.
+            if stored.is_none() && lesson.shown.is_empty() {
+                return Ok(());
+            }
+            let known = stored.map(|bytes| Learner::from_bytes(&bytes));
             let mut learner = known.and_then(Result::ok).unwrap_or_default();
-            // A clock that went back must not stop the learning.
+            // A clock that went back must not stop the writing, nor in `learn` the rest.
             let is_soon = (0..interval).contains(&now.since(learner.written));
             if is_soon || !learner.learn(lesson, now) {
                 return Ok(());

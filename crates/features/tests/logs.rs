@@ -46,6 +46,7 @@ fn log_of_sequences() -> Vec<u8> {
         near: 3,
         near_weight: 0.5,
         near_decay: 0.6,
+        attention: false,
     };
     let learnt = Learnt {
         dims: 4,

@@ -9,6 +9,7 @@
 //! crates), does not train, does no I/O and keeps nothing between calls but
 //! buffers.
 
+pub mod attention;
 pub mod codes;
 pub mod explain;
 #[cfg(feature = "explore")]
@@ -285,6 +286,7 @@ struct Logs {
     sums: Sums,
     past: Past,
     signals: Signals,
+    attention: attention::Buffers,
     index: Option<trails::Index>,
     buyers: Option<basket::Index>,
     /// Which model's log the index is of, and how many requests it has had.
@@ -447,6 +449,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 section: basket::SECTION,
                 missing: false,
             }));
+        }
+        if let Kind::Trails(trails) = &kind
+            && trails.attends()
+        {
+            attention::open(|name| model.section(name))?;
         }
         let expected = |name: &str| match kind.port() {
             Some(port) => name == port,
@@ -723,6 +730,15 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         workspace
             .products
             .extend(candidates.iter().map(|c| c.product));
+        if let (Kind::Trails(trails), Some(Log(logs, _))) = (&kind, &mut workspace.logs)
+            && trails.attends()
+        {
+            let attention = attention::open(|name| self.model.section(name))
+                .unwrap_or_else(|_| unreachable!("the network was opened before"));
+            let steps = trails.query(&logs.trail);
+            let products = workspace.products.iter().copied();
+            attention.score(steps, products, &mut logs.attention)?;
+        }
         self.encode(&tables, &kind, &shopper, query, workspace);
         Ok(Prepared {
             candidates,
@@ -751,7 +767,11 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         match (kind, logs) {
             (Kind::Trails(trails), Some(Log(logs, _))) => {
                 let steps = trails.query(&logs.trail);
-                return logs.sums.encode(trails, steps, products, logged);
+                let told = match trails.attends() {
+                    true => logs.attention.scores(),
+                    false => &[],
+                };
+                return logs.sums.encode(trails, steps, products, told, logged);
             }
             (Kind::Basket(basket), Some(Log(logs, _))) => {
                 let new = query.new_only;

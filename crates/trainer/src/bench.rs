@@ -83,6 +83,16 @@ pub struct Outputs<'a> {
     pub bundle: Option<&'a Path>,
 }
 
+impl Outputs<'_> {
+    /// Before the work: whether they can be written.
+    fn check(&self) -> Result<()> {
+        if let Some(bundle) = self.bundle {
+            drop(Staging::begin(bundle)?);
+        }
+        crate::bundle::check_writable(self.predictions)
+    }
+}
+
 /// Next basket: learns from the history and writes 20 products for each of its
 /// customers, in the lists "all" and "new". The predicted part itself is never
 /// read: its customers are among those of the history.
@@ -93,9 +103,7 @@ pub fn next_basket(
     settings: &basket::Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
-    if let Some(bundle) = outputs.bundle {
-        drop(Staging::begin(bundle)?);
-    }
+    outputs.check()?;
     let mut mapping = Mapping::parse(NEXT_BASKET, "bench next-basket")?;
     // Titles make the ranking better, but it can be learnt without.
     mapping.titles = mapping.titles.filter(|t| data.join(&t.table).exists());
@@ -234,9 +242,7 @@ fn next_product(
     settings: &next::Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
-    if let Some(bundle) = outputs.bundle {
-        drop(Staging::begin(bundle)?);
-    }
+    outputs.check()?;
     let bundle = next::build(log, mapping, false, settings, watch)?;
     // What the log doesn't know says nothing of what follows.
     let known: Vec<Option<u32>> = asked

@@ -187,6 +187,26 @@ pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that a file can be written, before the work of hours that goes into it.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::fault(
+            "out_is_a_folder",
+            path.display().to_string(),
+            "a file is to be written there, and it is a folder",
+            "name a file",
+        ));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    }
+    let partial = path.with_file_name(format!(".{name}.partial"));
+    File::create(&partial)
+        .and_then(|_| fs::remove_file(&partial))
+        .map_err(|e| Error::io("write", path, e))
+}
+
 /// Writes one file atomically.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path

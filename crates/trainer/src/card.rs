@@ -151,16 +151,23 @@ pub(crate) fn curve(card: &str) -> Vec<Epoch> {
     card.lines()
         .filter_map(|line| {
             let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let (epoch, kind) = (cells.next()?.parse().ok()?, cells.next()?);
+            // Whoever edits a card can write anything, and a chart must not try to
+            // show that.
+            let mut number = || -> Option<f64> {
+                let number = cells.next()?.parse().ok();
+                number.filter(|number: &f64| number.abs() < 1e6)
+            };
             Some(Epoch {
-                epoch: cells.next()?.parse().ok()?,
-                tuning: match cells.next()? {
+                epoch,
+                tuning: match kind {
                     "rounded" => true,
                     "learnt" => false,
                     _ => return None,
                 },
-                train_loss: cells.next()?.parse().ok()?,
-                valid_loss: cells.next()?.parse().ok()?,
-                valid_ndcg10: cells.next()?.parse().ok()?,
+                train_loss: number()?,
+                valid_loss: number()?,
+                valid_ndcg10: number()?,
             })
         })
         .collect()
@@ -277,4 +284,20 @@ pub fn card(f: &Facts<'_>) -> String {
     }
     licence(o, f.attribution);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_that_a_chart_can_show_are_read_from_a_card() {
+        let card = "| 1 | learnt | 1e308 | -1e308 | 0.1 |\n\
+                    | 2 | learnt | nan | 0.2 | 0.1 |\n\
+                    | 3 | learnt | inf | 0.2 | 0.1 |\n\
+                    | 4 | learnt | 1000000 | 0.2 | 0.1 |\n\
+                    | 5 | rounded | 0.3 | 0.2 | 0.1 |\n";
+        let epochs: Vec<usize> = curve(card).iter().map(|it| it.epoch).collect();
+        assert_eq!(epochs, [5]);
+    }
 }

@@ -37,8 +37,15 @@ const FROM_OTHERS: f32 = 0.2;
 const ELSEWHERE: f32 = 0.05;
 /// How many orders away, before or after, a line from another customer is drawn.
 const NEAR: usize = 200;
-/// Rows that are written at once.
+/// Rows that are written at once, at most.
 const BATCH: usize = 1 << 16;
+/// Bytes of titles after which they are written: a column of a batch has less than
+/// 2 GiB.
+const TITLE_BYTES: usize = 1 << 24;
+/// The files of a shop that is made up.
+const ORDERS: &str = "orders.parquet";
+const TITLES: &str = "titles.parquet";
+const MAPPING: &str = "mapping.toml";
 
 /// How large.
 #[derive(Clone, Copy, Debug)]
@@ -84,23 +91,54 @@ pub fn generate(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> R
             "name a new folder",
         ));
     }
-    let mut partial = out.as_os_str().to_owned();
+    let Some(name) = out.file_name() else {
+        return Err(Error::fault(
+            "out_invalid",
+            out.display().to_string(),
+            "not a folder name",
+            "name a new folder, as big",
+        ));
+    };
+    let mut partial = name.to_owned();
     partial.push(".partial");
-    let partial = Path::new(&partial);
-    if partial.exists() {
-        std::fs::remove_dir_all(partial).map_err(|e| Error::io("remove", partial, e))?;
+    let partial = out.with_file_name(partial);
+    remove_partial(&partial)?;
+    std::fs::create_dir_all(&partial).map_err(|e| Error::io("create", &partial, e))?;
+    let made = write(like, size, &partial, watch).and_then(|made| {
+        let renamed = std::fs::rename(&partial, out);
+        renamed.map_err(|e| Error::io("write", out, e))?;
+        Ok(made)
+    });
+    if made.is_err() {
+        // What can't be removed the next run removes.
+        let _ = std::fs::remove_dir_all(&partial);
     }
-    std::fs::create_dir_all(partial).map_err(|e| Error::io("create", partial, e))?;
-    match write(like, size, partial, watch) {
-        Ok(made) => std::fs::rename(partial, out)
-            .map(|()| made)
-            .map_err(|e| Error::io("write", out, e)),
-        Err(error) => {
-            // What can't be removed the next run removes.
-            let _ = std::fs::remove_dir_all(partial);
-            Err(error)
+    made
+}
+
+/// Removes what a run left that was stopped, and refuses a folder that holds
+/// something else.
+fn remove_partial(partial: &Path) -> Result<()> {
+    let entries = match std::fs::read_dir(partial) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::io("read", partial, e)),
+    };
+    for entry in entries {
+        let name = entry
+            .map_err(|e| Error::io("read", partial, e))?
+            .file_name();
+        let name = name.to_string_lossy();
+        if ![ORDERS, TITLES, MAPPING, ".mapping.toml.partial"].contains(&&*name) {
+            return Err(Error::fault(
+                "partial_not_ours",
+                partial.display().to_string(),
+                format!("it holds {name}, which would be lost"),
+                "move the folder away, or name another with --out",
+            ));
         }
     }
+    std::fs::remove_dir_all(partial).map_err(|e| Error::io("remove", partial, e))
 }
 
 fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<Made> {
@@ -113,7 +151,7 @@ fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<M
         orders: drafts.len() as u64,
         lines: 0,
     };
-    let mut table = Table::create(&out.join("orders.parquet"), like.currency.exponent())?;
+    let mut table = Table::create(&out.join(ORDERS), like.currency.exponent())?;
     let mut seen: BTreeSet<u32> = BTreeSet::new();
     for (number, draft) in (0i64..).zip(&drafts) {
         if number % 4_096 == 0 {
@@ -141,7 +179,7 @@ fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<M
         }
     }
     table.close()?;
-    titles(like, made.products, &out.join("titles.parquet"))?;
+    titles(like, made.products, &out.join(TITLES))?;
     let mapping = format!(
         "# Made up by shelfedge-train generate, to the statistics of a real shop.\n\
          format = 1\ncurrency = \"{}\"\n\n[columns]\norder = \"order\"\nproduct = \"product\"\n\
@@ -150,7 +188,7 @@ fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<M
          [titles]\ntable = \"titles.parquet\"\nproduct = \"product\"\ntitle = \"title\"\n",
         like.currency.code()
     );
-    write_file(&out.join("mapping.toml"), mapping.as_bytes())?;
+    write_file(&out.join(MAPPING), mapping.as_bytes())?;
     Ok(made)
 }
 
@@ -196,18 +234,39 @@ fn from_others(like: &Shop, order: usize, rng: &mut Rng) -> Line {
 
 fn titles(like: &Shop, products: u32, path: &Path) -> Result<()> {
     let titles = like.products.iter().map(|product| product.title.as_str());
-    let titles = titles.cycle().take(products as usize);
+    let mut all = (0..products as i32).zip(titles.cycle());
+    let mut writer = writer(path, &title_batch(&[])?)?;
+    loop {
+        let rows = next_titles(&mut all);
+        if rows.is_empty() {
+            break;
+        }
+        writer.write(&title_batch(&rows)?).map_err(|e| failed(&e))?;
+    }
+    writer.close().map(drop).map_err(|e| failed(&e))
+}
+
+/// The products and titles that are written at once.
+fn next_titles<'a>(all: &mut impl Iterator<Item = (i32, &'a str)>) -> Vec<(i32, &'a str)> {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while rows.len() < BATCH
+        && bytes < TITLE_BYTES
+        && let Some((product, title)) = all.next()
+    {
+        bytes += title.len();
+        rows.push((product, title));
+    }
+    rows
+}
+
+fn title_batch(rows: &[(i32, &str)]) -> Result<RecordBatch> {
+    let products = rows.iter().map(|(product, _)| *product);
+    let titles = rows.iter().map(|(_, title)| *title);
     let columns: [(&str, ArrayRef); 2] = [
-        (
-            "product",
-            Arc::new(Int32Array::from_iter_values(0..products as i32)),
-        ),
+        ("product", Arc::new(Int32Array::from_iter_values(products))),
         ("title", Arc::new(StringArray::from_iter_values(titles))),
     ];
-    let batch = RecordBatch::try_from_iter(columns).map_err(|e| failed(&e))?;
-    let mut writer = writer(path, &batch)?;
-    writer.write(&batch).map_err(|e| failed(&e))?;
-    writer.close().map(drop).map_err(|e| failed(&e))
+    RecordBatch::try_from_iter(columns).map_err(|e| failed(&e))
 }
 
 fn writer(path: &Path, like: &RecordBatch) -> Result<ArrowWriter<File>> {
@@ -292,6 +351,19 @@ mod tests {
     use super::*;
     use crate::import::import;
     use crate::watch::Silent;
+
+    #[test]
+    fn long_titles_are_written_in_parts() {
+        let sizes = |title: &str, count| {
+            let mut all = (0..count).map(|product| (product, title));
+            let parts = std::iter::from_fn(|| Some(next_titles(&mut all)));
+            let parts = parts.take_while(|rows| !rows.is_empty());
+            parts.map(|rows| rows.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes("Cup", 70_000), [BATCH, 70_000 - BATCH]);
+        assert_eq!(sizes(&"x".repeat(9_000_000), 5), [2, 2, 1]);
+        assert_eq!(sizes("Cup", 0), [0; 0]);
+    }
 
     #[test]
     fn a_made_up_shop_has_the_statistics_of_the_one_it_follows() {

@@ -4,6 +4,7 @@
 //! It doesn't serve: nothing depends on this crate. It computes no feature of
 //! its own either: training and serving call the same `shelfedge_features`.
 
+pub mod attention;
 pub mod basket;
 pub mod bench;
 pub mod boost;

@@ -36,6 +36,8 @@ pub(crate) struct Content<'a> {
     pub(crate) attributes: Option<(&'static str, Vec<u8>)>,
     /// What to ask new shoppers, where that is wanted.
     pub(crate) questions: Option<(&'static str, Vec<u8>)>,
+    /// The sequence model beside the log, where there is one.
+    pub(crate) attention: Option<(&'static str, Vec<u8>)>,
     /// When its log ends, where it has a clock.
     pub(crate) as_of: Option<Timestamp>,
     /// The shop's currency.
@@ -97,6 +99,7 @@ impl Content<'_> {
         ];
         sections.extend(self.attributes);
         sections.extend(self.questions);
+        sections.extend(self.attention);
         let shelf = lower(&onnx, &Options::default())
             .map_err(|e| internal("lowering", e.to_string()))?
             .compile(&sections)

@@ -20,7 +20,7 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    basket, bench, bundle, evaluate, generate, import, next, ranking, settings, shoppers,
+    attention, basket, bench, bundle, evaluate, generate, import, next, ranking, settings, shoppers,
 };
 
 const AFTER: &str = "\
@@ -139,6 +139,24 @@ enum Command {
         #[command(flatten)]
         learning: Learning,
         /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Learn a sequence model (self-attention) by itself, and write it as ONNX and compiled
+    ///
+    /// For whoever wants the network without a ranking around it, or to see what it is worth alone: `next`
+    /// makes it one of the sources of its ranking (the section [attention] of its settings file, which this
+    /// command reads, too). The newest part of the sequences measures it, beside two baselines.
+    #[command(verbatim_doc_comment)]
+    Attention {
+        #[command(flatten)]
+        source: Source,
+        /// The folder for attention.onnx and attention.shelf
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome, with the validation curve, as JSON
         #[arg(long)]
         json: bool,
     },
@@ -529,6 +547,22 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             watch.clear();
             print(&outcome, next::Outcome::table, json)?;
         }
+        Command::Attention {
+            source,
+            out,
+            learning,
+            json,
+        } => {
+            let next = learning.of_next()?;
+            let settings = attention::Settings {
+                seed: next.seed,
+                ..next.attention
+            };
+            let mapping = source.mapping.as_deref();
+            let outcome = attention::run(&source.shop, mapping, &out, &settings, &mut watch)?;
+            watch.clear();
+            print(&outcome, attention::Outcome::table, json)?;
+        }
         Command::Evaluate {
             model,
             source,
@@ -550,6 +584,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 settings: settings.as_deref(),
                 seed,
             };
+            evaluate::check_out(&out)?;
             let report = evaluate::run(&options, &mut watch)?;
             report.write(&out)?;
             watch.clear();

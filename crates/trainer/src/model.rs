@@ -206,11 +206,21 @@ pub struct Net {
     b3: Param<Tensor<1>>,
 }
 
-fn floats<const D: usize>(data: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+/// Floats as a tensor.
+pub(crate) fn floats<const D: usize>(
+    data: &[f32],
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
     Tensor::from_data(TensorData::new(data.to_vec(), shape), device)
 }
 
-fn ints<const D: usize>(data: &[i32], shape: [usize; D], device: &Device) -> Tensor<D, Int> {
+/// Whole numbers as a tensor.
+pub(crate) fn ints<const D: usize>(
+    data: &[i32],
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D, Int> {
     Tensor::from_data(TensorData::new(data.to_vec(), shape), device)
 }
 

@@ -71,7 +71,8 @@ pub fn round_dense(weights: &mut Weights) {
     halve(&mut weights.w3);
 }
 
-fn halve(data: &mut [f32]) {
+/// Puts numbers on half precision.
+pub(crate) fn halve(data: &mut [f32]) {
     for x in data {
         *x = half::f16::from_f32(*x).to_f32();
     }

@@ -460,6 +460,27 @@ fn overload_stops_the_learning_and_nothing_else() {
 }
 
 #[test]
+fn a_list_that_never_explored_costs_no_write() {
+    let mut shop = Shop::new();
+    let add = |id: &str, list: &str| {
+        let params = json!({"item_list_id": list, "items": [{"item_id": "p1"}]});
+        let one = envelope("ann", id, Timestamp(NOW_MS), "select_item", params);
+        Value::Array(vec![one]).to_string()
+    };
+    assert_eq!(shop.post("/v1/events", &add("one", "plain")).status, 202);
+    assert_eq!((shop.store.reads, shop.store.writes), (2, 1));
+    let keys: Vec<&str> = shop.store.values.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["profile/ann"]);
+    // Of a list of which something is stored, it is kept: its list may come later.
+    shop.clock.unix_ms.set(NOW_MS + 1_000);
+    let known = Learner::default().to_bytes();
+    shop.store.values.insert("explore/home".to_owned(), known);
+    let before = learnt(&shop);
+    assert_eq!(shop.post("/v1/events", &add("two", "home")).status, 202);
+    assert_ne!(learnt(&shop), before);
+}
+
+#[test]
 fn a_list_is_shown_whatever_is_known() {
     let Some(mut shop) = Shop::with_model() else {
         return;

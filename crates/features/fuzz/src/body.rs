@@ -32,7 +32,7 @@ pub(crate) fn trails(bytes: &[u8]) -> bool {
         let (mut sums, mut out) = (Sums::default(), Vec::new());
         sums.fill(&trails, index, &query);
         let found = sums.candidates(&trails, &query, &trails.barred(&query));
-        sums.encode(&trails, &query, &found, &mut out);
+        sums.encode(&trails, &query, &found, &[], &mut out);
         assert_eq!(out.len(), found.len() * trails.width());
         found
     });

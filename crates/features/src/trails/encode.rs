@@ -53,6 +53,7 @@ const WITH_REPEATS: usize = 2;
 const WITH_ENDS: usize = 6;
 const WITH_ORDER: usize = 2;
 const WITH_EMBEDDING: usize = NEARNESS.len() + 1;
+const WITH_ATTENTION: usize = 3;
 
 /// Where a number that a model sees comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub enum Origin {
     Order,
     /// Nearness by the embedding.
     Embedding,
+    /// The score of a sequence model.
+    Attention,
 }
 
 impl Trails<'_> {
@@ -95,6 +98,7 @@ impl Trails<'_> {
         add(self.has(Column::AtEnd), Origin::Ends, WITH_ENDS);
         add(self.has(Column::Order), Origin::Order, WITH_ORDER);
         add(self.has(Column::Length), Origin::Embedding, WITH_EMBEDDING);
+        add(self.reading.attention, Origin::Attention, WITH_ATTENTION);
         origins
     }
 
@@ -112,6 +116,11 @@ impl Trails<'_> {
             + with(Column::AtEnd, WITH_ENDS)
             + with(Column::Order, WITH_ORDER)
             + with(Column::Length, WITH_EMBEDDING)
+            + if self.reading.attention {
+                WITH_ATTENTION
+            } else {
+                0
+            }
     }
 
     /// Which part of an explanation each number belongs to, in their order.
@@ -138,6 +147,7 @@ impl Trails<'_> {
         add(self.has(Column::AtEnd), &[p, p, p, p, s, r]);
         add(self.has(Column::Order), &[p, s]);
         add(self.has(Column::Length), &[s, s, s, s]);
+        add(self.reading.attention, &[s, s, s]);
         groups
     }
 }
@@ -145,12 +155,14 @@ impl Trails<'_> {
 impl Sums {
     /// Encodes candidates for a query, after [`Sums::fill`] and
     /// [`Sums::candidates`]: [`Trails::width`] numbers each, candidate by
-    /// candidate.
+    /// candidate. `attention` is the score that a sequence model gives each, where
+    /// there is one and it has an opinion.
     pub fn encode(
         &mut self,
         trails: &Trails<'_>,
         query: &[u32],
         candidates: &[u32],
+        attention: &[f32],
         out: &mut Vec<f32>,
     ) {
         let query = newest(query);
@@ -279,6 +291,14 @@ impl Sums {
                     put(&mut ranks(&near, places.iter().copied()).into_iter());
                 }
             }
+        }
+        if trails.reading.attention {
+            let mut scores = attention.to_vec();
+            scores.resize(candidates.len(), 0.0);
+            let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            put(&mut scores.iter().copied());
+            put(&mut scores.iter().map(|score| score - best));
+            put(&mut ranks(&scores, places.iter().copied()).into_iter());
         }
         debug_assert_eq!(filled, width);
     }

@@ -2,7 +2,7 @@
 
 use crate::flat::{self, Halves, Numbers};
 
-use super::{CLOCK, COLUMNS, Column, LONGEST, REPEATS, Reading, SESSION, VERSION, WIDE};
+use super::{ATTENTION, CLOCK, COLUMNS, Column, LONGEST, REPEATS, Reading, SESSION, VERSION, WIDE};
 
 /// Sequences of products.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,7 @@ pub fn write(reading: &Reading, log: &Sequences, products: usize, learnt: &Learn
         flag(reading.clock, CLOCK)
             | flag(reading.repeats, REPEATS)
             | flag(reading.session, SESSION)
+            | flag(reading.attention, ATTENTION)
             | flag(wide, WIDE),
         cut.len() as u32,
         cut.products.len() as u32,

@@ -47,6 +47,7 @@ const CLOCK: u32 = 1;
 const REPEATS: u32 = 2;
 const WIDE: u32 = 4;
 const SESSION: u32 = 8;
+const ATTENTION: u32 = 16;
 
 macro_rules! sums {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -191,6 +192,8 @@ pub struct Reading {
     pub near_weight: f32,
     /// What a step back leaves of a product's weight in it.
     pub near_decay: f32,
+    /// Candidates also have the score of a sequence model.
+    pub attention: bool,
 }
 
 /// A log, read in place.
@@ -233,7 +236,7 @@ impl<'a> Trails<'a> {
             || mask >> COLUMNS != 0
             || word(7)?.max(word(9)?) > MAX_FOUND
             || word(8)? > MAX_MOST
-            || flags & !(CLOCK | REPEATS | WIDE | SESSION) != 0
+            || flags & !(CLOCK | REPEATS | WIDE | SESSION | ATTENTION) != 0
             || word(15)? != 0
         {
             return Err(bad);
@@ -293,6 +296,7 @@ impl<'a> Trails<'a> {
                 near: word(9)?,
                 near_weight,
                 near_decay: share(14)?,
+                attention: flags & ATTENTION != 0,
             },
             sequences,
             places,
@@ -319,6 +323,12 @@ impl<'a> Trails<'a> {
     #[must_use]
     pub fn most_candidates(&self) -> usize {
         self.reading.candidates as usize
+    }
+
+    /// Whether candidates also have the score of a sequence model.
+    #[must_use]
+    pub const fn attends(&self) -> bool {
+        self.reading.attention
     }
 
     /// What of a query may not come again, sorted.
@@ -915,6 +925,7 @@ mod tests {
             near: 0,
             near_weight: 0.5,
             near_decay: 0.6,
+            attention: false,
         }
     }
 
@@ -1109,7 +1120,7 @@ mod tests {
                     let (mut sums, mut out) = (Sums::default(), Vec::new());
                     sums.fill(&trails, index, &query);
                     let found = sums.candidates(&trails, &query, &trails.barred(&query));
-                    sums.encode(&trails, &query, &found, &mut out);
+                    sums.encode(&trails, &query, &found, &[], &mut out);
                     assert_eq!(out.len(), found.len() * trails.width());
                     let bits: Vec<u32> = out.iter().map(|x| x.to_bits()).collect();
                     (found, bits)

@@ -86,6 +86,15 @@ pub struct Learner {
     chosen: BTreeSet<Chosen>,
 }
 
+/// How many are of each viewer.
+fn tally(viewers: impl Iterator<Item = u64>) -> BTreeMap<u64, usize> {
+    let mut counts = BTreeMap::new();
+    for viewer in viewers {
+        *counts.entry(viewer).or_default() += 1;
+    }
+    counts
+}
+
 impl Default for Learner {
     fn default() -> Self {
         Self {
@@ -108,31 +117,60 @@ impl Learner {
     /// anything new: not in a lesson that came before, nor in one that is older than
     /// the window, further ahead, or beyond the limits.
     pub fn learn(&mut self, lesson: &Lesson, now: Timestamp) -> bool {
+        let mut is_changed = self.go_back(now);
         let closed = now.plus(-WINDOW_MS);
-        let mut is_changed = self.settle(closed);
+        is_changed |= self.settle(closed);
         let after = closed.max(self.state.until());
         let in_time = |time| time > after && time < now.plus(WINDOW_MS);
+        let mut own = tally(self.shown.values().map(|it| it.viewer));
         for (id, shown) in &lesson.shown {
-            let own = self.shown.values().filter(|it| it.viewer == shown.viewer);
-            let has_room = self.shown.len() < MAX_SHOWN && own.count() < MAX_OF_VIEWER;
-            if in_time(shown.time) && has_room && !self.shown.contains_key(id) {
+            if !in_time(shown.time) || self.shown.contains_key(id) {
+                continue;
+            }
+            let own = own.entry(shown.viewer).or_default();
+            if self.shown.len() < MAX_SHOWN && *own < MAX_OF_VIEWER {
                 let mut shown = shown.clone();
+                // A product is tried once in a list, however often it is told.
+                let mut told = BTreeSet::new();
+                shown.tried.retain(|(it, _)| told.insert(it.clone()));
                 shown.tried.truncate(MAX_PLACES);
                 self.shown.insert(*id, shown);
+                *own += 1;
                 is_changed = true;
             }
         }
+        let mut own = tally(self.chosen.iter().map(|it| it.viewer));
         for chosen in &lesson.chosen {
-            let own = self.chosen.iter().filter(|it| it.viewer == chosen.viewer);
-            let has_room = self.chosen.len() < MAX_CHOSEN && own.count() < MAX_OF_VIEWER;
+            if !in_time(chosen.time) {
+                continue;
+            }
+            let own = own.entry(chosen.viewer).or_default();
+            let has_room = self.chosen.len() < MAX_CHOSEN && *own < MAX_OF_VIEWER;
             // What chance had no part in says nothing here.
             let shown = chosen.exposure.and_then(|id| self.shown.get(&id));
             let tried = |shown: &Shown| shown.tried.iter().any(|it| it.0 == chosen.product);
-            if in_time(chosen.time) && has_room && shown.is_none_or(tried) {
-                is_changed |= self.chosen.insert(chosen.clone());
+            if has_room && shown.is_none_or(tried) && self.chosen.insert(chosen.clone()) {
+                *own += 1;
+                is_changed = true;
             }
         }
         is_changed
+    }
+
+    /// Where the clock was ahead and isn't any more, what it said must not stop the
+    /// learning: trials count again from now on, and those that wait for a time that
+    /// is not to come are forgotten. Whether it was ahead.
+    fn go_back(&mut self, now: Timestamp) -> bool {
+        let ahead = now.plus(2 * WINDOW_MS);
+        let waiting = (self.shown.len(), self.chosen.len());
+        self.shown.retain(|_, it| it.time < ahead);
+        self.chosen.retain(|it| it.time < ahead);
+        let is_ahead = self.state.until() > now.plus(WINDOW_MS);
+        if is_ahead {
+            self.state.counts.until = now;
+            self.state.linear.until = now;
+        }
+        is_ahead || waiting != (self.shown.len(), self.chosen.len())
     }
 
     /// Counts the trials up to a time, and forgets what belongs to them. Whether

@@ -58,8 +58,8 @@ fn model_of(products: u32) -> Vec<u8> {
         titles: &vec![Some("a cup of tea"); products as usize],
         customers_bytes: 10_000,
     });
-    let log = (SECTION, section);
-    crate::common::model(products, "basket", WIDTH as u32, &STUMPS, log, 1)
+    let log = [(SECTION, section)];
+    crate::common::model(products, "basket", WIDTH as u32, &STUMPS, &log, 1)
 }
 
 fn buy(days: i64, products: &[u32]) -> Event {

@@ -124,6 +124,46 @@ fn clocks_may_be_off_by_a_window_and_no_more() {
 }
 
 #[test]
+fn a_product_is_tried_once_in_a_list_however_often_it_is_told() {
+    let mut learner = Learner::default();
+    // The repeated ones must not push out the others either.
+    let list = shown(1, 1_000, 7, &[0, 0, 0, 0, 1, 2, 3]);
+    let one = lesson(vec![list], vec![chosen(Some(1), 1_500, 7, 0)]);
+    learner.learn(&one, Timestamp(2_000));
+    let state = after_all(&mut learner, 2_000);
+    assert_eq!(
+        [0, 1, 2, 3].map(|it| counts(state, it)),
+        [(1, 1), (1, 0), (1, 0), (1, 0)]
+    );
+}
+
+#[test]
+fn a_clock_that_was_ahead_does_not_stop_the_learning() {
+    const TEN_YEARS: i64 = 10 * 365 * 86_400_000;
+    let mut learner = Learner::default();
+    let one = |id, time| lesson(vec![shown(id, time, 1, &[0])], vec![]);
+    let now = 10 * WINDOW_MS;
+    learner.learn(&one(1, now), Timestamp(now));
+    // Counts the first and the second; the third waits for what is not to come.
+    learner.learn(&one(2, now + TEN_YEARS), Timestamp(now + TEN_YEARS));
+    let last = now + TEN_YEARS + WINDOW_MS;
+    learner.learn(&one(3, last), Timestamp(last));
+    let count = counts(learner.state(), 0);
+    assert_eq!(count, (2, 0));
+    // The true clock again. What counted before does not count again.
+    assert!(learner.learn(&one(1, now), Timestamp(now + 1)));
+    assert!(learner.state().until() <= Timestamp(now + 1));
+    assert_eq!(counts(after_all(&mut learner, now), 0), count);
+    for at in 2..4 {
+        let time = now + at * WINDOW_MS;
+        assert!(learner.learn(&one(10 + at as u128, time), Timestamp(time)));
+    }
+    let state = after_all(&mut learner, now + 3 * WINDOW_MS);
+    assert_eq!(counts(state, 0), (4, 0));
+    assert!(learner.to_bytes().len() < 300, "nothing waits any more");
+}
+
+#[test]
 fn nobody_teaches_alone_and_nothing_outgrows_its_value() {
     // A million events of one shopper: twenty lists and twenty choices.
     let mut learner = Learner::default();

@@ -2,9 +2,11 @@
 
 use crate::common::{PRODUCTS, event, id};
 use shelfedge_commerce::{Event, EventKind, ProductId, Timestamp};
+use shelfedge_engine::program::{Axis, Binary, Data, Kind, Op, Program, Rows};
 use shelfedge_features::Group;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
-use shelfedge_features::trails::{Part, Reading, SECTION, Sum, Trails};
+use shelfedge_features::trails::{Origin, Part, Reading, SECTION, Sum, Trails};
+use shelfedge_ranking::attention;
 use shelfedge_ranking::{Context, OpenError, Query, Ranked, Ranker, Sources, Workspace};
 
 /// A ring: after each product comes the next, `step` further.
@@ -34,6 +36,7 @@ fn reading(repeats: bool) -> Reading {
         near: 0,
         near_weight: 0.0,
         near_decay: 0.6,
+        attention: false,
     }
 }
 
@@ -58,8 +61,8 @@ fn model_of(products: u32, step: u32, repeats: bool) -> Vec<u8> {
         (Sum::After as u32, 0.25, 0.0, 2.0),
         (age, 0.5, 0.25, 0.0),
     ];
-    let log = (SECTION, section);
-    crate::common::model(products, "trail", width, &stumps, log, step as u8)
+    let log = [(SECTION, section)];
+    crate::common::model(products, "trail", width, &stumps, &log, step as u8)
 }
 
 fn look(minute: i64, product: u32) -> Event {
@@ -314,4 +317,99 @@ fn a_damaged_log_is_refused_by_its_name() {
         matches!(error, OpenError::Table(bad) if bad.section == SECTION && !bad.missing),
         "{error}"
     );
+}
+
+/// A network whose score of a product is its number, times that of the last of two
+/// places; numbers begin with 1.
+fn network(score: &str) -> Vec<u8> {
+    let mut program = Program::default();
+    let items = program.input("items", Kind::I32, Rows::Shared, 2, 1);
+    let product = program.input("product", Kind::I32, Rows::PerRow, 1, 1);
+    let rows = PRODUCTS + 1;
+    let numbers = (0..rows).map(|row| row as f32).collect();
+    let table = program.tensor(rows, 1, Data::F32(numbers));
+    let mut push = |op| program.push(op).unwrap();
+    let x = push(Op::Gather { table, ids: items });
+    let axis = Axis::Len;
+    let last = push(Op::Slice {
+        x,
+        axis,
+        start: 1,
+        size: 1,
+    });
+    let own = push(Op::Gather {
+        table,
+        ids: product,
+    });
+    let f = Binary::Mul;
+    let both = push(Op::Binary { a: last, b: own, f });
+    program.output(score, both);
+    program.compile(&[]).unwrap()
+}
+
+/// A model that ranks by what its network says.
+fn attentive(network: Option<Vec<u8>>) -> Vec<u8> {
+    let reading = Reading {
+        attention: true,
+        ..reading(true)
+    };
+    let section = write(
+        &reading,
+        &log(PRODUCTS, 1),
+        PRODUCTS as usize,
+        &Learnt::default(),
+    );
+    let trails = Trails::open(&section, PRODUCTS as usize).unwrap();
+    let width = trails.width() as u32;
+    assert_eq!(trails.groups().len(), trails.width());
+    assert_eq!(
+        trails.origins()[trails.width() - 3..],
+        [Origin::Attention; 3]
+    );
+    // Its score, that less the best one, and its rank.
+    let stumps = [
+        (width - 3, 30.5, 0.0, 1.0),
+        (width - 2, -0.5, 0.0, 2.0),
+        (width - 1, 1.5, 4.0, 0.0),
+    ];
+    let mut logs = vec![(SECTION, section)];
+    logs.extend(network.map(|network| (attention::SECTION, network)));
+    crate::common::model(PRODUCTS, "trail", width, &stumps, &logs, 1)
+}
+
+#[test]
+fn a_network_speaks_for_each_candidate() {
+    let ranker = Ranker::open(attentive(Some(network("score")))).unwrap();
+    let mut workspace = Workspace::default();
+    let given: Vec<ProductId> = [2, 8, 5].map(id).to_vec();
+    // Twice, because the first request scans the log and later ones have an index.
+    for _ in 0..2 {
+        let events = [look(899, 9), look(900, 3)];
+        let ranked = rank(&ranker, &mut workspace, &events, Some(&given));
+        // 4 x 9, 4 x 6 and 4 x 3; the model's other numbers count for nothing.
+        let scored: Vec<(u32, f32)> = ranked.items.iter().map(|i| (i.product, i.score)).collect();
+        assert_eq!(scored, [(8, 7.0), (5, 4.0), (2, 0.0)]);
+        // After nothing it says nothing: all are equal, and stand by their numbers.
+        let ranked = rank(&ranker, &mut workspace, &[], Some(&given));
+        let scored: Vec<(u32, f32)> = ranked.items.iter().map(|i| (i.product, i.score)).collect();
+        assert_eq!(scored, [(2, 6.0), (5, 6.0), (8, 2.0)]);
+    }
+    let ranked = rank(&ranker, &mut workspace, &[look(900, 3)], Some(&given));
+    let group = ranked.items[0].reasons[0].group;
+    assert_eq!(group, Group::Session, "it is what the session leads to");
+}
+
+#[test]
+fn a_network_that_is_missing_or_another_is_refused_by_its_name() {
+    for (network, missing) in [
+        (None, true),
+        (Some(network("state")), false),
+        (Some(b"no model".to_vec()), false),
+    ] {
+        let error = Ranker::open(attentive(network)).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Table(bad) if bad.section == attention::SECTION && bad.missing == missing),
+            "{error}"
+        );
+    }
 }

@@ -555,6 +555,7 @@ fn compile(
         popular: &fitted.popular,
         attributes: attributes(&shop.products.iter().collect::<Vec<_>>()),
         questions: questions::section(shop, settings.questions),
+        attention: None,
         as_of: Some(Timestamp(as_of)),
         currency: shop.currency,
         data,

@@ -9,7 +9,7 @@ use shelfedge_insight::affinity::soften;
 use shelfedge_insight::{Affine, Decision, Log};
 
 use super::{Line, cpu_seconds, parquet, peak_bytes};
-use crate::bundle::write_file;
+use crate::bundle::{check_writable, write_file};
 use crate::error::{Error, Result};
 use crate::import::feedback::{import_affinities, import_table};
 use crate::watch::Watch;
@@ -44,6 +44,7 @@ pub fn bandit(
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
+    check_writable(out)?;
     let path = |name| data.join(format!("log_{name}.parquet"));
     let (scored, teaching) = match scored {
         Scored::Random => (path("random"), path("bts")),

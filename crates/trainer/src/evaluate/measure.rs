@@ -1,6 +1,8 @@
 //! Four rankings of the same questions side by side: means, paired differences,
 //! and how much of the catalogue they show.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use shelfedge_insight::bootstrap::{Clusters, DRAWS};
 
@@ -42,6 +44,8 @@ pub struct Ranking {
 pub struct Comparison {
     /// How many questions.
     pub questions: usize,
+    /// Of how many shoppers; of `next`, sequences.
+    pub shoppers: usize,
     /// The model, then the baselines.
     pub rankings: Vec<Ranking>,
 }
@@ -67,8 +71,10 @@ pub(crate) fn compare(
         })
     });
     let of = |at: usize| Metrics::of(core::array::from_fn(|i| estimates[at * METRICS + i].into()));
+    let shoppers: BTreeSet<u32> = answered.iter().map(|it| it.shopper).collect();
     Comparison {
         questions: answered.len(),
+        shoppers: shoppers.len(),
         rankings: (0..)
             .zip(names)
             .map(|(at, name)| Ranking {

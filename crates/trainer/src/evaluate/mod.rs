@@ -235,6 +235,28 @@ pub struct Report {
     pub spread: Vec<Spread>,
 }
 
+/// The files of a report.
+const JSON: &str = "report.json";
+const HTML: &str = "report.html";
+
+/// Makes sure that a report can be written to a folder, before there is one.
+///
+/// # Errors
+/// A folder that can't be made or written to, and a bundle's: with other files in it
+/// the bundle could not be replaced any more.
+pub fn check_out(folder: &Path) -> Result<()> {
+    if folder.join(bundle::MANIFEST).exists() {
+        return Err(Error::fault(
+            "out_is_a_bundle",
+            folder.display().to_string(),
+            "the folder holds a bundle's manifest.json, and reports are no part of a bundle",
+            "name another folder for the report",
+        ));
+    }
+    bundle::check_writable(&folder.join(JSON))?;
+    bundle::check_writable(&folder.join(HTML))
+}
+
 const NOTHING_UNSEEN: &str = "nothing_unseen";
 
 /// Why a bundle isn't asked.
@@ -512,8 +534,8 @@ impl Report {
     /// A folder that can't be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let html = page::html(self)?;
-        write_file(&folder.join("report.json"), self.json()?.as_bytes())?;
-        write_file(&folder.join("report.html"), html.as_bytes())
+        write_file(&folder.join(JSON), self.json()?.as_bytes())?;
+        write_file(&folder.join(HTML), html.as_bytes())
     }
 
     /// For a terminal: what the model is worth, in short.

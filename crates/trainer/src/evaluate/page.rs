@@ -191,9 +191,13 @@ fn signed(it: Estimate) -> String {
     format!("{:+.3} [{:+.3}, {:+.3}]", it.value, it.low, it.high)
 }
 
-/// What an interval says of a difference.
-fn verdict(difference: Estimate) -> &'static str {
+/// Of fewer shoppers a bootstrap's interval says too little: of one it has no width.
+const FEWEST_SHOPPERS: usize = 20;
+
+/// What an interval says of a difference, over so many shoppers.
+fn verdict(difference: Estimate, shoppers: usize) -> &'static str {
     match difference {
+        _ if shoppers < FEWEST_SHOPPERS => "too few to tell",
         Estimate { low, .. } if low > 0.0 => "better",
         Estimate { high, .. } if high < 0.0 => "worse",
         _ => "can't tell",
@@ -204,7 +208,11 @@ fn differences(list: &List) -> Table {
     let rows = list.comparison.rankings.iter().filter_map(|ranking| {
         let less = ranking.model_less_this?;
         let shown = [less.ndcg10, less.recall20, less.hit10, less.mrr20];
-        let name = format!("{}: {}", ranking.name, verdict(less.ndcg10));
+        let name = format!(
+            "{}: {}",
+            ranking.name,
+            verdict(less.ndcg10, list.comparison.shoppers)
+        );
         let cells = shown.map(signed);
         Some(std::iter::once(name).chain(cells).collect())
     });
@@ -317,7 +325,7 @@ fn segments(evaluation: &Evaluation) -> Section {
             row.extend(nearest.into_iter().flat_map(|(ranking, less)| {
                 [
                     format!("{} {:.3}", ranking.name, ranking.metrics.ndcg10.value),
-                    verdict(less.ndcg10).to_owned(),
+                    verdict(less.ndcg10, segment.comparison.shoppers).to_owned(),
                 ]
             }));
             row
@@ -746,13 +754,15 @@ mod tests {
 
     #[test]
     fn only_an_interval_beside_zero_is_a_verdict() {
-        let of = |low, high| {
-            verdict(Estimate {
-                value: (low + high) / 2.0,
-                low,
-                high,
-            })
+        let by = |low, high, shoppers| {
+            let value = (low + high) / 2.0;
+            verdict(Estimate { value, low, high }, shoppers)
         };
+        let of = |low, high| by(low, high, 20);
+        // The interval of one shopper is a point.
+        for shoppers in [0, 1, 19] {
+            assert_eq!(by(-0.4, -0.4, shoppers), "too few to tell");
+        }
         assert_eq!(of(0.1, 0.2), "better");
         assert_eq!(of(-0.2, -0.1), "worse");
         assert_eq!(of(-0.1, 0.2), "can't tell");

@@ -224,6 +224,18 @@ impl Source for Ordered {
             }
         };
         let to = options.until.map_or(shop.end() + SECOND, Timestamp::millis);
+        if to <= from {
+            return Err(Error::fault(
+                "window_empty",
+                "--until",
+                format!(
+                    "the window ends at {}, and begins at {}",
+                    Timestamp(to),
+                    Timestamp(from)
+                ),
+                "give a later --until, or an earlier --from: the report will say what the bundle learnt from",
+            ));
+        }
         let window = Window { from, to };
         let footing = if from >= as_of {
             Footing::Unseen

@@ -6,11 +6,12 @@ use serde::Serialize;
 use shelfedge_commerce::Fault;
 use shelfedge_commerce::time::{DAY, Timestamp};
 
+use super::impressions::NO_EVENTS;
 use super::report::{Report, Rule};
 use super::sequences::{self, SequenceReport};
 use super::{Imported, ImpressionReport, Place, impressions, no_orders, open, read};
 use crate::basket;
-use crate::error::{Result, fault};
+use crate::error::{Error, Result, fault};
 use crate::plan::{LastMonth, Plan};
 use crate::shop::Shop;
 use crate::watch::Watch;
@@ -63,7 +64,19 @@ pub fn check(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Resu
     let mut commands = OF_ORDERS.to_vec();
 
     let impressions = match parsed.window {
-        Some(_) => Some(impressions(shop, mapping, None, watch)?),
+        Some(_) => match impressions(shop, mapping, None, watch) {
+            Err(Error::Invalid(faults)) if faults.iter().all(|it| it.code == NO_EVENTS) => {
+                let found = |fault: Fault| Finding {
+                    code: fault.code,
+                    cause: fault.cause,
+                    action: fault.action,
+                    stops: Vec::new(),
+                };
+                findings.extend(faults.into_iter().map(found));
+                None
+            }
+            found => Some(found?),
+        },
         None => None,
     };
     let sequences = match parsed.sequences {

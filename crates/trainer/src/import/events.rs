@@ -27,6 +27,8 @@ use crate::watch::Watch;
 
 /// Bytes of a line, at most.
 const LONGEST: u64 = 1 << 20;
+/// What some editors put before the first byte of a text.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A row; what isn't known is empty.
 #[derive(Debug, Default)]
@@ -89,6 +91,9 @@ pub(super) fn read<const N: usize>(
             return Ok(());
         }
         done += read as u64;
+        if number == 1 && line.starts_with(MARK) {
+            line.drain(..MARK.len());
+        }
         if read as u64 > LONGEST && line.last() != Some(&b'\n') {
             return Err(Error::fault(
                 "event_too_long",
@@ -156,7 +161,13 @@ fn cloud_event(value: &Value, line: &[u8]) -> core::result::Result<Option<Event>
         Some(order) => format!("order {order}"),
         None => {
             let id = event.id.as_ref().map_or("", |id| id.as_str());
-            format!("{} {id}", received.source)
+            // A source of that name must not pass for an order, which holds no
+            // line's end.
+            let apart = match received.source.starts_with("order") {
+                true => "event\n",
+                false => "",
+            };
+            format!("{apart}{} {id}", received.source)
         }
     };
     let customer = received.shopper.as_ref().map_or("", |id| id.as_str());

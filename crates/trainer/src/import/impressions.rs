@@ -21,6 +21,7 @@ use shelfedge_commerce::{
     EXPOSURE_VERSION, EventId, EventKind, Exposure, ExposureId, ListId, Outcome, OutcomeKind,
     ProductId, SessionId, ShopperId, Timestamp, join,
 };
+use shelfedge_wire::manifest::{hex, sha256};
 use shelfedge_wire::rank::DEFAULT_LIST;
 
 use super::parquet::{BATCH, Writer};
@@ -28,7 +29,7 @@ use super::report::{Example, Rule, RuleCount, count, counts, example, thousands}
 use super::row::Cell;
 use super::store::utc;
 use super::table::{Format, Head, LeftOut, Rows};
-use super::{MOST_ROWS, Names, Place, open, open_all};
+use super::{MOST_ROWS, Mapping, Names, Place, open, open_all, product_code};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
@@ -52,16 +53,19 @@ const KINDS: [OutcomeKind; 3] = [
     OutcomeKind::Purchase,
 ];
 /// The rules that apply, in the order in which they are tried.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 9] = [
     Rule::Consent,
     Rule::Again,
     Rule::Unparsable,
+    Rule::OutOfRange,
     Rule::MissingCustomer,
+    Rule::NotAProduct,
     Rule::Id,
     Rule::Flood,
     Rule::Exposure,
 ];
 const NONE: u32 = u32::MAX;
+pub(super) const NO_EVENTS: &str = "no_events";
 
 /// How often something was done, and how often with what a list had shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,12 +121,15 @@ pub fn impressions(
     out: Option<&Path>,
     watch: &mut dyn Watch,
 ) -> Result<ImpressionReport> {
+    if let Some(out) = out {
+        outside(shop, out)?;
+    }
     let (mapping, mut source) = open(&Place::of(shop)?, mapping)?;
     let streams = [Format::Events, Format::KeptEvents];
     source.files.retain(|f| streams.contains(&f.format));
     let Some(window) = mapping.window.filter(|_| !source.files.is_empty()) else {
         return Err(Error::fault(
-            "no_events",
+            NO_EVENTS,
             shop.display().to_string(),
             "what was shown is told by streams of events, and there are none",
             "give a folder of .jsonl files, and a mapping with [events]",
@@ -134,10 +141,7 @@ pub fn impressions(
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    let mut intake = Intake {
-        rules: counts(&RULES),
-        ..Intake::default()
-    };
+    let mut intake = Intake::new(&mapping);
     for table in tables {
         intake.files.push(table.input.name.clone());
         table.read(wanted, &mut intake, watch)?;
@@ -149,9 +153,34 @@ pub fn impressions(
     let report = intake.join(window, sheet.as_mut(), watch)?;
     if let (Some(out), Some(sheet)) = (out, sheet) {
         let partial = sheet.finish()?;
-        std::fs::rename(&partial, out).map_err(|e| Error::io("write", out, e))?;
+        if let Err(e) = std::fs::rename(&partial, out) {
+            let _ = std::fs::remove_file(&partial);
+            return Err(Error::io("write", out, e));
+        }
     }
     Ok(report)
+}
+
+/// Refuses to write among what is read, or over it: the next command would take the
+/// table for a part of the shop.
+fn outside(shop: &Path, out: &Path) -> Result<()> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Ok(shop) = std::fs::canonicalize(shop) else {
+        return Ok(());
+    };
+    let is_inside = std::fs::canonicalize(parent).is_ok_and(|parent| parent == shop);
+    if is_inside || std::fs::canonicalize(out).is_ok_and(|out| out == shop) {
+        return Err(Error::fault(
+            "out_in_shop",
+            out.display().to_string(),
+            "it would lie among the shop's files, and be read as one of them",
+            "name a file in another folder",
+        ));
+    }
+    Ok(())
 }
 
 /// A list that was shown, without its places.
@@ -159,7 +188,7 @@ struct Shown {
     who: [u32; 2],
     time: i64,
     key: u64,
-    /// The event's lists before this one.
+    /// The event's lists before this one, in the order in which they begin.
     part: u32,
     exposure: u32,
     list: u32,
@@ -189,12 +218,20 @@ struct Act {
     list: u32,
 }
 
-#[derive(Default)]
-struct Intake {
+/// A list of the event that is read, with its places.
+struct Open {
+    shown: Shown,
+    entries: Vec<Entry>,
+}
+
+struct Intake<'a> {
+    mapping: &'a Mapping,
     files: Vec<String>,
     line: u64,
     /// The event that rows are of.
     event: Option<(EventKind, u64)>,
+    /// Its lists, whose products may come in any order.
+    open: Vec<Open>,
     seen: BTreeSet<u64>,
     rows: u64,
     rules: Vec<RuleCount>,
@@ -210,7 +247,36 @@ struct Intake {
     acts: Vec<Act>,
 }
 
-impl Intake {
+impl<'a> Intake<'a> {
+    fn new(mapping: &'a Mapping) -> Self {
+        Self {
+            mapping,
+            files: Vec::new(),
+            line: 0,
+            event: None,
+            open: Vec::new(),
+            seen: BTreeSet::new(),
+            rows: 0,
+            rules: counts(&RULES),
+            viewers: Names::default(),
+            of_viewer: Vec::new(),
+            products: Names::default(),
+            texts: Names::default(),
+            shown: Vec::new(),
+            entries: Vec::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    /// Keeps the lists of an event that was read.
+    fn close(&mut self) {
+        for Open { mut shown, entries } in self.open.drain(..) {
+            self.entries.extend(entries);
+            shown.end = self.entries.len();
+            self.shown.push(shown);
+        }
+    }
+
     fn refuse(&mut self, rule: Rule, fields: impl FnOnce() -> Vec<String>) {
         self.rows += 1;
         let (file, row) = (self.files.last().cloned(), self.line);
@@ -252,7 +318,7 @@ impl Intake {
     }
 }
 
-impl Rows<10> for Intake {
+impl Rows<10> for Intake<'_> {
     fn row(&mut self, cells: [Cell<'_>; 10]) {
         let Some((event, key)) = self.event else {
             return;
@@ -297,8 +363,19 @@ impl Rows<10> for Intake {
                 ])
             });
         };
+        if !self.mapping.time.holds(*time) {
+            let text = Timestamp(*time).to_string();
+            return self.refuse(Rule::OutOfRange, || fields(&[("time", &text, true)]));
+        }
         if viewer.is_empty() && session.is_empty() {
             return self.refuse(Rule::MissingCustomer, Vec::new);
+        }
+        let rules = &self.mapping.rules;
+        let product = product_code(product.into(), rules.upper_case_products);
+        let product = product.as_str();
+        let code = rules.product_code.as_ref();
+        if code.is_some_and(|code| !code.is_match(product)) {
+            return self.refuse(Rule::NotAProduct, || fields(&[("product", product, true)]));
         }
         let bad = |text: &str, ok: bool| !text.is_empty() && !ok;
         let ids = [
@@ -347,32 +424,33 @@ impl Rows<10> for Intake {
         }
         let list = self.text(if list.is_empty() { DEFAULT_LIST } else { list });
         let [model, arm] = [model, arm].map(|text| self.text(text));
-        // The products of one event may stand in several lists.
-        let last = self.shown.last().filter(|last| last.key == key);
-        if last.is_none_or(|last| last.list != list) {
-            let part = last.map_or(0, |last| last.part + 1);
-            self.shown.push(Shown {
-                who,
-                time: *time,
-                key,
-                part,
-                exposure,
-                list,
-                model,
-                arm,
-                end: 0,
-                file: self.files.len() as u32 - 1,
-                line: self.line,
-            });
-        }
-        self.entries.push(Entry {
+        let entry = Entry {
             product,
             position,
             propensity,
-        });
-        if let Some(last) = self.shown.last_mut() {
-            last.end = self.entries.len();
+        };
+        // The products of one event may stand in several lists.
+        if let Some(open) = self.open.iter_mut().find(|open| open.shown.list == list) {
+            open.entries.push(entry);
+            return;
         }
+        let shown = Shown {
+            who,
+            time: *time,
+            key,
+            part: self.open.len() as u32,
+            exposure,
+            list,
+            model,
+            arm,
+            end: 0,
+            file: self.files.len() as u32 - 1,
+            line: self.line,
+        };
+        self.open.push(Open {
+            shown,
+            entries: vec![entry],
+        });
     }
 
     fn broken(&mut self, why: String) {
@@ -384,6 +462,7 @@ impl Rows<10> for Intake {
     }
 
     fn event(&mut self, head: Head<'_>) -> bool {
+        self.close();
         let kind = EventKind::parse(head.kind).ok();
         self.event = kind.map(|kind| (kind, head.key));
         self.seen.insert(head.key)
@@ -437,7 +516,7 @@ enum Member {
     Act(u32),
 }
 
-impl Intake {
+impl Intake<'_> {
     fn is_flooded(&self, who: [u32; 2]) -> bool {
         who.into_iter().any(|viewer| self.is_flood(viewer))
     }
@@ -490,15 +569,54 @@ impl Intake {
         SessionId::new(id.get(1..)?).ok()
     }
 
+    /// The id of a list as it is joined. Of the lists that were shown under one id,
+    /// the first one has it, and the others have one of their own that is the same
+    /// when they are told again.
+    fn id(&self, at: u32) -> Option<ExposureId> {
+        let shown = &self.shown[at as usize];
+        let id = match (self.named(shown.exposure), shown.part) {
+            ("", part) => format!("{:016x}.{part}", shown.key),
+            (id, 0) => id.to_owned(),
+            // No id holds a line's end.
+            (id, _) => {
+                let both = format!("{id}\n{}", self.named(shown.list));
+                hex(&sha256(both.as_bytes()))[..32].to_owned()
+            }
+        };
+        ExposureId::new(id).ok()
+    }
+
+    /// Of a group's lists those that were shown under one id, by that.
+    fn divided(&self, group: &[(u32, Member)]) -> BTreeMap<u32, Vec<u32>> {
+        let mut all: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (_, member) in group {
+            if let Member::Shown(at) = *member {
+                let exposure = self.shown[at as usize].exposure;
+                all.entry(exposure).or_default().push(at);
+            }
+        }
+        let is_divided = |at: &u32| self.shown[*at as usize].part > 0;
+        all.retain(|exposure, lists| *exposure != NONE && lists.iter().any(is_divided));
+        all
+    }
+
+    /// The id of the list that an act names: of those of one event the list that it
+    /// names, too, or else the first that shows the product.
+    fn meant(&self, act: &Act, divided: &BTreeMap<u32, Vec<u32>>) -> Option<ExposureId> {
+        let lists = divided.get(&act.exposure).map_or(&[][..], Vec::as_slice);
+        let is_named = |at: &&u32| self.shown[**at as usize].list == act.list;
+        let shows = |at: &&u32| self.places(**at).iter().any(|it| it.product == act.product);
+        let meant = lists.iter().find(is_named);
+        match meant.or_else(|| lists.iter().find(shows)) {
+            Some(at) => self.id(*at),
+            None => ExposureId::new(self.named(act.exposure)).ok(),
+        }
+    }
+
     /// The list as it is joined. A propensity that isn't known is 1 there, which
     /// the join doesn't look at.
     fn exposure(&self, at: u32) -> Option<Exposure> {
         let shown = &self.shown[at as usize];
-        let named = Some(self.named(shown.exposure)).filter(|id| !id.is_empty() && shown.part == 0);
-        let id = named.map_or_else(
-            || format!("{:016x}.{}", shown.key, shown.part),
-            str::to_owned,
-        );
         let entry = |entry: &Entry| {
             Some(ExposureEntry {
                 product: ProductId::new(&*self.products.names[entry.product as usize]).ok()?,
@@ -512,7 +630,7 @@ impl Intake {
         };
         Some(Exposure {
             version: EXPOSURE_VERSION,
-            id: ExposureId::new(id).ok()?,
+            id: self.id(at)?,
             time: Timestamp(shown.time),
             list: ListId::new(self.named(shown.list)).ok()?,
             shopper: self.shopper(shown.who),
@@ -523,7 +641,7 @@ impl Intake {
         })
     }
 
-    fn outcome(&self, at: u32) -> Option<Outcome> {
+    fn outcome(&self, at: u32, divided: &BTreeMap<u32, Vec<u32>>) -> Option<Outcome> {
         let act = &self.acts[at as usize];
         Some(Outcome {
             version: EXPOSURE_VERSION,
@@ -533,7 +651,7 @@ impl Intake {
             product: ProductId::new(&*self.products.names[act.product as usize]).ok()?,
             shopper: self.shopper(act.who),
             session: self.session(act.who),
-            exposure: ExposureId::new(self.named(act.exposure)).ok(),
+            exposure: self.meant(act, divided),
             list: ListId::new(self.named(act.list)).ok(),
             value: None,
         })
@@ -545,6 +663,7 @@ impl Intake {
         mut sheet: Option<&mut Sheet>,
         watch: &mut dyn Watch,
     ) -> Result<ImpressionReport> {
+        self.close();
         let ranks = self.products.ranks();
         let members = self.members();
         let mut report = ImpressionReport {
@@ -570,9 +689,10 @@ impl Intake {
 
             let (mut exposures, mut outcomes) = (Vec::new(), Vec::new());
             let mut shown = Vec::new();
+            let divided = self.divided(group);
             for (_, member) in group {
                 match *member {
-                    Member::Act(at) => outcomes.extend(self.outcome(at)),
+                    Member::Act(at) => outcomes.extend(self.outcome(at, &divided)),
                     Member::Shown(at) => {
                         let Some(exposure) = self.exposure(at) else {
                             continue;

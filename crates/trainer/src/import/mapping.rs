@@ -145,6 +145,15 @@ pub struct TimeRule {
     pub before: Option<Timestamp>,
 }
 
+impl TimeRule {
+    /// Whether a time, in Unix milliseconds, lies in the range, and can be written.
+    pub(super) fn holds(&self, time: i64) -> bool {
+        self.earliest.is_none_or(|t| time >= t.millis())
+            && self.before.is_none_or(|t| time < t.millis())
+            && Timestamp(time).is_writable()
+    }
+}
+
 /// What to do with lines of the same product in one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {

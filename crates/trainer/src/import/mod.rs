@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use shelfedge_commerce::Fault;
@@ -35,7 +36,7 @@ pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule, T
 pub use report::{EXAMPLES, Example, Report, Rule, RuleCount, Titled};
 use row::{Cell, minor_units};
 use store::Store;
-pub use store::{STORE, Update, update};
+pub use store::{Asked, STORE, Update, update};
 use table::{Format, Head, Input, LeftOut, Rows, Table};
 
 use crate::error::{Error, Result};
@@ -76,6 +77,8 @@ struct Source {
     files: Vec<Input>,
     titles: Option<Input>,
     attribution: Option<String>,
+    /// Keeps a store as it is while it is read.
+    lock: Option<Arc<File>>,
 }
 
 impl Place {
@@ -143,6 +146,7 @@ impl Source {
             files: files.iter().map(input).collect::<Result<_>>()?,
             titles: titles.as_ref().map(input).transpose()?,
             attribution: std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok(),
+            lock: None,
         })
     }
 
@@ -559,9 +563,7 @@ impl<'a> Intake<'a> {
             });
             return;
         };
-        let too_early = mapping.time.earliest.is_some_and(|t| time < t.millis());
-        let too_late = mapping.time.before.is_some_and(|t| time >= t.millis());
-        if too_early || too_late || !Timestamp(time).is_writable() {
+        if !mapping.time.holds(time) {
             return self.refuse(Rule::OutOfRange, || vec![show(&columns.time, &f.time)]);
         }
         if f.currency != Cell::Missing

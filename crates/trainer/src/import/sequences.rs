@@ -3,18 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shelfedge_commerce::EventKind;
 use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::money::Currency;
+use shelfedge_commerce::{EventKind, Fault};
 use shelfedge_features::trails::fit::Sequences;
 
-use super::mapping::Reader;
+use super::mapping::{Mapping, Reader};
 use super::row::Cell;
 use super::table::{Head, LeftOut, Rows};
-use super::{MOST_ROWS, Place, Source, open_all};
+use super::{MOST_ROWS, Place, Source, open_all, product_code};
 use crate::error::{Error, Result};
 use crate::watch::Watch;
 
@@ -51,6 +52,8 @@ pub struct SequenceMapping {
     sequence: String,
     product: String,
     position: Option<String>,
+    /// Of events, what the file says of times and product codes for orders, too.
+    orders: Option<Arc<Mapping>>,
 }
 
 impl SequenceMapping {
@@ -58,7 +61,7 @@ impl SequenceMapping {
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let (mut r, root) = Reader::open(text, file)?;
         let top = ["format", "currency", "csv_delimiter", "events", "sequences"];
-        // One file maps events for orders, too, whose sections are checked there.
+        // One file maps events for orders, too, and is checked as a whole below.
         let of_orders = ["titles", "time", "rules"];
         let of_orders = match root.contains_key("events") {
             true => &of_orders[..],
@@ -113,6 +116,17 @@ impl SequenceMapping {
                 None
             }
         };
+        let orders = match timed.then(|| Mapping::parse(text, file)) {
+            Some(Ok(orders)) => Some(Arc::new(orders)),
+            Some(Err(Error::Invalid(found))) => {
+                let is_new = |fault: &Fault| r.faults.iter().all(|known| known.path != fault.path);
+                let new: Vec<Fault> = found.into_iter().filter(is_new).collect();
+                r.faults.extend(new);
+                None
+            }
+            Some(Err(other)) => return Err(other),
+            None => None,
+        };
         match (currency, kind) {
             (Some(currency), Some(of)) if r.faults.is_empty() => Ok(Self {
                 text: text.to_owned(),
@@ -124,6 +138,7 @@ impl SequenceMapping {
                 sequence,
                 product,
                 position,
+                orders,
             }),
             _ => Err(Error::Invalid(r.faults)),
         }
@@ -149,10 +164,13 @@ pub struct SequenceReport {
     pub broken: u64,
     /// Rows whose sequence is missing or no id.
     pub without_sequence: u64,
-    /// Rows whose product is missing or no id that a request could name.
+    /// Rows whose product is missing, no id that a request could name, or no code
+    /// of a product by the mapping's rules.
     pub without_product: u64,
     /// Rows whose place in the sequence is missing or no whole number.
     pub without_position: u64,
+    /// Rows of events outside the mapping's range of times.
+    pub out_of_range: u64,
     /// Rows of events without consent, and of events that came before.
     pub left_out: u64,
     /// Rows of sequences with more places than a visit or a shopper has, which are
@@ -235,6 +253,7 @@ pub(super) fn read(
     let mut intake = Intake {
         positions: mapping.position.is_some(),
         timed: mapping.timed,
+        orders: mapping.orders.clone(),
         ..Intake::default()
     };
     for table in tables {
@@ -249,6 +268,7 @@ struct Intake {
     positions: bool,
     /// Whether that place is a time, by which the sequences stand in order, too.
     timed: bool,
+    orders: Option<Arc<Mapping>>,
     sequences: BTreeMap<String, u32>,
     products: BTreeMap<String, u32>,
     /// Sequence, place, product.
@@ -295,10 +315,15 @@ impl Rows<3> for Intake {
             self.report.without_sequence += 1;
             return;
         };
-        let id = product
+        let orders = self.orders.as_deref();
+        let code = product
             .id()
-            .filter(|id| ProductId::new(id.as_ref()).is_ok());
-        let Some(product) = id else {
+            .map(|id| product_code(id, orders.is_some_and(|it| it.rules.upper_case_products)));
+        let code = code.filter(|code| {
+            let rule = orders.and_then(|it| it.rules.product_code.as_ref());
+            rule.is_none_or(|rule| rule.is_match(code)) && ProductId::new(code.as_str()).is_ok()
+        });
+        let Some(product) = code else {
             self.report.without_product += 1;
             return;
         };
@@ -310,6 +335,10 @@ impl Rows<3> for Intake {
             self.report.without_position += 1;
             return;
         };
+        if orders.is_some_and(|orders| !orders.time.holds(place)) {
+            self.report.out_of_range += 1;
+            return;
+        }
         let sequence = intern(&mut self.sequences, &sequence);
         if self.of_sequence.len() <= sequence as usize {
             self.of_sequence.push(0);

@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMillisecondBuil
 use arrow_schema::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shelfedge_commerce::Fault;
 use shelfedge_wire::manifest::{hex, sha256};
 
 use super::mapping::{COLUMNS, Mapping, TimeRule};
@@ -84,6 +86,49 @@ impl KeptFile {
     fn name(&self) -> &str {
         self.names.first().map_or("", String::as_str)
     }
+
+    fn format(&self) -> Format {
+        match self.events {
+            true => Format::KeptEvents,
+            false => Format::Parquet,
+        }
+    }
+}
+
+impl Kept {
+    /// What is to be read; every part that isn't as it was written is a fault.
+    fn source(&self, folder: &Path, delimiter: u8) -> Result<Source> {
+        let mut faults = Vec::new();
+        let mut input = |name: &str, part: &str, format| -> Result<Input> {
+            faults.extend(check_part(folder, part, name)?);
+            Ok(Input {
+                path: folder.join(part),
+                name: name.to_owned(),
+                format,
+            })
+        };
+        let mut files = Vec::new();
+        for file in &self.files {
+            files.push(input(file.name(), &file.part, file.format())?);
+        }
+        let titles = match &self.titles {
+            Some(titles) => {
+                let format = Format::of(Path::new(&titles.name), delimiter);
+                let format = format.unwrap_or(Format::Parquet);
+                Some(input(&titles.name, &titles.part, format)?)
+            }
+            None => None,
+        };
+        match faults.is_empty() {
+            true => Ok(Source {
+                files,
+                titles,
+                attribution: self.attribution.clone(),
+                lock: None,
+            }),
+            false => Err(Error::Invalid(faults)),
+        }
+    }
 }
 
 /// What an import added to a store.
@@ -97,6 +142,20 @@ pub struct Update {
     pub rows: u64,
     /// Rows of who was erased that it left out, now and before.
     pub erased: u64,
+    /// What was asked to be erased, if anything was.
+    pub asked: Option<Asked>,
+}
+
+/// The customers that an import was asked to erase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// How many ids were given, each once.
+    pub ids: u64,
+    /// Of those, how many were erased before.
+    pub before: u64,
+    /// Of the others, how many stand in no row that was read now: perhaps a typing
+    /// error, perhaps somebody who never came. What comes of them later stays out.
+    pub unmet: u64,
 }
 
 impl Update {
@@ -106,13 +165,22 @@ impl Update {
             [] => "none".to_owned(),
             names => names.join(", "),
         };
-        format!(
+        let mut text = format!(
             "read now: {}\nknown already: {}\nthe store holds {} rows; {} of erased customers are left out",
             names(&self.read),
             names(&self.known),
             thousands(self.rows),
             thousands(self.erased)
-        )
+        );
+        if let Some(Asked { ids, before, unmet }) = self.asked {
+            text += &format!(
+                "\nasked to erase {} customers: {} were erased before, {} stand in no row",
+                thousands(ids),
+                thousands(before),
+                thousands(unmet)
+            );
+        }
+        text
     }
 }
 
@@ -121,25 +189,61 @@ impl Update {
 pub(super) struct Store {
     folder: PathBuf,
     kept: Kept,
+    /// Keeps others from writing to it.
+    lock: Option<Arc<File>>,
+}
+
+/// What of a store isn't as it was written.
+fn damaged(path: &Path, cause: impl Into<String>) -> Fault {
+    fault(
+        "store_damaged",
+        path.display().to_string(),
+        cause,
+        "restore the folder, or import everything into a new one",
+    )
+}
+
+/// Says that a part isn't what was written of a file.
+fn check_part(folder: &Path, part: &str, name: &str) -> Result<Option<Fault>> {
+    let path = folder.join(part);
+    match digest(&path) {
+        Ok(digest) if part == named(&digest) => Ok(None),
+        Ok(_) => {
+            let cause = format!("it is not what was written of {name}");
+            Ok(Some(damaged(&path, cause)))
+        }
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            let cause = format!("it is gone; it was written of {name}");
+            Ok(Some(damaged(&path, cause)))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 impl Store {
-    /// The store in a folder, if there is one.
+    /// The store in a folder, if there is one, to be read: nobody writes to it
+    /// meanwhile.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>> {
+        // Where the lock can't be opened, nobody who could write to it is known of.
+        let Ok(file) = File::open(folder.join(LOCK)) else {
+            return Self::read(folder);
+        };
+        locked(file.try_lock_shared(), folder)?;
+        let store = Self::read(folder)?;
+        Ok(store.map(|store| Self {
+            lock: Some(Arc::new(file)),
+            ..store
+        }))
+    }
+
+    fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(STORE);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", &path, e)),
         };
-        let damaged = |cause: String| {
-            Error::fault(
-                "store_damaged",
-                path.display().to_string(),
-                cause,
-                "restore the folder, or import everything into a new one",
-            )
-        };
+        let damaged = |cause: String| Error::Invalid(vec![damaged(&path, cause)]);
         let kept: Kept = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
         if kept.format != FORMAT {
             return Err(damaged(format!(
@@ -150,6 +254,7 @@ impl Store {
         Ok(Some(Self {
             folder: folder.to_path_buf(),
             kept,
+            lock: None,
         }))
     }
 
@@ -160,47 +265,11 @@ impl Store {
 
     /// What is to be read; every part that isn't as it was written is a fault.
     pub(super) fn source(&self, delimiter: u8) -> Result<Source> {
-        let mut faults = Vec::new();
-        let mut input = |name: &str, part: &str, format| -> Result<Input> {
-            let path = self.folder.join(part);
-            if part != named(&digest(&path)?) {
-                faults.push(fault(
-                    "store_damaged",
-                    path.display().to_string(),
-                    format!("it is not what was written of {name}"),
-                    "restore the folder, or import everything into a new one",
-                ));
-            }
-            Ok(Input {
-                path,
-                name: name.to_owned(),
-                format,
-            })
-        };
-        let mut files = Vec::new();
-        for file in &self.kept.files {
-            let format = match file.events {
-                true => Format::KeptEvents,
-                false => Format::Parquet,
-            };
-            files.push(input(file.name(), &file.part, format)?);
-        }
-        let titles = match &self.kept.titles {
-            Some(titles) => {
-                let format = Format::of(Path::new(&titles.name), delimiter);
-                let format = format.unwrap_or(Format::Parquet);
-                Some(input(&titles.name, &titles.part, format)?)
-            }
-            None => None,
-        };
-        match faults.is_empty() {
-            true => Ok(Source {
-                files,
-                titles,
-                attribution: self.kept.attribution.clone(),
-            }),
-            false => Err(Error::Invalid(faults)),
-        }
+        let source = self.kept.source(&self.folder, delimiter)?;
+        Ok(Source {
+            lock: self.lock.clone(),
+            ..source
+        })
     }
 }
 
@@ -219,7 +288,7 @@ pub fn update(
     erase: Option<&Path>,
     watch: &mut dyn Watch,
 ) -> Result<Update> {
-    let place = Place::of(shop)?;
+    let mut place = Place::of(shop)?;
     let same =
         |one: &Path, other: &Path| fs::canonicalize(one).ok() == fs::canonicalize(other).ok();
     if place.is_store() && !same(shop, into) {
@@ -237,8 +306,12 @@ pub fn update(
         None => String::new(),
     };
 
+    // Who reads a store keeps others from writing to it, also oneself.
+    if let Some(store) = &mut place.store {
+        store.lock = None;
+    }
     let _lock = lock(into)?;
-    let kept = match Store::open(into)? {
+    let kept = match Store::read(into)? {
         Some(store) if store.kept.mapping != mapping.text => {
             return Err(Error::fault(
                 "store_mapping_changed",
@@ -265,18 +338,28 @@ pub fn update(
         into,
         mapping: &mapping,
         kept,
+        met: BTreeSet::new(),
         update: Update::default(),
     };
     let fresh = keeper.sort_out(source.files)?;
     // Titles that aren't there any more are those that were.
-    if let Some(titles) = source.titles
-        && (keeper.kept.titles.is_none() || titles.path.exists())
-    {
-        keeper.titles(titles)?;
+    let titles = source
+        .titles
+        .filter(|titles| keeper.kept.titles.is_none() || titles.path.exists());
+    let has_new_titles = match &titles {
+        Some(titles) => keeper.titles(titles)?,
+        None => false,
+    };
+    let asked = erase.map(|_| keeper.ask(&new_ids));
+    if keeper.update.asked.is_some_and(|it| it.ids > it.before) {
+        keeper.erase(watch)?;
     }
-    keeper.erase(&new_ids, watch)?;
     for (sha256, new) in fresh {
         keeper.add(sha256, new, watch)?;
+    }
+    keeper.told(asked);
+    if let Some(titles) = titles.filter(|_| has_new_titles) {
+        keeper.check_titles(&titles, watch)?;
     }
     keeper.kept.attribution = source.attribution.or(keeper.kept.attribution);
     keeper.commit()
@@ -286,11 +369,10 @@ pub fn update(
 /// folder that holds something else.
 fn lock(into: &Path) -> Result<File> {
     fs::create_dir_all(into).map_err(|e| Error::io("create", into, e))?;
-    let ours = |name: &str| name == LOCK || name.ends_with(PARTIAL) || name.ends_with(".part");
     if !into.join(STORE).exists() {
         for entry in fs::read_dir(into).map_err(|e| Error::io("read", into, e))? {
             let name = entry.map_err(|e| Error::io("read", into, e))?.file_name();
-            if !ours(&name.to_string_lossy()) {
+            if !is_ours(&name.to_string_lossy()) {
                 return Err(Error::fault(
                     "into_not_a_store",
                     into.display().to_string(),
@@ -302,16 +384,35 @@ fn lock(into: &Path) -> Result<File> {
     }
     let path = into.join(LOCK);
     let file = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    locked(file.try_lock(), into)?;
+    Ok(file)
+}
+
+fn locked(outcome: core::result::Result<(), TryLockError>, folder: &Path) -> Result<()> {
+    match outcome {
+        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(Error::fault(
             "store_busy",
-            into.display().to_string(),
-            "another import is writing to it",
+            folder.display().to_string(),
+            "another command writes to it, or reads it",
             "wait until it has ended",
         )),
-        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path, e)),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &folder.join(LOCK), e)),
     }
+}
+
+/// Whether a store has files of this name, as long as it is written to or ever.
+fn is_ours(name: &str) -> bool {
+    let is_part = |name: &str| {
+        let digest = name.strip_suffix(".part").unwrap_or_default();
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        digest.len() == 32 && digest.bytes().all(is_hex)
+    };
+    let unfinished = name.strip_prefix('.').and_then(|n| n.strip_suffix(PARTIAL));
+    name == LOCK
+        || name == PARTIAL
+        || is_part(name)
+        || unfinished.is_some_and(|name| name == STORE || is_part(name))
 }
 
 fn digest(path: &Path) -> Result<String> {
@@ -336,6 +437,8 @@ struct Keeper<'a> {
     into: &'a Path,
     mapping: &'a Mapping,
     kept: Kept,
+    /// Of who is erased, who stands in rows that were read.
+    met: BTreeSet<String>,
     update: Update,
 }
 
@@ -382,24 +485,44 @@ impl Keeper<'_> {
         }
     }
 
-    /// Makes the parts again without the rows of these customers.
-    fn erase(&mut self, ids: &str, watch: &mut dyn Watch) -> Result<()> {
-        let ids = ids.lines().map(str::trim).filter(|id| !id.is_empty());
-        let before = self.kept.erased.len();
-        self.kept
-            .erased
-            .extend(ids.map(|id| hex(&sha256(id.as_bytes()))));
-        if self.kept.erased.len() == before {
-            return Ok(());
+    /// Notes who is to be erased; the new ones' hashes.
+    fn ask(&mut self, ids: &str) -> BTreeSet<String> {
+        // Editors put a mark at the beginning, which is no part of an id.
+        let ids = ids.trim_start_matches('\u{feff}').lines().map(str::trim);
+        let ids = ids.filter(|id| !id.is_empty());
+        let asked: BTreeSet<String> = ids.map(|id| hex(&sha256(id.as_bytes()))).collect();
+        let new: BTreeSet<String> = asked.difference(&self.kept.erased).cloned().collect();
+        self.update.asked = Some(Asked {
+            ids: asked.len() as u64,
+            before: (asked.len() - new.len()) as u64,
+            unmet: 0,
+        });
+        self.kept.erased.extend(new.iter().cloned());
+        new
+    }
+
+    /// Says how many of those that are newly erased stand in no row.
+    fn told(&mut self, new: Option<BTreeSet<String>>) {
+        if let (Some(asked), Some(new)) = (&mut self.update.asked, new) {
+            asked.unmet = new.difference(&self.met).count() as u64;
+        }
+    }
+
+    /// Makes the parts again without the rows of who is erased.
+    fn erase(&mut self, watch: &mut dyn Watch) -> Result<()> {
+        // A part that is made again would pass for what was written.
+        let mut faults = Vec::new();
+        for file in &self.kept.files {
+            faults.extend(check_part(self.into, &file.part, file.name())?);
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
         }
         for mut file in std::mem::take(&mut self.kept.files) {
             let input = Input {
                 path: self.into.join(&file.part),
                 name: file.name().to_owned(),
-                format: match file.events {
-                    true => Format::KeptEvents,
-                    false => Format::Parquet,
-                },
+                format: file.format(),
             };
             let (part, rows, erased) = self.part(&input, watch)?;
             (file.part, file.rows) = (part, rows);
@@ -425,8 +548,9 @@ impl Keeper<'_> {
 
     /// Writes the part of a file, or of what was kept of it; its name, its rows,
     /// and how many were left out because their customers are erased.
-    fn part(&self, input: &Input, watch: &mut dyn Watch) -> Result<(String, u64, u64)> {
-        let columns = &self.mapping.columns;
+    fn part(&mut self, input: &Input, watch: &mut dyn Watch) -> Result<(String, u64, u64)> {
+        let mapping = self.mapping;
+        let columns = &mapping.columns;
         match input.format {
             Format::Events | Format::KeptEvents => {
                 let who = ["customer", "viewer"];
@@ -440,7 +564,7 @@ impl Keeper<'_> {
     }
 
     fn write<const N: usize>(
-        &self,
+        &mut self,
         input: &Input,
         wanted: [Option<&str>; N],
         roles: [Role; N],
@@ -468,6 +592,7 @@ impl Keeper<'_> {
             time: &self.mapping.time,
             who: wanted.map(|name| name.is_some_and(|name| who.contains(&name))),
             gone: &self.kept.erased,
+            met: &mut self.met,
             head: events.then(Heads::default),
             columns: wanted
                 .map(|name| name.is_some())
@@ -493,19 +618,42 @@ impl Keeper<'_> {
         Ok((name, rows, erased))
     }
 
-    /// Copies the table of titles.
-    fn titles(&mut self, titles: Input) -> Result<()> {
+    /// Copies the table of titles. Whether it is another than before.
+    fn titles(&mut self, titles: &Input) -> Result<bool> {
         if let Some(columns) = &self.mapping.titles {
-            Table::open(&titles, "", &[Some(&columns.product), Some(&columns.title)])?;
+            Table::open(titles, "", &[Some(&columns.product), Some(&columns.title)])?;
         }
         let bytes = fs::read(&titles.path).map_err(|e| Error::io("read", &titles.path, e))?;
         let part = named(&hex(&sha256(&bytes)));
         write_file(&self.into.join(&part), &bytes)?;
-        self.kept.titles = Some(KeptTitles {
-            name: titles.name,
-            part,
+        let before = self.kept.titles.replace(KeptTitles {
+            name: titles.name.clone(),
+            part: part.clone(),
         });
-        Ok(())
+        Ok(before.is_none_or(|before| before.part != part))
+    }
+
+    /// Refuses titles with which the store couldn't be read.
+    fn check_titles(&mut self, titles: &Input, watch: &mut dyn Watch) -> Result<()> {
+        self.kept.files.sort_by(|a, b| a.name().cmp(b.name()));
+        let source = self.kept.source(self.into, self.mapping.csv_delimiter)?;
+        let kept = source
+            .titles
+            .as_ref()
+            .map(|it| it.path.display().to_string());
+        match super::read(&source, self.mapping, watch) {
+            Ok(_) => Ok(()),
+            Err(Error::Invalid(mut faults)) => {
+                // The file that can be mended is the shop's.
+                for fault in &mut faults {
+                    if Some(&fault.path) == kept.as_ref() {
+                        fault.path = titles.path.display().to_string();
+                    }
+                }
+                Err(Error::Invalid(faults))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Makes the new parts the store's, and removes what it doesn't name.
@@ -528,8 +676,7 @@ impl Keeper<'_> {
         for entry in fs::read_dir(self.into).map_err(|e| Error::io("read", self.into, e))? {
             let path = entry.map_err(|e| Error::io("read", self.into, e))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let left = path.extension().is_some_and(|e| e == PART) || name.ends_with(PARTIAL);
-            if left && !parts.contains(&*name) {
+            if is_ours(&name) && name != LOCK && !parts.contains(&*name) {
                 fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
             }
         }
@@ -632,6 +779,8 @@ struct Part<'a, const N: usize> {
     /// The columns that say whose a row is.
     who: [bool; N],
     gone: &'a BTreeSet<String>,
+    /// Who of them stands in a row.
+    met: &'a mut BTreeSet<String>,
     head: Option<Heads>,
     /// None where the mapping names no column.
     columns: Vec<Option<Values>>,
@@ -675,12 +824,19 @@ impl<const N: usize> Part<'_, N> {
         }
     }
 
-    fn is_erased(&self, cells: &[Cell<'_>; N]) -> bool {
-        !self.gone.is_empty()
-            && self.who.iter().zip(cells).any(|(who, cell)| {
-                let id = cell.id().filter(|_| *who);
-                id.is_some_and(|id| self.gone.contains(&hex(&sha256(id.as_bytes()))))
-            })
+    fn is_erased(&mut self, cells: &[Cell<'_>; N]) -> bool {
+        if self.gone.is_empty() {
+            return false;
+        }
+        let mut is_erased = false;
+        for (_, cell) in self.who.iter().zip(cells).filter(|(who, _)| **who) {
+            let hash = cell.id().map(|id| hex(&sha256(id.as_bytes())));
+            if let Some(hash) = hash.filter(|hash| self.gone.contains(hash)) {
+                self.met.insert(hash);
+                is_erased = true;
+            }
+        }
+        is_erased
     }
 }
 

@@ -837,7 +837,11 @@ fn an_import_that_is_stopped_leaves_the_store_as_it_was() {
     // What a process that was killed leaves is nobody's.
     put(&at("store"), ".partial", "half");
     put(&at("store"), ".import.json.partial", "half");
-    put(&at("store"), "0123.part", "half");
+    put(
+        &at("store"),
+        "0123456789abcdef0123456789abcdef.part",
+        "half",
+    );
     update(&shop, None, &at("store"), None, &mut Silent).expect("an increment");
     update(&shop, None, &at("whole"), None, &mut Silent).expect("an import");
     assert!(bytes(&at("store")) == bytes(&at("whole")));

@@ -54,6 +54,7 @@ pub(super) fn card(
             }
         }
     }
+    attention(&mut out, model, outcome);
     let _ = write!(
         out,
         "\n## What is in it\n\n\
@@ -74,4 +75,39 @@ pub(super) fn card(
         toml::to_string(settings).unwrap_or_default(),
     );
     out
+}
+
+/// The sequence model: whether there is one, why, and how it was learnt.
+fn attention(out: &mut String, model: &Model, outcome: &Outcome) {
+    if outcome.attention.is_none() && model.attention.is_none() {
+        return;
+    }
+    out.push_str("\n## The sequence model\n\n");
+    if let Some(trial) = &outcome.attention {
+        let _ = write!(
+            out,
+            "Both rankings were asked the same {} questions about what neither had seen: {trial}. \
+             The better of two on these questions looks a little better there than it is.\n\n",
+            trial.with.model.questions
+        );
+    }
+    let Some((shelf, curve)) = &model.attention else {
+        return;
+    };
+    let _ = write!(
+        out,
+        "Self-attention over the newest products of a sequence; its score of a candidate, that \
+         less the best candidate's, and its rank are three of the numbers that the trees see. {} \
+         bytes, compiled. Pass {} of the first log was the best:\n\n\
+         | pass | loss | NDCG@10 among all products |\n|---:|---:|---:|\n",
+        shelf.len(),
+        curve.best
+    );
+    for epoch in &curve.epochs {
+        let _ = writeln!(
+            out,
+            "| {} | {:.4} | {:.4} |",
+            epoch.epoch, epoch.train_loss, epoch.valid_ndcg10
+        );
+    }
 }

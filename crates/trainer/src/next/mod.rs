@@ -6,8 +6,11 @@
 //! that ends before what they ask for, and in which every sequence ends at the
 //! same "now": others' later products would tell the answer.
 
+mod attend;
 mod card;
 pub mod embed;
+mod lists;
+mod measure;
 
 use std::path::Path;
 
@@ -18,19 +21,24 @@ use shelfedge_commerce::{Event, EventItem, EventKind, ProductId};
 use shelfedge_features::Stats;
 use shelfedge_features::tables::ProductRow;
 use shelfedge_features::trails::fit::{Learnt, Sequences, write};
-use shelfedge_features::trails::{self, Index, Origin, Part, Reading, Sum, Sums, Trails};
+use shelfedge_features::trails::{self, Origin, Part, Reading, Sum};
+use shelfedge_ranking::attention as network;
 use shelfedge_ranking::{Context, MAX_EVENTS, Query as RankQuery, Ranker, Workspace};
 
-use crate::boost::{self, Forest, Lists, shared};
+use crate::attention::{self, Wanted};
+use crate::boost::{self, Forest, Lists};
 use crate::bundle::Staging;
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::golden;
 use crate::import::sequences::{Kind, Log, SequenceMapping, SequenceReport, import};
 use crate::logged::{Compiled, Content, Parts};
-use crate::rng::Rng;
 use crate::settings;
 use crate::watch::Watch;
+
+use lists::{Source, lists};
+pub use measure::{Comparison, Score, Trial};
+use measure::{decide, measure};
 
 /// Largest compiled model, in bytes: the embedding is made as wide as fits.
 const BUDGET: usize = 5_000_000;
@@ -49,10 +57,6 @@ const MOST_LISTS: usize = 60_000;
 const SESSION_LEAVES: usize = 31;
 /// Products of the popular list.
 const POPULAR: usize = 200;
-/// Of how many questions one is also asked without its beginning.
-const UNKNOWN: usize = 100;
-/// Lists that are encoded between two looks at the clock.
-const CHUNK: usize = 2_048;
 /// The time between two events of a made-up request.
 const SECOND: i64 = 1_000;
 
@@ -79,7 +83,11 @@ impl Ingredient {
             Origin::Sum(sum) => Self::of_sum(sum),
             Origin::Embedding => Self::Embedding,
             Origin::Clock | Origin::Ends | Origin::Order => Self::Time,
-            Origin::Found | Origin::Popularity | Origin::Query | Origin::Repeats => return None,
+            Origin::Found
+            | Origin::Popularity
+            | Origin::Query
+            | Origin::Repeats
+            | Origin::Attention => return None,
         })
     }
 
@@ -133,6 +141,9 @@ pub struct Settings {
     pub negatives: u32,
     /// What is left out, to see what it is worth.
     pub without: Vec<Ingredient>,
+    /// The sequence model.
+    #[serde(skip_serializing_if = "attention::Settings::is_off")]
+    pub attention: attention::Settings,
 }
 
 impl Default for Settings {
@@ -146,11 +157,19 @@ impl Default for Settings {
             candidates: 150,
             negatives: 48,
             without: Vec::new(),
+            attention: attention::Settings::default(),
         }
     }
 }
 
 impl Settings {
+    /// The same, with another decision on the sequence model.
+    fn with(&self, wanted: Wanted) -> Self {
+        let mut settings = self.clone();
+        settings.attention.wanted = wanted;
+        settings
+    }
+
     /// Reads a settings file; what it doesn't name keeps its default.
     pub fn load(path: &Path) -> Result<Self> {
         settings::load(path, |s: &Self, check| {
@@ -172,6 +191,7 @@ impl Settings {
                 (1..=s.candidates).contains(&s.negatives),
                 "1 or more, and not more than candidates",
             );
+            s.attention.check(check);
         })
     }
 }
@@ -217,11 +237,12 @@ fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
         near: if with(Ingredient::Embedding) { 100 } else { 0 },
         near_weight: 0.5,
         near_decay,
+        attention: settings.attention.wanted == Wanted::On,
     }
 }
 
 /// How often, of all steps, a sequence comes back to a product that it holds.
-fn repeat_share(log: &Sequences) -> f64 {
+pub(crate) fn repeat_share(log: &Sequences) -> f64 {
     let (mut again, mut all) = (0usize, 0usize);
     for sequence in log.iter() {
         for (at, product) in sequence.iter().enumerate().skip(1) {
@@ -263,6 +284,15 @@ pub(crate) fn until(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<(Compiled, bool)> {
+    let decided;
+    let settings = match settings.attention.wanted {
+        Wanted::Auto => {
+            let trial = decide(log, whole, mapping, settings, watch)?;
+            decided = settings.with(trial.chosen().0);
+            &decided
+        }
+        _ => settings,
+    };
     let (dims, products) = (dims(whole, settings), whole.products.len());
     let model = learn(log, products, mapping.of, dims, settings, watch)?;
     let (ids, seed) = (&whole.products, settings.seed);
@@ -361,7 +391,11 @@ fn dims(log: &Log, settings: &Settings) -> usize {
         leaves => leaves,
     };
     let trees = settings.trees * (leaves * (8 + 2 * 16) + 4);
-    let fixed = REST + trees + ids + columns + log.sequences.len() + place * cut;
+    let attention = match settings.attention.wanted {
+        Wanted::On => REST + products * (settings.attention.width + 4),
+        _ => 0,
+    };
+    let fixed = REST + trees + ids + columns + log.sequences.len() + place * cut + attention;
     let left = BUDGET.saturating_sub(fixed) / products.max(1);
     (left / 8 * 8).clamp(FEWEST_DIMS, DIMS).min(products)
 }
@@ -393,100 +427,14 @@ fn section(
     Ok(write(reading, log, products, &learnt))
 }
 
-/// Encodes the candidates of every question whose answer is among them, and a
-/// sample of the others, each with the same chance, and adds them to `lists`.
-fn lists(
-    section: &[u8],
-    popular: &[u32],
-    products: usize,
-    questions: &[Question<'_>],
-    settings: &Settings,
-    lists: &mut Lists,
-    watch: &mut dyn Watch,
-) -> Result<()> {
-    let trails = Trails::open(section, products).map_err(|e| internal("trails", e.to_string()))?;
-    let index = Index::new(&trails);
-    let keep = settings.negatives as f32 / settings.candidates as f32;
-    let width = trails.width();
-    lists.width = width;
-    let left_out: Vec<usize> = trails
-        .origins()
-        .into_iter()
-        .map(Ingredient::of)
-        .enumerate()
-        .filter(|(_, of)| of.is_some_and(|of| settings.without.contains(&of)))
-        .map(|(number, _)| number)
-        .collect();
-    let rows = questions.len() * (settings.negatives as usize + 1);
-    lists.features.reserve(rows * width);
-    let mut done = 0;
-    for chunk in questions.chunks(CHUNK) {
-        let parts = chunk.chunks(CHUNK / 8);
-        let mut made = vec![Lists::default(); parts.len()];
-        let numbered = (done..).step_by(CHUNK / 8).zip(parts);
-        shared(numbered.zip(&mut made).collect(), |((first, part), out)| {
-            let (mut sums, mut encoded) = (Sums::default(), Vec::new());
-            // Of some it is asked, too, as if nothing had begun: so do most visits.
-            let asked = (first..).zip(part).flat_map(|(number, question)| {
-                let unknown = Question {
-                    begins: &[],
-                    ..*question
-                };
-                let unknown = (number % UNKNOWN == 0).then_some(unknown);
-                std::iter::once(*question)
-                    .chain(unknown)
-                    .map(move |q| (number, q))
-            });
-            for (number, question) in asked {
-                let barred = trails.barred(question.begins);
-                sums.fill(&trails, Some(&index), question.begins);
-                let mut found = sums.candidates(&trails, question.begins, &barred);
-                if question.begins.is_empty() {
-                    found.extend(popular.iter().take(trails.most_candidates()));
-                }
-                // As a ranking has them.
-                found.sort_unstable();
-                if !found.contains(&question.follows) {
-                    continue;
-                }
-                sums.encode(&trails, question.begins, &found, &mut encoded);
-                let mut rng = Rng::new(settings.seed ^ (number as u64) << 20, 0x11575);
-                for (product, row) in found.iter().zip(encoded.chunks_exact(width)) {
-                    let right = *product == question.follows;
-                    if right || rng.unit() < keep {
-                        let start = out.features.len();
-                        out.features.extend_from_slice(row);
-                        // No tree asks for what is the same everywhere.
-                        for number in &left_out {
-                            out.features[start + number] = 0.0;
-                        }
-                        out.gains.push(if right { 1.0 } else { 0.0 });
-                    }
-                }
-                out.ends.push(out.gains.len());
-            }
-        });
-        for part in made {
-            let start = lists.gains.len();
-            lists.features.extend(part.features);
-            lists.gains.extend(part.gains);
-            lists.ends.extend(part.ends.iter().map(|end| start + end));
-        }
-        done += chunk.len();
-        watch.step("lists", done as u64, questions.len() as u64, "");
-        if watch.cancelled() {
-            return Err(Error::Cancelled);
-        }
-    }
-    Ok(())
-}
-
 /// What was learnt, before it is bound to a log.
 struct Model {
     forest: Forest,
     /// Medians over the candidates that taught.
     reference: Vec<f32>,
     reading: Reading,
+    /// The sequence model that knows the whole log, compiled, and how it was learnt.
+    attention: Option<(Vec<u8>, attend::Curve)>,
     dims: usize,
     lists: usize,
     rows: usize,
@@ -509,14 +457,25 @@ fn learn(
     };
     let all: usize = lessons.iter().map(|lesson| lesson.questions.len()).sum();
     let every = all.div_ceil(MOST_LISTS).max(1);
+    let networks = match reading.attention {
+        true => Some(attend::networks(
+            log,
+            &lessons,
+            products,
+            (kind, repeats),
+            settings,
+            watch,
+        )?),
+        false => None,
+    };
     let mut made = Lists::default();
-    for lesson in lessons {
+    for (number, lesson) in lessons.into_iter().enumerate() {
         let section = section(&lesson.log, products, &reading, dims, settings.seed, watch)?;
-        let questions: Vec<Question<'_>> = lesson.questions.into_iter().step_by(every).collect();
+        let attention = networks.as_ref().map(|all| all.lessons[number].as_slice());
         let popular = popular(&lesson.log, products, reading.clock);
-        lists(
-            &section, &popular, products, &questions, settings, &mut made, watch,
-        )?;
+        let source = Source::open(&section, attention, popular, products, settings)?;
+        let questions: Vec<Question<'_>> = lesson.questions.into_iter().step_by(every).collect();
+        lists(&source, &questions, settings, &mut made, watch)?;
     }
     if made.ends.len() < 20 {
         return Err(Error::fault(
@@ -558,6 +517,7 @@ fn learn(
         rows: made.rows(),
         forest,
         reading,
+        attention: networks.map(|all| (all.whole, all.curve)),
         dims,
     })
 }
@@ -594,6 +554,10 @@ fn compile(
         popular: &popular(log, products, model.reading.clock),
         attributes: None,
         questions: None,
+        attention: model
+            .attention
+            .as_ref()
+            .map(|(shelf, _)| (network::SECTION, shelf.clone())),
         as_of: None,
         currency: mapping.currency,
         data,
@@ -691,95 +655,6 @@ fn look(time: i64, product: &ProductId) -> Event {
     }
 }
 
-/// How well what follows is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Score {
-    /// Share of questions whose answer is among the first 20.
-    pub hit20: f64,
-    /// Share among the first 10.
-    pub hit10: f64,
-    /// Mean of one over the answer's place; 0 beyond 20.
-    pub mrr20: f64,
-    /// NDCG at 10, with one answer a question.
-    pub ndcg10: f64,
-    /// Questions.
-    pub questions: usize,
-}
-
-impl Score {
-    fn of<'q>(lists: &[Vec<u32>], answers: impl Iterator<Item = &'q Question<'q>>) -> Self {
-        let mut score = Self::default();
-        for (list, question) in lists.iter().zip(answers) {
-            score.questions += 1;
-            let Some(at) = list.iter().take(20).position(|p| *p == question.follows) else {
-                continue;
-            };
-            let place = at as f64 + 1.0;
-            score.hit20 += 1.0;
-            score.mrr20 += 1.0 / place;
-            if at < 10 {
-                score.hit10 += 1.0;
-                score.ndcg10 += 1.0 / (place + 1.0).log2();
-            }
-        }
-        let all = score.questions.max(1) as f64;
-        for sum in [
-            &mut score.hit20,
-            &mut score.hit10,
-            &mut score.mrr20,
-            &mut score.ndcg10,
-        ] {
-            *sum /= all;
-        }
-        score
-    }
-}
-
-/// The model beside what is popular and what came next most often.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// The compiled model in the engine.
-    pub model: Score,
-    /// The popular list.
-    pub popularity: Score,
-    /// What came directly after the last product most often, then what is
-    /// popular.
-    pub transitions: Score,
-}
-
-impl Comparison {
-    /// Each ranking with its name.
-    fn rows(&self) -> [(&'static str, Score); 3] {
-        [
-            ("this model", self.model),
-            ("what came next most often", self.transitions),
-            ("popularity", self.popularity),
-        ]
-    }
-}
-
-/// Measures by what a model that has seen less of the log would have said of its
-/// newest part.
-fn measure(
-    log: &Log,
-    mapping: &SequenceMapping,
-    settings: &Settings,
-    watch: &mut dyn Watch,
-) -> Result<Comparison> {
-    let lesson = held_back(&log.sequences, mapping.of);
-    let (compiled, repeats) = until(&lesson.log, log, mapping, settings, watch)?;
-    let beginnings = lesson.questions.iter().map(|question| question.begins);
-    let lists = predict(&compiled.shelf, &log.products, beginnings, 20, watch)?;
-    let (questions, products) = (&lesson.questions, log.products.len());
-    let [popularity, transitions] =
-        baselines(&lesson.log, questions, mapping.of, products, repeats);
-    Ok(Comparison {
-        model: Score::of(&lists, lesson.questions.iter()),
-        popularity: Score::of(&popularity, lesson.questions.iter()),
-        transitions: Score::of(&transitions, lesson.questions.iter()),
-    })
-}
-
 /// What came directly after each product, most often first, at most 50 each.
 fn transitions(log: &Sequences, products: usize) -> Vec<Vec<u32>> {
     let mut pairs: Vec<(u32, u32)> = log
@@ -816,6 +691,9 @@ pub struct Outcome {
     pub dims: usize,
     /// The newest part, by a model that had not seen it, if it was asked for.
     pub measured: Option<Comparison>,
+    /// What it is worth with a sequence model and without, if it was to be found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<Trial>,
     /// Bytes of the compiled model.
     pub shelf_bytes: usize,
 }
@@ -844,6 +722,10 @@ impl Outcome {
             self.dims,
             self.shelf_bytes
         );
+        let what = match &self.attention {
+            None => what,
+            Some(trial) => format!("{what}\n{trial}"),
+        };
         match &self.measured {
             None => what,
             Some(measured) => format!(
@@ -900,11 +782,18 @@ pub fn build(
             "correct the table, or the columns in the mapping file",
         ));
     }
-    let dims = dims(log, settings);
-    let measured = match measured {
-        true => Some(measure(log, mapping, settings, watch)?),
-        false => None,
+    let told = settings;
+    let trial = match settings.attention.wanted {
+        Wanted::Auto => Some(decide(&log.sequences, log, mapping, settings, watch)?),
+        _ => None,
     };
+    let settings = &trial.map_or_else(|| settings.clone(), |trial| settings.with(trial.chosen().0));
+    let measured = match (measured, &trial) {
+        (false, _) => None,
+        (true, Some(trial)) => Some(trial.chosen().1),
+        (true, None) => Some(measure(log, mapping, settings, watch)?),
+    };
+    let dims = dims(log, settings);
     let products = log.products.len();
     let model = learn(&log.sequences, products, mapping.of, dims, settings, watch)?;
     let compiled = compile(
@@ -923,9 +812,10 @@ pub fn build(
         rows: model.rows,
         dims,
         measured,
+        attention: trial,
         shelf_bytes: compiled.shelf.len(),
     };
-    let card = card::card(mapping, &model, settings, &outcome);
+    let card = card::card(mapping, &model, told, &outcome);
     Ok(Bundle {
         parts: compiled.bundle(Timestamp(0), &model.forest, golden::LOOK, card)?,
         outcome,

@@ -5,11 +5,13 @@
     reason = "the environment tells which Python has pandas, and a test to write"
 )]
 
+mod attention;
 mod bandit;
 mod bench;
 mod bundle;
 mod common;
 mod evaluate;
 mod import;
+mod mishaps;
 mod next;
 mod small;

@@ -19,14 +19,14 @@ pub(crate) fn id(product: u32) -> ProductId {
 /// above.
 pub(crate) type Stump = (u32, f32, f32, f32);
 
-/// A model of so many products: stumps over rows of `width` numbers, with a section for its log;
+/// A model of so many products: stumps over rows of `width` numbers, with sections for its log;
 /// what is newest is popular.
 pub(crate) fn model(
     products: u32,
     port: &str,
     width: u32,
     stumps: &[Stump],
-    log: (&'static str, Vec<u8>),
+    logs: &[(&'static str, Vec<u8>)],
     digest: u8,
 ) -> Vec<u8> {
     let mut forest = Forest {
@@ -82,17 +82,16 @@ pub(crate) fn model(
     let reference = (0..2 * width)
         .flat_map(|_| REFERENCE.to_le_bytes())
         .collect();
-    program
-        .compile(&[
-            ("meta", meta.write()),
-            ("spec", Spec::empty().write()),
-            ("products", written.products),
-            ("similar", written.similar),
-            ("popular", written.popular),
-            log,
-            ("reference", reference),
-        ])
-        .unwrap()
+    let mut sections = vec![
+        ("meta", meta.write()),
+        ("spec", Spec::empty().write()),
+        ("products", written.products),
+        ("similar", written.similar),
+        ("popular", written.popular),
+        ("reference", reference),
+    ];
+    sections.extend_from_slice(logs);
+    program.compile(&sections).unwrap()
 }
 
 /// An event in a minute.
