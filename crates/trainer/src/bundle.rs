@@ -198,13 +198,20 @@ pub fn check_writable(path: &Path) -> Result<()> {
         ));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+    let folders = path.ancestors().skip(1);
+    let missing: Vec<&Path> = folders
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
+    if let Some(parent) = missing.first() {
         fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
     }
     let partial = path.with_file_name(format!(".{name}.partial"));
-    File::create(&partial)
-        .and_then(|_| fs::remove_file(&partial))
-        .map_err(|e| Error::io("write", path, e))
+    let tried = File::create(&partial).and_then(|_| fs::remove_file(&partial));
+    // What only the trial needed goes again: the work may fail.
+    for folder in missing {
+        let _ = fs::remove_dir(folder);
+    }
+    tried.map_err(|e| Error::io("write", path, e))
 }
 
 /// Writes one file atomically.

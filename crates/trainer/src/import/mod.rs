@@ -78,7 +78,7 @@ struct Source {
     titles: Option<Input>,
     attribution: Option<String>,
     /// Keeps a store as it is while it is read.
-    lock: Option<Arc<File>>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Place {
@@ -146,7 +146,7 @@ impl Source {
             files: files.iter().map(input).collect::<Result<_>>()?,
             titles: titles.as_ref().map(input).transpose()?,
             attribution: std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok(),
-            lock: None,
+            _lock: None,
         })
     }
 
