@@ -242,7 +242,7 @@ pub(super) fn assess(dims: &Dims, weights: &Weights, stop: &Stop<'_, '_>) -> f64
         let newest = |q: &&Question<'_>| q.begins.len().min(dims.places);
         let mut batch = Batch::new(chunk.iter().map(newest).max().unwrap_or(0));
         for question in chunk {
-            let products = &question.begins[question.begins.len() - newest(&question)..];
+            let products = &question.begins[question.begins.len() - newest(question)..];
             batch.push(products, products.len() - 1);
         }
         let scores = net.scores(dims, &batch, &device);
