@@ -52,6 +52,8 @@ pub struct Named<'a> {
     pub title: &'a str,
     /// Its embedding's index, from 1; 0 where it has none.
     pub slot: u32,
+    /// Whether it has a row though nobody bought it yet.
+    pub is_new: bool,
 }
 
 /// An order.
@@ -133,18 +135,19 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
         }
     }
 
-    let is_sold = |sum: &Sums| sum.first < i64::MAX;
-    let mut place = 0u32;
-    let places: Vec<u32> = sums
-        .iter()
-        .map(|sum| {
-            place += u32::from(is_sold(sum));
-            place.wrapping_sub(1)
-        })
-        .collect();
+    let has_row = |product: usize| sums[product].first < i64::MAX || products[product].is_new;
+    let kept: Vec<usize> = (0..products.len()).filter(|p| has_row(*p)).collect();
+    let mut places = vec![0u32; products.len()];
+    for (place, product) in (0u32..).zip(&kept) {
+        places[*product] = place;
+    }
     let day = |millis: i64| u32::try_from(millis.div_euclid(time::DAY)).unwrap_or(0);
-    let mut rows: Vec<ProductRow> = Vec::with_capacity(place as usize);
-    for (named, sum) in products.iter().zip(&mut sums).filter(|(_, s)| is_sold(s)) {
+    let mut rows: Vec<ProductRow> = Vec::with_capacity(kept.len());
+    for &product in &kept {
+        let (named, sum) = (&products[product], &mut sums[product]);
+        if sum.first == i64::MAX {
+            (sum.first, sum.last) = (as_of.millis(), as_of.millis());
+        }
         sum.purchases.sort_unstable();
         let mut distinct = [0u32; 4];
         let mut again = 0u32;
@@ -180,8 +183,7 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
     let mut weight = vec![0.0f32; products.len()];
     let mut common = vec![0.0f32; products.len()];
     let mut touched: Vec<u32> = Vec::new();
-    let sold = (0..products.len()).filter(|product| is_sold(&sums[*product]));
-    for (row, product) in rows.iter_mut().zip(sold) {
+    for (row, &product) in rows.iter_mut().zip(&kept) {
         for order in &sums[product].orders {
             let (basket, w) = &baskets[*order as usize];
             for other in basket {
@@ -211,7 +213,11 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
         }
     }
 
-    let mut popular: Vec<u32> = (0..place).collect();
+    let mut popular: Vec<u32> = (0u32..)
+        .zip(&kept)
+        .filter(|(_, product)| !products[**product].is_new)
+        .map(|(row, _)| row)
+        .collect();
     popular.sort_by_key(|i| {
         let [b14, b30, b90, ever] = rows[*i as usize].stats.buyers;
         (core::cmp::Reverse((b14, b30, b90, ever)), *i)

@@ -58,7 +58,12 @@ fn orders() -> Vec<Bought> {
 }
 
 fn named(id: &'static str, title: &'static str, slot: u32) -> Named<'static> {
-    Named { id, title, slot }
+    Named {
+        id,
+        title,
+        slot,
+        is_new: false,
+    }
 }
 
 /// Products that aren't named are left out.

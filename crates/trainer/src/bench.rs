@@ -4,6 +4,7 @@
 
 mod bandit;
 mod cold;
+mod new_products;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::watch::Watch;
 
 pub use bandit::{Scored, bandit};
 pub use cold::cold_start;
+pub use new_products::new_products;
 
 /// Which part of a prepared folder is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

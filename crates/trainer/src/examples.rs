@@ -14,6 +14,7 @@ use shelfedge_commerce::time::{MINUTE, Timestamp};
 use shelfedge_features::fit::{self, FittedTables, Fitter, Named, Sale, TableOptions};
 use shelfedge_features::tables::{self, Meta, Written};
 use shelfedge_features::{Affinity, Device, Encoded, Moment, Shopper, Spec, Tables, encode};
+use shelfedge_ranking::MAX_EVENTS;
 use shelfedge_ranking::recall::recall;
 
 use crate::error::{Error, Result, fault};
@@ -31,6 +32,9 @@ pub const ENOUGH_ORDERS: usize = 3;
 const KEPT: usize = 128;
 /// Most products that a session in learning shows.
 const LONGEST_SESSION: usize = 5;
+/// Rankings of one customer in a window, at most: whoever orders more is a till or a
+/// script, whose history would cost the square of its length.
+const ORDERS_OF_ONE: u32 = 200;
 
 /// A shop's history in the vocabulary of the other crates, made of what is asked
 /// for: all of it at once would be many times the shop.
@@ -99,21 +103,18 @@ impl History {
         })
     }
 
-    /// A customer's purchases before a time, as events, the oldest first. The shop is
-    /// the one that this is of.
+    /// A customer's purchases before a time, as events, the oldest first: the newest
+    /// that a request may carry. The shop is the one that this is of.
     pub fn before(&self, shop: &Shop, customer: u32, time: i64) -> Vec<Event> {
         let end = |i: usize| self.ends.get(i).map_or(0, |end| *end as usize);
         let i = customer as usize;
         let own = &self.orders[i.checked_sub(1).map_or(0, end)..end(i)];
-        own.iter()
+        let own = &own[..own.partition_point(|number| shop.orders[*number as usize].time < time)];
+        own[own.len().saturating_sub(MAX_EVENTS)..]
+            .iter()
             .map(|number| {
-                (
-                    &self.numbers[*number as usize],
-                    &shop.orders[*number as usize],
-                )
-            })
-            .take_while(|(_, order)| order.time < time)
-            .map(|(id, order)| {
+                let order = &shop.orders[*number as usize];
+                let id = &self.numbers[*number as usize];
                 let lines = order.lines.iter().map(|line| OrderLine {
                     product: self.products[line.product as usize].clone(),
                     quantity: line.quantity,
@@ -136,13 +137,15 @@ pub fn fitted(shop: &Shop, slots: &BTreeMap<String, u32>, as_of: i64) -> FittedT
     let products: Vec<Named<'_>> = shop
         .products
         .iter()
-        .map(|product| Named {
+        .zip(shop.sold(i64::MAX))
+        .map(|(product, sold)| Named {
             id: &product.code,
             title: match product.title.as_str() {
                 "" => &product.code,
                 title => title,
             },
             slot: slots.get(&product.code).copied().unwrap_or(0),
+            is_new: !sold,
         })
         .collect();
     let sales = shop.before(as_of).iter().map(|order| Sale {
@@ -248,8 +251,8 @@ struct Draft {
     truth: Vec<u32>,
 }
 
-/// The rankings of a window: each order of it, and each returning customer at
-/// its start with everything that they buy in it.
+/// The rankings of a window: each order of it, [`ORDERS_OF_ONE`] of a customer at
+/// most, and each returning customer at its start with everything that they buy in it.
 fn drafts(shop: &Shop, window: Window, rng: &mut Rng) -> Vec<Draft> {
     let mut list = Vec::new();
     let popular: Vec<u32> = {
@@ -259,7 +262,13 @@ fn drafts(shop: &Shop, window: Window, rng: &mut Rng) -> Vec<Draft> {
         order.truncate(500);
         order
     };
+    let mut orders = vec![0; shop.customers.len()];
     for order in shop.between(window.from, window.to) {
+        let orders = &mut orders[order.customer as usize];
+        *orders += 1;
+        if *orders > ORDERS_OF_ONE {
+            continue;
+        }
         let mut basket: Vec<u32> = order.lines.iter().map(|l| l.product).collect();
         basket.sort_unstable();
         let mut shuffled = basket.clone();

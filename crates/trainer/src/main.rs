@@ -358,6 +358,31 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Measure how well products that nobody bought yet are ranked
+    ///
+    /// Takes all orders of a share of the products out of the history, leaves their titles, learns what
+    /// `basket` learns from what came before the newest 30 days, and ranks these products for the
+    /// customers who bought one of them in those days, beside chance and the likeness of titles. Prints
+    /// JSON with paired intervals instead of the line.
+    #[command(verbatim_doc_comment)]
+    NewProducts {
+        #[command(flatten)]
+        source: Source,
+        /// Share of the products that are held out
+        #[arg(long, default_value_t = 0.1, value_parser = share)]
+        share: f64,
+        #[command(flatten)]
+        learning: Learning,
+    },
+}
+
+/// A share above 0 and below 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "a number".to_owned())?;
+    match share > 0.0 && share < 1.0 {
+        true => Ok(share),
+        false => Err("above 0 and below 1".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -603,6 +628,18 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     seed,
                 } => {
                     let found = bench::cold_start(&source.read(&mut watch)?, model, *seed)?;
+                    watch.clear();
+                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Task::NewProducts {
+                    source,
+                    share,
+                    learning,
+                } => {
+                    let settings = learning.of_basket()?;
+                    let imported = source.read(&mut watch)?;
+                    let found = bench::new_products(&imported, *share, &settings, &mut watch)?;
                     watch.clear();
                     say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
                     return Ok(ExitCode::SUCCESS);

@@ -65,13 +65,12 @@ pub fn customers(shop: &Shop, before: i64) -> Vec<Case> {
 
 /// The queries of a window, by customer.
 pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
+    cases_among(shop, window, &shop.sold(window.from))
+}
+
+/// The queries of a window, by customer, of a catalogue that holds these products.
+pub fn cases_among(shop: &Shop, window: Window, catalogue: &[bool]) -> Vec<Case> {
     let mut list = customers(shop, window.from);
-    let mut sold = vec![false; shop.products.len()];
-    for case in &list {
-        for &product in &case.owned {
-            sold[product as usize] = true;
-        }
-    }
     for order in shop.between(window.from, window.to) {
         if let Ok(at) = list.binary_search_by_key(&order.customer, |case| case.customer) {
             list[at].truth.extend(
@@ -79,7 +78,7 @@ pub fn cases(shop: &Shop, window: Window) -> Vec<Case> {
                     .lines
                     .iter()
                     .map(|l| l.product)
-                    .filter(|&p| sold[p as usize]),
+                    .filter(|&p| catalogue[p as usize]),
             );
         }
     }

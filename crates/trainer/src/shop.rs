@@ -1,10 +1,12 @@
 //! A shop's history in memory: compact, sorted, and the same whatever order the
 //! rows were read in.
 
+use std::collections::BTreeMap;
+
 use shelfedge_commerce::money::Currency;
 use shelfedge_features::attributes::{AttributeRow, SECTION, write};
 
-/// A product that was sold.
+/// A product that was sold, or that the shop has and nobody bought yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShopProduct {
     /// The shop's code.
@@ -96,21 +98,28 @@ impl Shop {
         &self.orders[start..end.max(start)]
     }
 
-    /// The shop as it was at a time: its orders before, and what was sold in them.
-    pub fn until(&self, time: i64) -> Self {
-        let orders = self.before(time);
-        let mut index = vec![u32::MAX; self.products.len()];
-        for line in orders.iter().flat_map(|order| &order.lines) {
-            index[line.product as usize] = 0;
+    /// Whether each product was ever sold before a time.
+    pub fn sold(&self, before: i64) -> Vec<bool> {
+        let mut sold = vec![false; self.products.len()];
+        for line in self.before(before).iter().flat_map(|order| &order.lines) {
+            sold[line.product as usize] = true;
         }
+        sold
+    }
+
+    /// The shop as it was at a time: its orders before, what was sold in them, and
+    /// what was never sold, then or later.
+    pub fn until(&self, time: i64) -> Self {
+        let (before, ever) = (self.sold(time), self.sold(i64::MAX));
+        let mut index = vec![u32::MAX; self.products.len()];
         let mut products = Vec::new();
-        for (product, index) in self.products.iter().zip(&mut index) {
-            if *index == 0 {
-                *index = products.len() as u32;
+        for (number, product) in self.products.iter().enumerate() {
+            if before[number] || !ever[number] {
+                index[number] = products.len() as u32;
                 products.push(product.clone());
             }
         }
-        let mut orders = orders.to_vec();
+        let mut orders = self.before(time).to_vec();
         for line in orders.iter_mut().flat_map(|order| &mut order.lines) {
             line.product = index[line.product as usize];
         }
@@ -119,6 +128,38 @@ impl Shop {
             products,
             customers: self.customers.clone(),
             orders,
+        }
+    }
+
+    /// Adds products that were never sold, by their codes, with titles. None of them
+    /// may be known.
+    pub(crate) fn add(&mut self, new: BTreeMap<String, String>) {
+        let known = std::mem::take(&mut self.products);
+        let known = (0u32..)
+            .zip(known)
+            .map(|(old, product)| (Some(old), product));
+        let new = new.into_iter().map(|(code, title)| {
+            let attributes = Default::default();
+            (
+                None,
+                ShopProduct {
+                    code,
+                    title,
+                    attributes,
+                },
+            )
+        });
+        let mut all: Vec<(Option<u32>, ShopProduct)> = known.chain(new).collect();
+        all.sort_by(|(_, a), (_, b)| a.code.cmp(&b.code));
+        let mut index = vec![0; all.len()];
+        for (number, (old, product)) in (0u32..).zip(all) {
+            if let Some(old) = old {
+                index[old as usize] = number;
+            }
+            self.products.push(product);
+        }
+        for line in self.orders.iter_mut().flat_map(|order| &mut order.lines) {
+            line.product = index[line.product as usize];
         }
     }
 

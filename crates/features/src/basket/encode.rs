@@ -41,6 +41,13 @@ const TITLES: usize = 3;
 const OF_SHOPPER: usize = 11;
 const OF_OWN: usize = 21;
 
+/// The numbers that say how alike a candidate's title is: to all that was bought, by
+/// what is left of it, and to the most alike.
+pub const TITLE_LIKENESS: [usize; 2] = {
+    let first = SIGNALS + PLACES + OF_LARGEST.len();
+    [first, first + 1]
+};
+
 /// How many numbers a candidate has.
 pub const WIDTH: usize = {
     let (mut sum, mut i) = (0, 0);

@@ -65,7 +65,7 @@ pub struct Learnt<'a> {
     pub orders: &'a [Order],
     /// In the order of [`super::Table`].
     pub tables: [Sources; TABLES],
-    /// A title for each product; none for what isn't sold yet.
+    /// A title for each product; none for what the shop doesn't have yet.
     pub titles: &'a [Option<&'a str>],
     /// Bytes of all customers, at most: the newest customers stay.
     pub customers_bytes: usize,
@@ -281,7 +281,11 @@ fn nearest_step(weight: f32) -> u8 {
 /// Titles as terms with weights: TF-IDF (Salton and Buckley, "Term-weighting
 /// approaches in automatic text retrieval", 1988), the logarithm of a term's
 /// count times its rarity. What occurs in one title only says nothing of others.
-fn titles(titles: &[Option<&str>]) -> (usize, Vec<Vec<(u16, u8)>>) {
+///
+/// Returns how many terms there are, and the terms of each title by their number,
+/// with weights whose squares sum up to about 255².
+#[must_use]
+pub fn titles(titles: &[Option<&str>]) -> (usize, Vec<Vec<(u16, u8)>>) {
     let mut counted: Vec<BTreeMap<String, f32>> = Vec::with_capacity(titles.len());
     let mut frequency: BTreeMap<String, f32> = BTreeMap::new();
     for title in titles {

@@ -87,7 +87,12 @@ fn model(weight: f32) -> Vec<u8> {
         .collect();
     let products: Vec<Named<'_>> = names
         .iter()
-        .map(|(id, title)| Named { id, title, slot: 0 })
+        .map(|(id, title)| Named {
+            id,
+            title,
+            slot: 0,
+            is_new: false,
+        })
         .collect();
     let as_of = at("2011-11-10T00:00:00Z");
     let options = TableOptions {

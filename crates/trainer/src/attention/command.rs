@@ -7,7 +7,7 @@ use serde::Serialize;
 use shelfedge_features::trails::fit::Sequences;
 use shelfedge_ranking::attention::{Attention, Buffers};
 
-use super::{Course, Epoch, Settings};
+use super::{Course, Epoch, Interest, Kind, Network, SelfAttention, Settings};
 use crate::boost::shared;
 use crate::bundle::write_file;
 use crate::error::{Error, Result};
@@ -143,11 +143,24 @@ pub fn run(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
+    match settings.network {
+        Kind::SelfAttention => learn::<SelfAttention>(shop, mapping, out, settings, watch),
+        Kind::Interest => learn::<Interest>(shop, mapping, out, settings, watch),
+    }
+}
+
+fn learn<N: Network>(
+    shop: &Path,
+    mapping: Option<&Path>,
+    out: &Path,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
     let (mapping, log) = import(shop, mapping, watch)?;
     let products = log.products.len();
     let repeats = repeat_share(&log.sequences) > 0.005;
     let lesson = held_back(&log.sequences, mapping.of);
-    let mut course = begin(&lesson.log, &mapping, products, repeats, settings, watch)?;
+    let mut course = begin::<N>(&lesson.log, &mapping, products, repeats, settings, watch)?;
     course.go_on(&lesson.log, watch)?;
     let (_, shelf) = course.export(&[])?;
     let every = lesson.questions.len().div_ceil(MOST_ASKED).max(1);
@@ -186,14 +199,14 @@ pub fn run(
 }
 
 /// Begins with a log that ends earlier, whose newest part stops the learning.
-fn begin(
+fn begin<N: Network>(
     known: &Sequences,
     mapping: &SequenceMapping,
     products: usize,
     repeats: bool,
     settings: &Settings,
     watch: &mut dyn Watch,
-) -> Result<Course> {
+) -> Result<Course<N>> {
     let Lesson { log, questions } = held_back(known, mapping.of);
     if questions.is_empty() {
         return Err(Error::fault(

@@ -98,6 +98,7 @@ mod tests {
     use shelfedge_ranking::attention::{Attention, Buffers};
 
     use super::*;
+    use crate::attention::learn::{Network, Part};
     use crate::attention::net::{Batch, Net};
     use crate::rng::Rng;
 
@@ -107,6 +108,7 @@ mod tests {
             products: 41,
             width: 12,
             places: 6,
+            session: 6,
             hidden: 10,
         };
         let mut rng = Rng::new(8, 0);
@@ -144,7 +146,7 @@ mod tests {
             let newest = &sequence[sequence.len().saturating_sub(dims.places)..];
             let mut batch = Batch::new(newest.len());
             batch.push(newest, newest.len() - 1);
-            let learner = net.scores(&dims, &batch, &device);
+            let learner = net.scores(&dims, &batch, Part::All, &device);
             engine.score(sequence, 0..40, &mut buffers).expect("scores");
             let mut items = vec![0i64; dims.places - newest.len()];
             items.extend(newest.iter().map(|p| i64::from(*p) + 1));

@@ -1,13 +1,14 @@
 //! Learning the network: batches of sequences of nearly one length, AdamW, a
 //! softmax over a sample of the products, early stopping.
 
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use shelfedge_features::trails::fit::Sequences;
 
 use super::Settings;
-use super::net::{Answers, Batch, Dims, Dropout, Net, Weights};
+use super::net::{Answers, Batch, Dims, Dropout};
 use crate::error::{Error, Result};
 use crate::model::values;
 use crate::next::Question;
@@ -18,6 +19,56 @@ use crate::watch::Watch;
 const MOST_ASKED: usize = 3_000;
 /// Questions that are scored together.
 const TOGETHER: usize = 128;
+
+/// A network that says what follows, and its weights as plain arrays.
+pub(crate) trait Network: Module {
+    type Weights: Clone + std::fmt::Debug;
+
+    /// What is learnt one after the other.
+    const PARTS: &'static [Part];
+
+    /// Initial weights around an embedding of the products (row 0 left out).
+    fn first(dims: &Dims, embedding: &[f32], seed: u64) -> Self::Weights;
+
+    /// Puts weights on a device.
+    fn new(dims: &Dims, weights: &Self::Weights, device: &Device) -> Self;
+
+    /// Takes the weights back.
+    fn weights(&self) -> Self::Weights;
+
+    /// How badly it says what follows the places that are asked.
+    fn loss(
+        &self,
+        dims: &Dims,
+        batch: &Batch,
+        answers: &Answers,
+        part: Part,
+        dropout: Option<Dropout<'_>>,
+        device: &Device,
+    ) -> Tensor<1>;
+
+    /// Scores of all products for the places that are asked, row 0 included:
+    /// `[asked, products]`.
+    fn scores(&self, dims: &Dims, batch: &Batch, part: Part, device: &Device) -> Vec<f32>;
+
+    /// Puts the weights on the numbers that a compiled model holds.
+    fn round(dims: &Dims, weights: &mut Self::Weights);
+
+    /// Writes the ONNX file: the newest products of a sequence, oldest first and with
+    /// zeros before them, and a product in each row, to the product's score.
+    fn onnx(dims: &Dims, weights: &Self::Weights, metadata: &[(&str, String)]) -> Result<Vec<u8>>;
+}
+
+/// A part of a network that learns, while the others say nothing or stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything.
+    All,
+    /// What shoppers like in the long run; the session says nothing.
+    LongTerm,
+    /// What they are after now; the rest stays as it is.
+    Session,
+}
 
 /// One pass over a log.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -31,7 +82,7 @@ pub struct Epoch {
 }
 
 /// Questions that stop the learning, and whether a product may come again.
-pub(super) struct Stop<'q, 'a> {
+pub(crate) struct Stop<'q, 'a> {
     pub(super) questions: &'q [Question<'a>],
     pub(super) repeats: bool,
 }
@@ -69,11 +120,12 @@ fn windows(log: &Sequences, places: usize) -> Vec<Window> {
 }
 
 /// Learns from a log with one optimiser.
-pub(super) struct Pass<'a> {
+pub(crate) struct Pass<'a, N> {
     dims: &'a Dims,
     settings: &'a Settings,
     device: Device,
-    net: Option<Net>,
+    net: Option<N>,
+    part: Part,
     optimiser: ModuleOptimizer,
     log: &'a Sequences,
     windows: Vec<Window>,
@@ -83,10 +135,11 @@ pub(super) struct Pass<'a> {
     stage: u64,
 }
 
-impl<'a> Pass<'a> {
+impl<'a, N: Network> Pass<'a, N> {
     pub(super) fn new(
         dims: &'a Dims,
-        weights: &Weights,
+        weights: &N::Weights,
+        part: Part,
         log: &'a Sequences,
         stage: u64,
         settings: &'a Settings,
@@ -98,7 +151,8 @@ impl<'a> Pass<'a> {
         Self {
             dims,
             settings,
-            net: Some(Net::new(dims, weights, &device)),
+            net: Some(N::new(dims, weights, &device)),
+            part,
             device,
             optimiser: AdamWConfig::new()
                 .with_epsilon(1e-8)
@@ -112,8 +166,8 @@ impl<'a> Pass<'a> {
     }
 
     /// The weights as they are now.
-    pub(super) fn weights(&self) -> Option<Weights> {
-        self.net.as_ref().map(Net::weights)
+    pub(super) fn weights(&self) -> Option<N::Weights> {
+        self.net.as_ref().map(N::weights)
     }
 
     /// Batches of one pass: windows of nearly one length together, in a random
@@ -182,7 +236,14 @@ impl<'a> Pass<'a> {
                 rate: self.settings.dropout,
                 rng: &mut rng,
             });
-            let loss = net.loss(self.dims, &batch, &answers, dropout, &self.device);
+            let loss = net.loss(
+                self.dims,
+                &batch,
+                &answers,
+                self.part,
+                dropout,
+                &self.device,
+            );
             let gradients = loss.backward();
             sum += f64::from(values(loss.without_autodiff())[0]);
             let gradients = GradientsParams::from_grads(gradients, &net);
@@ -196,21 +257,21 @@ impl<'a> Pass<'a> {
 
 /// Learns until the questions are answered no better, at most `settings.epochs`
 /// passes: the best weights and the curve.
-pub(super) fn until_best(
-    mut pass: Pass<'_>,
+pub(super) fn until_best<N: Network>(
+    mut pass: Pass<'_, N>,
     stop: &Stop<'_, '_>,
     watch: &mut dyn Watch,
-) -> Result<(Weights, Vec<Epoch>, usize)> {
+) -> Result<(N::Weights, Vec<Epoch>, usize)> {
     let settings = pass.settings;
     let mut curve = Vec::new();
-    let mut best: Option<(f64, Weights, usize)> = None;
+    let mut best: Option<(f64, N::Weights, usize)> = None;
     let mut rate = settings.rate;
     for epoch in 1..=settings.epochs {
         let train_loss = pass.run(epoch, rate, watch)?;
         let Some(weights) = pass.weights() else {
             break;
         };
-        let valid_ndcg10 = assess(pass.dims, &weights, stop);
+        let valid_ndcg10 = assess::<N>(pass.dims, &weights, pass.part, stop);
         curve.push(Epoch {
             epoch,
             train_loss,
@@ -232,9 +293,9 @@ pub(super) fn until_best(
 }
 
 /// NDCG at 10 of what follows, among all products that may come.
-pub(super) fn assess(dims: &Dims, weights: &Weights, stop: &Stop<'_, '_>) -> f64 {
+fn assess<N: Network>(dims: &Dims, weights: &N::Weights, part: Part, stop: &Stop<'_, '_>) -> f64 {
     let device = Device::flex();
-    let net = Net::new(dims, weights, &device);
+    let net = N::new(dims, weights, &device);
     let every = stop.questions.len().div_ceil(MOST_ASKED).max(1);
     let asked: Vec<&Question<'_>> = stop.questions.iter().step_by(every).collect();
     let mut sum = 0.0;
@@ -245,7 +306,7 @@ pub(super) fn assess(dims: &Dims, weights: &Weights, stop: &Stop<'_, '_>) -> f64
             let products = &question.begins[question.begins.len() - newest(question)..];
             batch.push(products, products.len() - 1);
         }
-        let scores = net.scores(dims, &batch, &device);
+        let scores = net.scores(dims, &batch, part, &device);
         for (question, scores) in chunk.iter().zip(scores.chunks_exact(dims.products)) {
             let place = place(&scores[1..], question, stop.repeats);
             if place < 10 {

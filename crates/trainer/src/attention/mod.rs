@@ -1,6 +1,9 @@
-//! A sequence model: self-attention over a shopper's newest products, in the
-//! manner of SASRec (Kang and McAuley, "Self-attentive sequential
-//! recommendation", ICDM 2018), with one block and one head.
+//! Networks that say what follows a sequence.
+//!
+//! [`net`]: self-attention over a shopper's newest products, in the manner of SASRec
+//! (Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018), with one
+//! block and one head. [`interest`]: what a shopper likes in the long run, and what of
+//! the session a candidate attends to. Both have the same inputs and output.
 //!
 //! A product's embedding serves twice, as what was looked at and as what may
 //! follow: the score is its dot product with the state after the last product.
@@ -10,6 +13,7 @@
 
 mod command;
 mod export;
+mod interest;
 mod learn;
 mod net;
 
@@ -18,11 +22,15 @@ use shelfedge_features::trails::fit::Sequences;
 
 pub use command::{Outcome, run};
 pub use learn::Epoch;
-pub use net::{Dims, Weights};
 
 use crate::error::Result;
 use crate::next::Question;
 use crate::watch::Watch;
+pub(crate) use interest::Net as Interest;
+pub(crate) use learn::Network;
+use learn::{Part, Pass};
+use net::Dims;
+pub(crate) use net::Net as SelfAttention;
 
 /// Whether a ranking has a sequence model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +45,17 @@ pub enum Wanted {
     Auto,
 }
 
+/// Which network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Self-attention.
+    #[default]
+    SelfAttention,
+    /// Interest in the long run and now.
+    Interest,
+}
+
 /// How to learn: the section `[attention]` of a settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,12 +66,17 @@ pub struct Settings {
     /// Fixes initial weights, order and sampling; that of the ranking when 0.
     #[serde(skip)]
     pub seed: u64,
+    /// Which network.
+    #[serde(skip_serializing_if = "is_default")]
+    pub network: Kind,
     /// Width of an embedding and of a state.
     pub width: usize,
     /// Units of the hidden layer.
     pub hidden: usize,
     /// Newest products of a sequence that are looked at.
     pub places: usize,
+    /// Those of them that a candidate attends to, of the network of interest.
+    pub session: usize,
     /// Passes over the oldest log, at most.
     pub epochs: usize,
     /// Passes without a better NDCG@10 before learning stops.
@@ -78,9 +102,11 @@ impl Default for Settings {
         Self {
             wanted: Wanted::Off,
             seed: 1,
+            network: Kind::SelfAttention,
             width: 48,
             hidden: 96,
             places: 30,
+            session: 10,
             epochs: 15,
             patience: 2,
             again: 2,
@@ -92,6 +118,10 @@ impl Default for Settings {
             weight_decay: 0.0,
         }
     }
+}
+
+fn is_default(kind: &Kind) -> bool {
+    *kind == Kind::default()
 }
 
 impl Settings {
@@ -113,6 +143,7 @@ impl Settings {
         within("width", self.width, 4, 64);
         within("hidden", self.hidden, 4, 512);
         within("places", self.places, 2, 255);
+        within("session", self.session, 1, 255);
         within("epochs", self.epochs, 1, 1_000);
         within("patience", self.patience, 1, 1_000);
         within("again", self.again, 0, 100);
@@ -130,18 +161,20 @@ impl Settings {
 
 /// A model whose log grows: it learns from the oldest part until it gets no
 /// better, and goes on from there with each newer one.
-pub(crate) struct Course {
+pub(crate) struct Course<N: Network> {
     settings: Settings,
     dims: Dims,
-    weights: Weights,
-    /// The validation curve of the first stage.
+    weights: N::Weights,
+    /// The validation curve of the first stage, part by part.
     pub(crate) curve: Vec<Epoch>,
     /// The pass whose weights were kept.
     pub(crate) best: usize,
+    /// Passes of the last part up to that one.
+    passes: usize,
     stage: u64,
 }
 
-impl Course {
+impl<N: Network> Course<N> {
     /// Learns from the oldest log, beginning with an embedding of `width` numbers
     /// a product; questions about what comes after it say when to stop.
     pub(crate) fn begin(
@@ -157,30 +190,49 @@ impl Course {
             products: products + 1,
             width: settings.width.min(products),
             places: settings.places,
+            session: settings.session.min(settings.places),
             hidden: settings.hidden,
         };
-        let first = Weights::new(&dims, embedding, settings.seed);
-        let pass = learn::Pass::new(&dims, &first, log, 0, settings);
         let stop = learn::Stop {
             questions: stop,
             repeats,
         };
-        let (weights, curve, best) = learn::until_best(pass, &stop, watch)?;
-        Ok(Self {
+        let mut course = Self {
             settings: *settings,
             dims,
-            weights,
-            curve,
-            best,
+            weights: N::first(&dims, embedding, settings.seed),
+            curve: Vec::new(),
+            best: 0,
+            passes: 0,
             stage: 0,
-        })
+        };
+        for (number, part) in (0u64..).zip(N::PARTS) {
+            let stage = number << 16;
+            let pass = Pass::<N>::new(&dims, &course.weights, *part, log, stage, settings);
+            let (weights, curve, best) = learn::until_best(pass, &stop, watch)?;
+            let before = course.curve.len();
+            course.curve.extend(curve.into_iter().map(|epoch| Epoch {
+                epoch: before + epoch.epoch,
+                ..epoch
+            }));
+            (course.weights, course.best, course.passes) = (weights, before + best, best);
+        }
+        Ok(course)
     }
 
     /// Goes on with a log that has grown.
     pub(crate) fn go_on(&mut self, log: &Sequences, watch: &mut dyn Watch) -> Result<()> {
         self.stage += 1;
-        let mut pass = learn::Pass::new(&self.dims, &self.weights, log, self.stage, &self.settings);
-        let mut rate = self.settings.rate * self.settings.decay.powi(self.best as i32) * 0.5;
+        let settings = &self.settings;
+        let mut pass = Pass::<N>::new(
+            &self.dims,
+            &self.weights,
+            Part::All,
+            log,
+            self.stage,
+            settings,
+        );
+        let mut rate = settings.rate * settings.decay.powi(self.passes as i32) * 0.5;
         for epoch in 1..=self.settings.again {
             pass.run(epoch, rate, watch)?;
             rate *= self.settings.decay;
@@ -194,8 +246,8 @@ impl Course {
     /// The ONNX file of the model as it is now, and its compiled form.
     pub(crate) fn export(&self, metadata: &[(&str, String)]) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut weights = self.weights.clone();
-        export::round(&self.dims, &mut weights);
-        let onnx = export::onnx(&self.dims, &weights, metadata)?;
+        N::round(&self.dims, &mut weights);
+        let onnx = N::onnx(&self.dims, &weights, metadata)?;
         let shelf = export::compile(&onnx)?;
         Ok((onnx, shelf))
     }

@@ -8,6 +8,9 @@ use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Device, Int, Tensor};
 use serde::Serialize;
 
+use super::export;
+use super::learn::{Network, Part};
+use crate::error::Result;
 use crate::model::{floats, ints, values};
 use crate::rng::Rng;
 
@@ -16,24 +19,26 @@ pub(super) const EPSILON: f32 = 1e-5;
 /// What a step back takes from a product's score before anything is learnt.
 const FADING: f32 = 0.2;
 /// What is added to the score of what doesn't count.
-const NEVER: f32 = -1e9;
+pub(super) const NEVER: f32 = -1e9;
 
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Dims {
+pub(crate) struct Dims {
     /// Rows of the product table; row 0 means "nothing".
     pub products: usize,
     /// Width of an embedding and of a state.
     pub width: usize,
     /// Products of a sequence that are looked at, the newest ones.
     pub places: usize,
+    /// Those of them that a candidate attends to, where candidates do.
+    pub session: usize,
     /// Units of the hidden layer.
     pub hidden: usize,
 }
 
 /// All weights as plain arrays, row-major; matrices as `[inputs, outputs]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
+pub(crate) struct Weights {
     /// `[products, width]`; row 0 is zero.
     pub products: Vec<f32>,
     /// `[places]`: what is added to the attention to a product, by the steps back
@@ -64,7 +69,7 @@ pub struct Weights {
 impl Weights {
     /// Initial weights around an embedding of the products (row 0 left out).
     /// The first state is nearly the last product's own embedding.
-    pub fn new(dims: &Dims, embedding: &[f32], seed: u64) -> Self {
+    pub(crate) fn new(dims: &Dims, embedding: &[f32], seed: u64) -> Self {
         let mut rng = Rng::new(seed, 0xA77E);
         let mut layer = |inputs: usize, outputs: usize, gain: f32| -> Vec<f32> {
             let scale = gain / (inputs as f32).sqrt();
@@ -107,12 +112,12 @@ impl Weights {
 
 /// Beginnings of sequences, padded at their ends to the same length.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     pub(super) sequences: usize,
     /// Places of each.
     pub(super) length: usize,
     /// Rows of the product table, oldest first.
-    items: Vec<i32>,
+    pub(super) items: Vec<i32>,
     /// Which places, of all, are asked what follows.
     pub(super) asked: Vec<i32>,
 }
@@ -139,7 +144,7 @@ impl Batch {
 
 /// What every place of a batch is asked, and against what.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// Rows of what follows.
     pub(super) right: Vec<i32>,
     /// Rows of a sample of the others, the same for all places.
@@ -150,13 +155,13 @@ pub(super) struct Answers {
 
 /// Leaves numbers out at random, and scales the rest up.
 #[derive(Debug)]
-pub(super) struct Dropout<'r> {
+pub(crate) struct Dropout<'r> {
     pub(super) rate: f32,
     pub(super) rng: &'r mut Rng,
 }
 
 impl Dropout<'_> {
-    fn apply(&mut self, x: Tensor<2>, device: &Device) -> Tensor<2> {
+    pub(super) fn apply(&mut self, x: Tensor<2>, device: &Device) -> Tensor<2> {
         let shape = x.dims();
         let kept = 1.0 / (1.0 - self.rate);
         let mut draw = |_| {
@@ -173,7 +178,7 @@ impl Dropout<'_> {
 
 /// The network on a device.
 #[derive(Module, Debug)]
-pub(super) struct Net {
+pub(crate) struct Net {
     products: Param<Tensor<2>>,
     ages: Param<Tensor<1>>,
     query: Param<Tensor<2>>,
@@ -188,57 +193,40 @@ pub(super) struct Net {
     beta: Param<Tensor<1>>,
 }
 
+/// Mean cross entropy of what follows (`right`, `[asked, 1]`) among a sample of the
+/// others (`[asked, others]`), each of which stands for as many as it was drawn from.
+pub(super) fn sampled_loss(
+    right: Tensor<2>,
+    others: Tensor<2>,
+    answers: &Answers,
+    device: &Device,
+) -> Tensor<1> {
+    let shape = others.dims();
+    let stands_for = (answers.of as f32 / shape[1].max(1) as f32).ln();
+    let weights: Vec<f32> = answers
+        .right
+        .iter()
+        .flat_map(|right| {
+            let weight = move |other: &i32| match other == right {
+                true => NEVER,
+                false => stands_for,
+            };
+            answers.others.iter().map(weight)
+        })
+        .collect();
+    let others = others + floats(&weights, shape, device);
+    let all = log_softmax(Tensor::cat(vec![right, others], 1), 1);
+    all.slice([0..shape[0], 0..1]).mean().neg()
+}
+
 /// Each row less its mean, over its deviation.
-fn normalised(x: Tensor<2>) -> Tensor<2> {
+pub(super) fn normalised(x: Tensor<2>) -> Tensor<2> {
     let centred = x.clone() - x.mean_dim(1);
     let variance = centred.clone().mul(centred.clone()).mean_dim(1);
     centred / (variance + EPSILON).sqrt()
 }
 
 impl Net {
-    /// Puts weights on a device.
-    pub(super) fn new(dims: &Dims, w: &Weights, device: &Device) -> Self {
-        let matrix =
-            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
-        let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
-        let (d, h) = (dims.width, dims.hidden);
-        Self {
-            products: matrix(&w.products, [dims.products, d]),
-            ages: vector(&w.ages),
-            query: matrix(&w.query, [d, d]),
-            keys: matrix(&w.keys, [d, d]),
-            values: matrix(&w.values, [d, d]),
-            mixed: matrix(&w.mixed, [d, d]),
-            w1: matrix(&w.w1, [d, h]),
-            b1: vector(&w.b1),
-            w2: matrix(&w.w2, [h, d]),
-            b2: vector(&w.b2),
-            gamma: vector(&w.gamma),
-            beta: vector(&w.beta),
-        }
-    }
-
-    /// Takes the weights back.
-    pub(super) fn weights(&self) -> Weights {
-        fn out<const D: usize>(p: &Param<Tensor<D>>) -> Vec<f32> {
-            values(p.val())
-        }
-        Weights {
-            products: out(&self.products),
-            ages: out(&self.ages),
-            query: out(&self.query),
-            keys: out(&self.keys),
-            values: out(&self.values),
-            mixed: out(&self.mixed),
-            w1: out(&self.w1),
-            b1: out(&self.b1),
-            w2: out(&self.w2),
-            b2: out(&self.b2),
-            gamma: out(&self.gamma),
-            beta: out(&self.beta),
-        }
-    }
-
     /// Rows of the product table.
     fn rows(&self, rows: &[i32], device: &Device) -> Tensor<2> {
         let picked: Tensor<1, Int> = ints(rows, [rows.len()], device);
@@ -294,46 +282,85 @@ impl Net {
         let z = y + drop(more);
         normalised(z) * self.gamma.val().unsqueeze() + self.beta.val().unsqueeze()
     }
+}
 
-    /// Mean cross entropy of what follows among a sample of the products, each of
-    /// which stands for as many as it was drawn from.
-    pub(super) fn loss(
+impl Network for Net {
+    type Weights = Weights;
+
+    const PARTS: &'static [Part] = &[Part::All];
+
+    fn first(dims: &Dims, embedding: &[f32], seed: u64) -> Weights {
+        Weights::new(dims, embedding, seed)
+    }
+
+    fn new(dims: &Dims, w: &Weights, device: &Device) -> Self {
+        let matrix =
+            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
+        let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
+        let (d, h) = (dims.width, dims.hidden);
+        Self {
+            products: matrix(&w.products, [dims.products, d]),
+            ages: vector(&w.ages),
+            query: matrix(&w.query, [d, d]),
+            keys: matrix(&w.keys, [d, d]),
+            values: matrix(&w.values, [d, d]),
+            mixed: matrix(&w.mixed, [d, d]),
+            w1: matrix(&w.w1, [d, h]),
+            b1: vector(&w.b1),
+            w2: matrix(&w.w2, [h, d]),
+            b2: vector(&w.b2),
+            gamma: vector(&w.gamma),
+            beta: vector(&w.beta),
+        }
+    }
+
+    fn weights(&self) -> Weights {
+        fn out<const D: usize>(p: &Param<Tensor<D>>) -> Vec<f32> {
+            values(p.val())
+        }
+        Weights {
+            products: out(&self.products),
+            ages: out(&self.ages),
+            query: out(&self.query),
+            keys: out(&self.keys),
+            values: out(&self.values),
+            mixed: out(&self.mixed),
+            w1: out(&self.w1),
+            b1: out(&self.b1),
+            w2: out(&self.w2),
+            b2: out(&self.b2),
+            gamma: out(&self.gamma),
+            beta: out(&self.beta),
+        }
+    }
+
+    fn loss(
         &self,
         dims: &Dims,
         batch: &Batch,
         answers: &Answers,
+        _: Part,
         dropout: Option<Dropout<'_>>,
         device: &Device,
     ) -> Tensor<1> {
         let states = self.states(dims, batch, dropout, device);
-        let (asked, others) = (answers.right.len(), answers.others.len());
-        let right = self
-            .rows(&answers.right, device)
-            .mul(states.clone())
-            .sum_dim(1);
-        let stands_for = (answers.of as f32 / others.max(1) as f32).ln();
-        let weights: Vec<f32> = answers
-            .right
-            .iter()
-            .flat_map(|right| {
-                let weight = move |other: &i32| match other == right {
-                    true => NEVER,
-                    false => stands_for,
-                };
-                answers.others.iter().map(weight)
-            })
-            .collect();
-        let wrong = states.matmul(self.rows(&answers.others, device).transpose())
-            + floats(&weights, [asked, others], device);
-        let all = log_softmax(Tensor::cat(vec![right, wrong], 1), 1);
-        all.slice([0..asked, 0..1]).mean().neg()
+        let right = self.rows(&answers.right, device);
+        let right = right.mul(states.clone()).sum_dim(1);
+        let others = states.matmul(self.rows(&answers.others, device).transpose());
+        sampled_loss(right, others, answers, device)
     }
 
-    /// Scores of all products for the places that are asked, row 0 included:
-    /// `[asked, products]`.
-    pub(super) fn scores(&self, dims: &Dims, batch: &Batch, device: &Device) -> Vec<f32> {
+    fn scores(&self, dims: &Dims, batch: &Batch, _: Part, device: &Device) -> Vec<f32> {
         let states = self.states(dims, batch, None, device);
         values(states.matmul(self.products.val().transpose()))
+    }
+
+    fn round(dims: &Dims, weights: &mut Weights) {
+        export::round(dims, weights);
+    }
+
+    fn onnx(dims: &Dims, weights: &Weights, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
+        export::onnx(dims, weights, metadata)
     }
 }
 
@@ -346,6 +373,7 @@ mod tests {
             products: 7,
             width: 4,
             places: 5,
+            session: 5,
             hidden: 6,
         };
         let mut rng = Rng::new(3, 0);
@@ -454,14 +482,16 @@ mod tests {
         };
         let loss = |w: &Weights| -> f32 {
             let net = Net::new(&dims, w, &device);
-            values(net.loss(&dims, &batch, &answers, None, &device))[0]
+            values(net.loss(&dims, &batch, &answers, Part::All, None, &device))[0]
         };
         let net = Net::new(&dims, &w, &device);
-        let gradients = net.loss(&dims, &batch, &answers, None, &device).backward();
+        let gradients = net
+            .loss(&dims, &batch, &answers, Part::All, None, &device)
+            .backward();
         let of = |p: &Param<Tensor<2>>| values(p.val().grad(&gradients).expect("a gradient"));
         let ages = values(net.ages.val().grad(&gradients).expect("ages"));
-        type Part = fn(&mut Weights) -> &mut Vec<f32>;
-        let parts: [(Vec<f32>, Part); 5] = [
+        type Which = fn(&mut Weights) -> &mut Vec<f32>;
+        let parts: [(Vec<f32>, Which); 5] = [
             (of(&net.products), |w| &mut w.products),
             (of(&net.keys), |w| &mut w.keys),
             (of(&net.values), |w| &mut w.values),

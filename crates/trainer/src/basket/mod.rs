@@ -7,6 +7,7 @@
 //! present, each asked of a state that ends where it begins.
 
 mod card;
+mod newcomers;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ use crate::examples::{History, fitted};
 use crate::export::internal;
 use crate::import::{Imported, import};
 use crate::logged::{Compiled, Content, Parts};
-use crate::protocol::{self, Case, Lists as Ranked, Window, cases, evaluate};
+use crate::protocol::{self, Case, Lists as Ranked, Window, cases, cases_among, evaluate};
 use crate::questions;
 use crate::ranking;
 use crate::rng::Rng;
@@ -245,8 +246,15 @@ fn bought(orders: &[Order], newest: f32) -> Sequences {
     sets
 }
 
-/// A shop's orders before a moment as the section of a compiled model.
-fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<Vec<u8>> {
+/// A shop's orders before a moment as the section of a compiled model. What leads to
+/// `newcomers`, which nobody bought yet, comes from their titles.
+fn section(
+    shop: &Shop,
+    as_of: i64,
+    newcomers: &[bool],
+    room: Room,
+    settings: &Settings,
+) -> Result<Vec<u8>> {
     let products = shop.products.len();
     let orders = orders(shop, as_of);
     let ever = bought(&orders, f32::INFINITY);
@@ -268,22 +276,25 @@ fn section(shop: &Shop, as_of: i64, room: Room, settings: &Settings) -> Result<V
     };
     let newest = bought(&orders, NEWEST);
     // In the order of `Table`.
-    let tables = [
+    let mut tables = [
         cosines(&ever, SHRINK, Ingredient::Similar),
         tables::ease(&ever, products, RIDGE, keep(Ingredient::Ease))?,
         cosines(&newest, SHRINK_NEWEST, Ingredient::Recent),
         cosines(&together, SHRINK, Ingredient::SameOrder),
     ];
-    let mut sold = vec![false; products];
+    let mut known = newcomers.to_vec();
     for product in &ever.products {
-        sold[*product as usize] = true;
+        known[*product as usize] = true;
     }
     let titles: Vec<Option<&str>> = shop
         .products
         .iter()
-        .zip(sold)
-        .map(|(product, sold)| (sold && with(Ingredient::Titles)).then_some(product.title.as_str()))
+        .zip(known)
+        .map(|(product, known)| {
+            (known && with(Ingredient::Titles)).then_some(product.title.as_str())
+        })
         .collect();
+    newcomers::introduce(&mut tables, &titles, newcomers, room.weights);
     Ok(write(&Learnt {
         reading: Reading {
             neighbours: match with(Ingredient::Neighbours) {
@@ -334,13 +345,19 @@ fn teach(
     shop: &Shop,
     section: &[u8],
     window: Window,
+    newcomers: &[bool],
     settings: &Settings,
     lists: &mut [Lists; 2],
 ) -> Result<()> {
     let basket = Basket::open(section, shop.products.len())
         .map_err(|e| internal("basket", e.to_string()))?;
     let index = Index::new(&basket);
-    let queries = every_nth(cases(shop, window), MOST_TAUGHT / settings.windows);
+    let mut catalogue = shop.sold(window.from);
+    for (known, new) in catalogue.iter_mut().zip(newcomers) {
+        *known |= new;
+    }
+    let queries = cases_among(shop, window, &catalogue);
+    let queries = every_nth(queries, MOST_TAUGHT / settings.windows);
     let chunks: Vec<&[Case]> = queries.chunks(32).collect();
     let mut made: Vec<[Lists; 2]> = vec![Default::default(); chunks.len()];
     shared(
@@ -429,13 +446,17 @@ fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) ->
         if watch.cancelled() {
             return Err(Error::Cancelled);
         }
+        let newcomers: Vec<Vec<bool>> = together
+            .iter()
+            .map(|window| newcomers::of_window(shop, *window))
+            .collect();
         let mut sections: Vec<Result<Vec<u8>>> = together.iter().map(|_| Ok(Vec::new())).collect();
         shared(
-            together.iter().zip(&mut sections).collect(),
-            |(window, section_of)| *section_of = section(shop, window.from, room, settings),
+            together.iter().zip(&newcomers).zip(&mut sections).collect(),
+            |((window, new), out)| *out = section(shop, window.from, new, room, settings),
         );
-        for (window, section) in together.iter().zip(sections) {
-            teach(shop, &section?, *window, settings, &mut lists)?;
+        for ((window, new), section) in together.iter().zip(&newcomers).zip(sections) {
+            teach(shop, &section?, *window, new, settings, &mut lists)?;
             done += 1;
         }
     }
@@ -538,7 +559,8 @@ fn compile(
     settings: &Settings,
 ) -> Result<Compiled> {
     let shop = &shop.until(as_of);
-    let section = section(shop, as_of, model.room, settings)?;
+    let newcomers = newcomers::never_sold(shop);
+    let section = section(shop, as_of, &newcomers, model.room, settings)?;
     let fitted = fitted(shop, &BTreeMap::new(), as_of);
     let ids = fitted.rows.iter().map(|row| &row.id);
     if !ids.eq(shop.products.iter().map(|product| &product.code)) {
@@ -761,6 +783,8 @@ mod tests {
     use shelfedge_commerce::ProductId;
     use shelfedge_commerce::money::Currency;
 
+    const NONE_NEW: [bool; 8] = [false; 8];
+
     /// Customers who buy three of eight products every ten days; the product whose
     /// code comes first is sold only at the end.
     fn shop() -> Shop {
@@ -826,15 +850,16 @@ mod tests {
         let shop = shop();
         let settings = Settings::default();
         let room = Room::of(&shop, &settings);
-        let whole = section(&shop, 120 * DAY, room, &settings).expect("a section");
+        let whole = section(&shop, 120 * DAY, &NONE_NEW, room, &settings).expect("a section");
         let mut other = shop.clone();
         other.orders.retain(|order| order.time < 120 * DAY);
-        let cut = section(&other, 120 * DAY, room, &settings).expect("a section");
+        let cut = section(&other, 120 * DAY, &NONE_NEW, room, &settings).expect("a section");
         assert!(whole == cut);
         for order in other.orders.iter_mut().take(3) {
             order.lines.truncate(1);
         }
-        assert!(section(&other, 120 * DAY, room, &settings).expect("a section") != whole);
+        let other = section(&other, 120 * DAY, &NONE_NEW, room, &settings).expect("a section");
+        assert!(other != whole);
     }
 
     #[test]
@@ -858,7 +883,8 @@ mod tests {
         let ranker = shelfedge_ranking::Ranker::open(compiled.shelf).expect("a ranker");
         let mut workspace = shelfedge_ranking::Workspace::default();
         let cut = shop.until(as_of);
-        let section = section(&cut, as_of, model.room, &settings).expect("a section");
+        let section = section(&cut, as_of, &NONE_NEW[1..], model.room, &settings);
+        let section = section.expect("a section");
         let basket = Basket::open(&section, cut.products.len()).expect("a log");
         let (mut signals, mut encoded) = (Signals::default(), Vec::new());
         for case in protocol::customers(&cut, as_of) {

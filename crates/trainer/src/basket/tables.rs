@@ -68,7 +68,7 @@ fn together<T: Send + Clone>(
 }
 
 /// The largest weights, whatever their sign, by product.
-fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
+pub(super) fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
     weights.retain(|(_, weight)| *weight != 0.0);
     weights.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
     weights.truncate(keep);

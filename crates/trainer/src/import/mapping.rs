@@ -129,6 +129,8 @@ pub struct Titles {
     pub product: String,
     /// The column of its title.
     pub title: String,
+    /// Whether a product that was never sold is one of the shop's, too.
+    pub new_products: bool,
 }
 
 /// How times are written.
@@ -370,6 +372,21 @@ impl<'a> Reader<'a> {
         self.text(path, table, key).unwrap_or_default()
     }
 
+    fn flag(&mut self, path: &str, table: &toml::Table, key: &str) -> bool {
+        match table.get(key) {
+            None => false,
+            Some(toml::Value::Boolean(flag)) => *flag,
+            Some(other) => {
+                self.fault(
+                    &format!("{path}{key}"),
+                    format!("is {}", other.type_str()),
+                    "write true or false",
+                );
+                false
+            }
+        }
+    }
+
     fn instant(&mut self, path: &str, table: &toml::Table, key: &str) -> Option<Timestamp> {
         let value = table.get(key)?;
         let text = match value {
@@ -455,12 +472,13 @@ impl Mapping {
 
         let titles = root.contains_key("titles").then(|| {
             let t = r.table(&root, "titles", false);
-            r.known("titles", &t, &["table", "product", "title"]);
+            r.known("titles", &t, &["table", "product", "title", "new_products"]);
             let p = "titles.";
             Titles {
                 table: r.required(p, &t, "table", "file that holds the titles"),
                 product: r.required(p, &t, "product", "column that holds the product code"),
                 title: r.required(p, &t, "title", "column that holds the title"),
+                new_products: r.flag(p, &t, "new_products"),
             }
         });
         if titles.is_some() && columns.title.is_some() {
@@ -567,18 +585,7 @@ impl Mapping {
                 }
             }
         });
-        let upper_case_products = match u.get("upper_case_products") {
-            None => false,
-            Some(toml::Value::Boolean(flag)) => *flag,
-            Some(other) => {
-                r.fault(
-                    "rules.upper_case_products",
-                    format!("is {}", other.type_str()),
-                    "write true or false",
-                );
-                false
-            }
-        };
+        let upper_case_products = r.flag("rules.", &u, "upper_case_products");
         let repeated_lines = match r.text("rules.", &u, "repeated_lines").as_deref() {
             None | Some("sum") => Repeated::Sum,
             Some("refuse") => Repeated::Refuse,

@@ -224,7 +224,8 @@ fn read(source: &Source, mapping: &Mapping, watch: &mut dyn Watch) -> Result<Imp
         (Some(named), Some(input)) => {
             let wanted = [Some(named.product.as_str()), Some(named.title.as_str())];
             let opened = open_all(std::slice::from_ref(input), "", &wanted, &mut faults)?;
-            opened.into_iter().next().map(|table| (table, wanted))
+            let table = opened.into_iter().next();
+            table.map(|table| (table, wanted, named.new_products))
         }
         _ => None,
     };
@@ -238,13 +239,21 @@ fn read(source: &Source, mapping: &Mapping, watch: &mut dyn Watch) -> Result<Imp
         table.read(wanted, &mut intake, watch)?;
     }
     let mut imported = intake.finish(source.digest(&mapping.text)?);
-    if let Some((table, wanted)) = titles {
+    if let Some((table, wanted, new_products)) = titles {
         let mut list = TitleList {
             upper_case: mapping.rules.upper_case_products,
             ..TitleList::default()
         };
         table.read(wanted, &mut list, watch)?;
-        imported.report.titles = Some(list.give(&table, &mut imported.shop)?);
+        let mut titled = list.give(&table, &mut imported.shop)?;
+        if new_products {
+            let codes = mapping.rules.product_code.as_ref();
+            list.titles
+                .retain(|code, _| codes.is_none_or(|codes| codes.is_match(code)));
+            titled.new_products = list.titles.len() as u64;
+            imported.shop.add(list.titles);
+        }
+        imported.report.titles = Some(titled);
     }
     imported.attribution.clone_from(&source.attribution);
     Ok(imported)
@@ -337,8 +346,8 @@ impl Rows<2> for TitleList {
 }
 
 impl TitleList {
-    /// Gives a shop's products their titles.
-    fn give(mut self, table: &Table<'_>, shop: &mut Shop) -> Result<Titled> {
+    /// Gives a shop's products their titles, and keeps those of others.
+    fn give(&mut self, table: &Table<'_>, shop: &mut Shop) -> Result<Titled> {
         let mut products = 0;
         for product in &mut shop.products {
             if let Some(title) = self.titles.remove(&product.code) {
@@ -362,6 +371,7 @@ impl TitleList {
             rows: self.rows,
             unusable: self.unusable,
             products,
+            new_products: 0,
         })
     }
 }

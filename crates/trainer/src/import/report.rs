@@ -143,6 +143,8 @@ pub struct Titled {
     pub unusable: u64,
     /// Products of the order lines that got a title.
     pub products: u64,
+    /// Products that were never sold and are the shop's, too.
+    pub new_products: u64,
 }
 
 /// What the import found.
@@ -248,9 +250,10 @@ impl Report {
                 "read".into(),
                 format!("titles, {}", titles.file),
                 format!(
-                    "for {} of {} products; {} rows without a code or a title",
+                    "for {} of {} products, and {} that were never sold; {} rows without a code or a title",
                     thousands(titles.products),
                     thousands(self.products),
+                    thousands(titles.new_products),
                     thousands(titles.unusable)
                 ),
             ]);

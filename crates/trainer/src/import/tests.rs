@@ -179,6 +179,34 @@ fn titles_may_have_a_table_of_their_own() {
     assert_eq!((found.rows, found.unusable, found.products), (6, 3, 2));
     assert!(report.table().contains("titles, products.csv"));
 
+    put(
+        "mapping.toml",
+        &mapping.replace("title = \"what\"", "title = \"what\"\nnew_products = true"),
+    );
+    put(
+        "products.csv",
+        "what,code\nCup,P1\n,P2\nJug,P3\nNever sold,P29\nno product,POST\n",
+    );
+    let with_new = import(folder.path(), None, &mut Silent).expect("readable");
+    let codes: Vec<&str> = with_new
+        .shop
+        .products
+        .iter()
+        .map(|p| p.code.as_str())
+        .collect();
+    assert_eq!(codes, ["P1", "P2", "P29", "P3"]);
+    let sold = |shop: &Shop| -> Vec<String> {
+        let lines = shop.orders.iter().flat_map(|order| &order.lines);
+        lines
+            .map(|line| shop.products[line.product as usize].code.clone())
+            .collect()
+    };
+    assert_eq!(sold(&with_new.shop), sold(&imported.shop));
+    assert_eq!(with_new.shop.sold(i64::MAX), [true, true, false, true]);
+    let found = with_new.report.titles.as_ref().expect("told");
+    assert_eq!((found.products, found.new_products), (2, 1));
+    put("mapping.toml", &mapping);
+
     put("products.csv", "what,code\nBecher,P1\n");
     let other = import(folder.path(), None, &mut Silent).expect("readable");
     assert_ne!(other.digest, imported.digest, "titles are data");

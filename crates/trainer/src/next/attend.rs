@@ -4,7 +4,7 @@
 use shelfedge_features::trails::fit::Sequences;
 
 use super::{ASKED, Lesson, Settings, embed, newest_sessions};
-use crate::attention::{self, Course, Epoch};
+use crate::attention::{self, Course, Epoch, Interest, Kind as Which, Network, SelfAttention};
 use crate::error::{Error, Result};
 use crate::import::sequences::Kind;
 use crate::watch::Watch;
@@ -29,6 +29,20 @@ pub(super) struct Curve {
 /// newer one. What stops the first is asked of shoppers about what comes after
 /// that log, and of sessions about the newest of its own.
 pub(super) fn networks(
+    log: &Sequences,
+    lessons: &[Lesson<'_>],
+    products: usize,
+    of: (Kind, bool),
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Networks> {
+    match settings.attention.network {
+        Which::SelfAttention => learn::<SelfAttention>(log, lessons, products, of, settings, watch),
+        Which::Interest => learn::<Interest>(log, lessons, products, of, settings, watch),
+    }
+}
+
+fn learn<N: Network>(
     log: &Sequences,
     lessons: &[Lesson<'_>],
     products: usize,
@@ -63,7 +77,7 @@ pub(super) fn networks(
     let embedding = embed::embedding(&oldest.log, products, width, how.seed, &mut step)
         .ok_or(Error::Cancelled)?;
     let stop = &oldest.questions;
-    let mut course = Course::begin(
+    let mut course = Course::<N>::begin(
         &oldest.log,
         products,
         &embedding,

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{ASKED, Model, Outcome, Settings};
+use crate::attention::Kind as Network;
 use crate::import::sequences::{Kind, SequenceMapping};
 
 /// Writes the card.
@@ -54,7 +55,7 @@ pub(super) fn card(
             }
         }
     }
-    attention(&mut out, model, outcome);
+    attention(&mut out, model, settings.attention.network, outcome);
     let _ = write!(
         out,
         "\n## What is in it\n\n\
@@ -78,7 +79,7 @@ pub(super) fn card(
 }
 
 /// The sequence model: whether there is one, why, and how it was learnt.
-fn attention(out: &mut String, model: &Model, outcome: &Outcome) {
+fn attention(out: &mut String, model: &Model, network: Network, outcome: &Outcome) {
     if outcome.attention.is_none() && model.attention.is_none() {
         return;
     }
@@ -94,9 +95,16 @@ fn attention(out: &mut String, model: &Model, outcome: &Outcome) {
     let Some((shelf, curve)) = &model.attention else {
         return;
     };
+    let what = match network {
+        Network::SelfAttention => "Self-attention over the newest products of a sequence",
+        Network::Interest => {
+            "A shopper's interest in the long run, learnt first, and what of the session's products \
+             a candidate attends to (DIN)"
+        }
+    };
     let _ = write!(
         out,
-        "Self-attention over the newest products of a sequence; its score of a candidate, that \
+        "{what}; its score of a candidate, that \
          less the best candidate's, and its rank are three of the numbers that the trees see. {} \
          bytes, compiled. Pass {} of the first log was the best:\n\n\
          | pass | loss | NDCG@10 among all products |\n|---:|---:|---:|\n",

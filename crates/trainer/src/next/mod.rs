@@ -12,6 +12,7 @@ pub mod embed;
 mod lists;
 mod measure;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
@@ -245,10 +246,9 @@ fn reading(kind: Kind, repeats: bool, settings: &Settings) -> Reading {
 pub(crate) fn repeat_share(log: &Sequences) -> f64 {
     let (mut again, mut all) = (0usize, 0usize);
     for sequence in log.iter() {
-        for (at, product) in sequence.iter().enumerate().skip(1) {
-            all += 1;
-            again += usize::from(sequence[..at].contains(product));
-        }
+        let distinct: BTreeSet<&u32> = sequence.iter().collect();
+        all += sequence.len().saturating_sub(1);
+        again += sequence.len() - distinct.len();
     }
     again as f64 / all.max(1) as f64
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shelfedge_engine::Model;
 use shelfedge_ranking::attention::{Attention, SECTION};
-use shelfedge_trainer::attention::{self, Wanted};
+use shelfedge_trainer::attention::{self, Kind, Wanted};
 use shelfedge_trainer::next::{self, Outcome};
 use shelfedge_trainer::rng::Rng;
 use shelfedge_trainer::watch::Silent;
@@ -54,12 +54,25 @@ fn quick(seed: u64) -> attention::Settings {
 }
 
 #[test]
-fn a_network_learns_what_counts_do_not_know() {
+fn self_attention_learns_what_counts_do_not_know() {
+    learns_what_counts_do_not_know(Kind::SelfAttention);
+}
+
+#[test]
+fn interest_learns_what_counts_do_not_know() {
+    learns_what_counts_do_not_know(Kind::Interest);
+}
+
+fn learns_what_counts_do_not_know(network: Kind) {
     let folder = tempfile::tempdir().unwrap();
     let shop = shop(folder.path(), 800);
     let learn = |out: &str, seed: u64| {
         let out = folder.path().join(out);
-        let outcome = attention::run(&shop, None, &out, &quick(seed), &mut Silent).unwrap();
+        let settings = attention::Settings {
+            network,
+            ..quick(seed)
+        };
+        let outcome = attention::run(&shop, None, &out, &settings, &mut Silent).unwrap();
         let read = |name: &str| fs::read(out.join(name)).unwrap();
         (outcome, read("attention.onnx"), read("attention.shelf"))
     };
@@ -87,12 +100,13 @@ fn a_network_learns_what_counts_do_not_know() {
 fn a_ranking_keeps_it_only_when_it_is_better() {
     let folder = tempfile::tempdir().unwrap();
     let shop = shop(folder.path(), 600);
-    let learn = |wanted: Wanted| -> (Outcome, Vec<u8>, String) {
+    let learn = |wanted: Wanted, network: Kind| -> (Outcome, Vec<u8>, String) {
         let settings = next::Settings {
             trees: 20,
             min_rows: 20,
             attention: attention::Settings {
                 wanted,
+                network,
                 epochs: 8,
                 ..quick(0)
             },
@@ -103,13 +117,17 @@ fn a_ranking_keeps_it_only_when_it_is_better() {
         let card = fs::read_to_string(out.join("CARD.md")).unwrap();
         (outcome, fs::read(out.join("model.shelf")).unwrap(), card)
     };
-    let (off, without, plain) = learn(Wanted::Off);
-    let (on, with, told) = learn(Wanted::On);
-    let (auto, chosen, reasons) = learn(Wanted::Auto);
+    let own = Kind::SelfAttention;
+    let (off, without, plain) = learn(Wanted::Off, own);
+    let (on, with, told) = learn(Wanted::On, own);
+    let (auto, chosen, reasons) = learn(Wanted::Auto, own);
     assert!(Model::open(&without).unwrap().section(SECTION).is_none());
     assert!(Model::open(&with).unwrap().section(SECTION).is_some());
     assert!(!plain.contains("equence model"), "{plain}");
-    assert!(told.contains("## The sequence model"), "{told}");
+    assert!(told.contains("Self-attention over"), "{told}");
+    let (_, other, told) = learn(Wanted::On, Kind::Interest);
+    assert!(Model::open(&other).unwrap().section(SECTION).is_some() && other != with);
+    assert!(told.contains("interest in the long run"), "{told}");
 
     let trial = auto.attention.unwrap();
     assert_eq!(Some(trial.without), off.measured);

@@ -320,6 +320,136 @@ fn what_customers_like_is_found_and_measured() {
 }
 
 #[test]
+fn products_that_nobody_bought_are_ranked_by_their_titles() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    prepare(&data);
+    fs::write(data.join("mapping.toml"), NEXT_BASKET).unwrap();
+    let measure = |share: &str| {
+        let arguments = [
+            "bench",
+            "new-products",
+            "--share",
+            share,
+            "--shop",
+            text(&data),
+        ];
+        crate::common::run(folder.path(), QUICK, &arguments).stdout
+    };
+    let found: serde_json::Value = serde_json::from_slice(&measure("0.5")).unwrap();
+    let held = found["held_out"].as_u64().unwrap();
+    assert!((20..ITEMS as u64 - 20).contains(&held), "{found}");
+    let by = |name: &str| {
+        let lists = found["lists"].as_array().unwrap();
+        lists.iter().find(|list| list["by"] == name).unwrap()
+    };
+    // Customers have favourite shelves, which the titles name.
+    let over = by("model")["over_chance"]["low"].as_f64().unwrap();
+    assert!(over > 0.05, "{found}");
+    assert_eq!(by("chance")["over_chance"]["value"], 0.0);
+    assert_eq!(by("model")["model_over"]["value"], 0.0);
+    assert!(measure("0.5") == measure("0.5"));
+
+    let few = std::process::Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
+        .args([
+            "bench",
+            "new-products",
+            "--share",
+            "0.01",
+            "--shop",
+            text(&data),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(few.status.code(), Some(1));
+    assert!(String::from_utf8(few.stderr).unwrap().contains("too_few"));
+}
+
+#[test]
+fn a_new_product_of_the_shop_is_recalled_by_its_title() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    prepare(&data);
+    let titles = ["A green cup, number 900", "Nothing like it"];
+    write(
+        &data.join("more.parquet"),
+        vec![
+            ("item", Arc::new(Int64Array::from(vec![900, 901, 25]))),
+            (
+                "description",
+                Arc::new(StringArray::from_iter_values(
+                    titles.into_iter().chain(["A green cup, number 25"]),
+                )),
+            ),
+        ],
+    );
+    fs::rename(
+        data.join("items.parquet"),
+        folder.path().join("items.parquet"),
+    )
+    .unwrap();
+    let learn = |out: &str, mapping: &str| {
+        fs::write(data.join("mapping.toml"), mapping).unwrap();
+        let out = folder.path().join(out);
+        let arguments = [
+            "basket",
+            "--no-test",
+            "--shop",
+            text(&data),
+            "--out",
+            text(&out),
+        ];
+        crate::common::run(folder.path(), QUICK, &arguments);
+        shelfedge_ranking::Ranker::open(fs::read(out.join("model.shelf")).unwrap()).unwrap()
+    };
+    let mapping = NEXT_BASKET.replace("items.parquet", "more.parquet");
+    let without = learn("without", &mapping);
+    assert_eq!(without.find("900"), None);
+    let ranker = learn("with", &format!("{mapping}new_products = true\n"));
+    assert_eq!(ranker.product_count(), without.product_count() + 2);
+    let [like, unlike] = ["900", "901"].map(|id| ranker.find(id).unwrap());
+
+    // What leads to number 25 leads to its like; nothing leads to the other.
+    let line = |item: i32| shelfedge_commerce::EventItem {
+        product: shelfedge_commerce::ProductId::new(item.to_string()).unwrap(),
+        quantity: 1,
+        price: None,
+        index: None,
+    };
+    let now = at("2020-08-02T00:00:00Z");
+    let order = shelfedge_commerce::Event {
+        id: None,
+        time: Timestamp(now - DAY),
+        kind: shelfedge_commerce::EventKind::Purchase,
+        transaction: None,
+        currency: None,
+        list: None,
+        items: (20..30).map(line).collect(),
+    };
+    let ranked = ranker
+        .rank(
+            &shelfedge_ranking::Query {
+                now: Timestamp(now),
+                events: &[order],
+                candidates: None,
+                exclude: &[],
+                limit: shelfedge_ranking::MAX_LIMIT,
+                new_only: true,
+                context: shelfedge_ranking::Context::default(),
+                explain: false,
+                answered: &[],
+            },
+            &mut shelfedge_ranking::Workspace::default(),
+        )
+        .unwrap();
+    let listed = |product| ranked.items.iter().any(|item| item.product == product);
+    assert!(listed(like), "{ranked:?}");
+    assert!(!listed(unlike), "{ranked:?}");
+}
+
+#[test]
 fn too_little_history_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
