@@ -82,6 +82,7 @@ fn log_of_orders() -> Vec<u8> {
         products: PRODUCTS.into(),
         orders: &list,
         tables: [(); TABLES].map(|()| table.clone()),
+        newcomers: &[],
         titles: &[Some("blue cup"), Some("red cup"), None, None, None, None],
         customers_bytes: 1_000,
     }))

@@ -415,6 +415,15 @@ pub struct Ranker<B> {
     feeds: Vec<Feed>,
 }
 
+/// What answers lead to, of a shopper who has not ordered: whoever ordered has said
+/// more than answers can.
+fn answered<'q>(query: &Query<'q>, shopper: &Shopper) -> &'q [u32] {
+    match cfg!(feature = "answers") && shopper.orders == 0 {
+        true => query.answered,
+        false => &[],
+    }
+}
+
 impl<B: AsRef<[u8]>> Ranker<B> {
     /// Opens a compiled model: checks offsets and sizes, copies nothing.
     ///
@@ -664,10 +673,8 @@ impl<B: AsRef<[u8]>> Ranker<B> {
             given = Some(recall::merge(found));
         }
         let mut shopper = Shopper::fold(&tables, query.events, query.now);
-        // Whoever ordered has said more than answers can.
-        if cfg!(feature = "answers") && shopper.orders == 0 {
-            shopper.answer(query.answered);
-        }
+        let answered = answered(query, &shopper);
+        shopper.answer(answered);
         let shopper = shopper;
         let answers = shopper.answers();
         let kind = self.kind();
@@ -712,8 +719,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                         .get_or_insert_with(|| basket::Index::new(basket));
                 }
                 logs.past = Past::of(&tables, query.events, query.now);
-                // Such a model knows shoppers by their orders alone.
-                let lines = answers.iter().map(|product| (*product, 1));
+                // Such a model knows shoppers by their orders alone: looks take nothing
+                // from the answers.
+                let lines = answered.iter().map(|product| (*product, 1));
                 logs.past.add(0, lines.collect());
                 let signals = &mut logs.signals;
                 let index = logs.buyers.as_ref();
@@ -930,7 +938,7 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 self.attribute(
                     &basket::groups(),
                     |group| match group {
-                        Group::History if !shopper.answers().is_empty() => true,
+                        Group::History if !answered(query, shopper).is_empty() => true,
                         Group::BoughtBefore if query.new_only => false,
                         _ => explain::applies(shopper, group),
                     },

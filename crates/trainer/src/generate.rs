@@ -179,13 +179,21 @@ fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<M
         }
     }
     table.close()?;
-    titles(like, made.products, &out.join(TITLES))?;
+    let mut of_titles = "";
+    if like
+        .products
+        .iter()
+        .any(|product| !product.title.is_empty())
+    {
+        titles(like, made.products, &out.join(TITLES))?;
+        of_titles =
+            "\n[titles]\ntable = \"titles.parquet\"\nproduct = \"product\"\ntitle = \"title\"\n";
+    }
     let mapping = format!(
         "# Made up by shelfedge-train generate, to the statistics of a real shop.\n\
          format = 1\ncurrency = \"{}\"\n\n[columns]\norder = \"order\"\nproduct = \"product\"\n\
          quantity = \"quantity\"\ntime = \"time\"\nunit_price = \"unit_price\"\ncustomer = \"customer\"\n\n\
-         [time]\nformat = \"unix_millis\"\n\n\
-         [titles]\ntable = \"titles.parquet\"\nproduct = \"product\"\ntitle = \"title\"\n",
+         [time]\nformat = \"unix_millis\"\n{of_titles}",
         like.currency.code()
     );
     write_file(&out.join(MAPPING), mapping.as_bytes())?;

@@ -493,6 +493,13 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             ..
         } => {
             let mapping = source.mapping.as_deref();
+            if let Some(out) = &impressions {
+                let folders = [Some(&source.shop), into.as_ref()];
+                folders
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(|shop| import::outside(shop, out))?;
+            }
             let update = match &into {
                 None => None,
                 Some(into) => Some(import::update(

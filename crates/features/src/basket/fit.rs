@@ -67,8 +67,36 @@ pub struct Learnt<'a> {
     pub tables: [Sources; TABLES],
     /// A title for each product; none for what the shop doesn't have yet.
     pub titles: &'a [Option<&'a str>],
+    /// What nobody bought yet, each with products that stand for it.
+    pub newcomers: &'a [Newcomer],
     /// Bytes of all customers, at most: the newest customers stay.
     pub customers_bytes: usize,
+}
+
+/// A product that nobody bought yet, and those that stand for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Newcomer {
+    /// Which.
+    pub product: u32,
+    /// Products with their shares, which need not sum up to 1.
+    pub shares: Vec<(u32, f32)>,
+}
+
+/// Gives newcomers what is to be expected of them: the mean of those that stand for
+/// them, by their shares, but for the days since their sales.
+fn expect(columns: &mut [Vec<f32>; COLUMNS], newcomers: &[Newcomer]) {
+    for newcomer in newcomers {
+        let all: f32 = newcomer.shares.iter().map(|(_, share)| share).sum();
+        for (number, column) in columns.iter_mut().enumerate() {
+            let others = newcomer.shares.iter();
+            let sum: f32 = others.map(|(p, share)| share * column[*p as usize]).sum();
+            let is_age = [Column::First as usize, Column::Last as usize].contains(&number);
+            column[newcomer.product as usize] = match is_age || all <= 0.0 {
+                true => 0.0,
+                false => sum / all,
+            };
+        }
+    }
 }
 
 /// What a customer did with a product.
@@ -391,7 +419,9 @@ pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
     assert!(learnt.tables.iter().all(|table| table.len() == products));
     assert_eq!(learnt.titles.len(), products);
     let pairs = Pairs::of(learnt.orders);
-    let columns = columns(products, learnt.orders, &pairs).map(|column| Halves::of(&column));
+    let mut columns = columns(products, learnt.orders, &pairs);
+    expect(&mut columns, learnt.newcomers);
+    let columns = columns.map(|column| Halves::of(&column));
     let wide = flat::is_wide(products);
     let cell = if wide { 5 } else { 3 };
     let customers = customers(&pairs, cell, learnt.customers_bytes);

@@ -70,6 +70,7 @@ fn section_of(orders: &[Order], products: usize, tables: [Sources; TABLES]) -> V
         products,
         orders,
         tables,
+        newcomers: &[],
         titles: &titles,
         customers_bytes: 10_000,
     })
@@ -294,6 +295,7 @@ fn the_newest_customers_stay_where_room_is_short() {
             products: PRODUCTS,
             orders: &orders,
             tables: [0.0; TABLES].map(ring),
+            newcomers: &[],
             titles: &titles,
             customers_bytes,
         });

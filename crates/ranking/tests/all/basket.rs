@@ -55,6 +55,7 @@ fn model_of(products: u32) -> Vec<u8> {
         products: products as usize,
         orders: &orders,
         tables: [(); TABLES].map(|()| ring.clone()),
+        newcomers: &[],
         titles: &vec![Some("a cup of tea"); products as usize],
         customers_bytes: 10_000,
     });

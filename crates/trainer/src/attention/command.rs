@@ -9,7 +9,7 @@ use shelfedge_ranking::attention::{Attention, Buffers};
 
 use super::{Course, Epoch, Interest, Kind, Network, SelfAttention, Settings};
 use crate::boost::shared;
-use crate::bundle::write_file;
+use crate::bundle::{MANIFEST, check_writable, write_file};
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import::sequences::{SequenceMapping, SequenceReport, import};
@@ -156,6 +156,18 @@ fn learn<N: Network>(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
+    // An output that can't be written should not cost minutes to find.
+    if out.join(MANIFEST).exists() {
+        return Err(Error::fault(
+            "out_is_a_bundle",
+            out.display().to_string(),
+            "the folder holds a bundle's manifest.json, and a network by itself is no part of a bundle",
+            "name another folder for the network",
+        ));
+    }
+    let [onnx_path, shelf_path] = ["attention.onnx", "attention.shelf"].map(|name| out.join(name));
+    check_writable(&onnx_path)?;
+    check_writable(&shelf_path)?;
     let (mapping, log) = import(shop, mapping, watch)?;
     let products = log.products.len();
     let repeats = repeat_share(&log.sequences) > 0.005;
@@ -182,7 +194,6 @@ fn learn<N: Network>(
         return Err(Error::Cancelled);
     }
     std::fs::create_dir_all(out).map_err(|e| Error::io("write", out, e))?;
-    let [onnx_path, shelf_path] = ["attention.onnx", "attention.shelf"].map(|name| out.join(name));
     write_file(&onnx_path, &onnx)?;
     write_file(&shelf_path, &shelf)?;
     Ok(Outcome {

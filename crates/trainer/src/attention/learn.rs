@@ -245,7 +245,16 @@ impl<'a, N: Network> Pass<'a, N> {
                 &self.device,
             );
             let gradients = loss.backward();
-            sum += f64::from(values(loss.without_autodiff())[0]);
+            let loss = values(loss.without_autodiff())[0];
+            if !loss.is_finite() {
+                return Err(Error::fault(
+                    "learning_diverged",
+                    "attention.rate",
+                    format!("the loss of pass {epoch} is no number"),
+                    "choose a smaller rate, or a smaller weight_decay",
+                ));
+            }
+            sum += f64::from(loss);
             let gradients = GradientsParams::from_grads(gradients, &net);
             self.net = Some(self.optimiser.step(rate, net, gradients));
             let note = format!("epoch {epoch}: loss {:.4}", sum / done as f64);
@@ -320,6 +329,9 @@ fn assess<N: Network>(dims: &Dims, weights: &N::Weights, part: Part, stop: &Stop
 /// How many products that may come stand before the one that did.
 fn place(scores: &[f32], question: &Question<'_>, repeats: bool) -> usize {
     let right = question.follows as usize;
+    if scores[right].is_nan() {
+        return usize::MAX;
+    }
     let before = |product: usize| {
         let (own, other) = (scores[right], scores[product]);
         other > own || other == own && product < right

@@ -294,7 +294,8 @@ fn section(
             (known && with(Ingredient::Titles)).then_some(product.title.as_str())
         })
         .collect();
-    newcomers::introduce(&mut tables, &titles, newcomers, room.weights);
+    let newcomers = newcomers::stand_ins(&titles, newcomers);
+    newcomers::introduce(&mut tables, &newcomers, room.weights);
     Ok(write(&Learnt {
         reading: Reading {
             neighbours: match with(Ingredient::Neighbours) {
@@ -308,6 +309,7 @@ fn section(
         orders: &orders,
         tables,
         titles: &titles,
+        newcomers: &newcomers,
         customers_bytes: room.customers,
     }))
 }

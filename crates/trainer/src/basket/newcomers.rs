@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use shelfedge_features::basket::TABLES;
-use shelfedge_features::basket::fit::{Sources, titles};
+use shelfedge_features::basket::fit::{Newcomer, Sources, titles};
 
 use super::tables::strongest;
 use crate::protocol::Window;
@@ -33,15 +33,9 @@ pub(super) fn of_window(shop: &Shop, window: Window) -> Vec<bool> {
     both.map(|(before, until)| until && !before).collect()
 }
 
-/// The products that stand for a new one, each with its share. All shares together are
-/// the likeness of the most alike.
-struct StandIns {
-    product: u32,
-    shares: Vec<(u32, f32)>,
-}
-
-/// Those whose titles are most alike, for each newcomer that has some.
-fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<StandIns> {
+/// The products that stand for each new one that has some: those whose titles are most
+/// alike. All shares together are the likeness of the most alike.
+pub(super) fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<Newcomer> {
     let (terms, titles) = titles(of);
     let unit = |title: &[(u16, u8)]| {
         let square: f32 = title.iter().map(|(_, w)| f32::from(*w).powi(2)).sum();
@@ -76,7 +70,7 @@ fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<StandIns> {
         all
     };
     all.filter(|(_, new)| **new)
-        .map(|((product, title), _)| StandIns {
+        .map(|((product, title), _)| Newcomer {
             product,
             shares: alike(title),
         })
@@ -86,15 +80,9 @@ fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<StandIns> {
 
 /// Gives newcomers, to whom nothing leads, the weights of those that stand for them,
 /// and a weight from each of those itself: as large as the largest that leads to it.
-pub(super) fn introduce(
-    tables: &mut [Sources; TABLES],
-    titles: &[Option<&str>],
-    newcomers: &[bool],
-    keep: usize,
-) {
-    let found = stand_ins(titles, newcomers);
+pub(super) fn introduce(tables: &mut [Sources; TABLES], newcomers: &[Newcomer], keep: usize) {
     for table in tables {
-        let columns = found.iter().map(|newcomer| {
+        let columns = newcomers.iter().map(|newcomer| {
             let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
             for (other, share) in &newcomer.shares {
                 let column = &table[*other as usize];
@@ -105,7 +93,7 @@ pub(super) fn introduce(
             }
             strongest(sums.into_iter().collect(), keep)
         });
-        for (newcomer, column) in found.iter().zip(columns.collect::<Vec<_>>()) {
+        for (newcomer, column) in newcomers.iter().zip(columns.collect::<Vec<_>>()) {
             table[newcomer.product as usize] = column;
         }
     }
@@ -128,7 +116,7 @@ mod tests {
     fn titles_say_who_stands_for_a_newcomer() {
         let found = stand_ins(&TITLES, &NEW);
         assert_eq!(found.len(), 1, "nothing is like a sofa");
-        let StandIns { product, shares } = &found[0];
+        let Newcomer { product, shares } = &found[0];
         assert_eq!(*product, 3);
         let others: Vec<u32> = shares.iter().map(|(other, _)| *other).collect();
         assert_eq!(others, [0, 1]);
@@ -148,7 +136,7 @@ mod tests {
             vec![],
         ];
         let mut tables: [Sources; TABLES] = std::array::from_fn(|_| one.clone());
-        introduce(&mut tables, &TITLES, &NEW, 3);
+        introduce(&mut tables, &stand_ins(&TITLES, &NEW), 3);
         for table in tables {
             assert_eq!(table[..3], one[..3], "what is known stays");
             assert!(table[4].is_empty());

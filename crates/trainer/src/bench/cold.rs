@@ -115,6 +115,17 @@ pub fn cold_start(imported: &Imported, model: &Path, seed: u64) -> Result<ColdSt
     }
 
     let newcomers = newcomers(&imported.shop, known, from, to);
+    if newcomers.is_empty() {
+        return Err(Error::fault(
+            "nothing_asked",
+            path.display().to_string(),
+            format!(
+                "nobody first ordered {SHORTEST} known products in the {DAYS} days after {}",
+                Timestamp(from)
+            ),
+            "name a bundle whose data ends earlier: time.before in a copy of the mapping file",
+        ));
+    }
     let fitted = questions(known, MAX_QUESTIONS);
     let popular = protocol::popular(known, from, 14);
     let popular: Vec<Row> = newcomers.iter().map(|n| scored(n, &popular)).collect();

@@ -53,7 +53,13 @@ pub struct Scored {
 
 /// Who makes a list: the model, chance, or the likeness of the title to those of
 /// everything that the customer bought or of the most alike.
-const MAKERS: [&str; 4] = ["model", "chance", "titles, all", "titles, most alike"];
+const MAKERS: [&str; 5] = [
+    "model",
+    "model, new to the customer",
+    "chance",
+    "titles, all",
+    "titles, most alike",
+];
 
 /// Takes the orders of a share of the products out of a shop's history, leaves their
 /// titles, learns from what came before the newest 30 days, and ranks these products
@@ -140,7 +146,7 @@ pub fn new_products(
             rows.push(metrics::score(&codes, &truth));
         }
     }
-    let [model, chance, ..] = &rows;
+    let [model, _, chance, ..] = &rows;
     let less = |a: &[Row], b: &[Row]| {
         let pairs = a.iter().zip(b).map(|(a, b)| Row {
             ndcg10: a.ndcg10 - b.ndcg10,
@@ -228,5 +234,14 @@ fn lists(
         list.into_iter().map(|(_, _, product)| product).collect()
     };
     let [all, most] = TITLE_LIKENESS;
-    Ok([model, by(None), by(Some(all)), by(Some(most))])
+    let (chance, all, most) = (by(None), by(Some(all)), by(Some(most)));
+    let query = Query {
+        new_only: true,
+        ..*query
+    };
+    let ranked = ranker
+        .rank(&query, workspace)
+        .map_err(|e| failed(e.to_string()))?;
+    let new = ranked.items.iter().map(|item| item.product).collect();
+    Ok([model, new, chance, all, most])
 }

@@ -7,6 +7,7 @@ use shelfedge_engine::Model;
 use shelfedge_features::{attributes, basket, tables, trails};
 use shelfedge_insight::bootstrap::{Clusters, DRAWS};
 use shelfedge_onnx::{Options, lower};
+use shelfedge_ranking::attention;
 use shelfedge_ranking::rerank::{Attribute, Caps, Diversity, Rules, Scored, arrange};
 use shelfedge_ranking::{Candidate, Context, Group, MAX_LIMIT, Query, Ranked, Ranker, Workspace};
 
@@ -281,6 +282,7 @@ fn stages(scene: &Scene<'_>, sample: &[&Case], watch: &mut dyn Watch) -> Result<
         basket::SECTION,
         "reference",
         attributes::SECTION,
+        attention::SECTION,
     ];
     let sections: Vec<(&str, Vec<u8>)> = tables::SECTIONS
         .into_iter()

@@ -401,7 +401,11 @@ fn case(sequence: u32, question: &next::Question<'_>) -> Case {
     let known = owned.binary_search(&question.follows).is_ok();
     Case {
         customer: sequence,
-        history: question.begins.iter().map(|p| *p as usize).collect(),
+        // As many as a request may carry.
+        history: question.begins[question.begins.len().saturating_sub(MAX_EVENTS)..]
+            .iter()
+            .map(|p| *p as usize)
+            .collect(),
         fresh: if known { Vec::new() } else { truth.clone() },
         truth,
         owned,

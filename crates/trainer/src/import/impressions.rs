@@ -6,7 +6,7 @@
 //! only a compact record of each place and outcome stays in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -163,16 +163,15 @@ pub fn impressions(
 
 /// Refuses to write among what is read, or over it: the next command would take the
 /// table for a part of the shop.
-fn outside(shop: &Path, out: &Path) -> Result<()> {
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+///
+/// # Errors
+/// A file in the shop's folder, or the shop itself.
+pub fn outside(shop: &Path, out: &Path) -> Result<()> {
     let Ok(shop) = std::fs::canonicalize(shop) else {
         return Ok(());
     };
-    let is_inside = std::fs::canonicalize(parent).is_ok_and(|parent| parent == shop);
-    if is_inside || std::fs::canonicalize(out).is_ok_and(|out| out == shop) {
+    let out_of = resolved(out);
+    if out_of == shop || out_of.parent() == Some(&shop) {
         return Err(Error::fault(
             "out_in_shop",
             out.display().to_string(),
@@ -181,6 +180,27 @@ fn outside(shop: &Path, out: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Where a file will lie whose folders may not be there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let there = |path: &Path| match path.as_os_str().is_empty() {
+        true => std::fs::canonicalize("."),
+        false => std::fs::canonicalize(path),
+    };
+    let found = path
+        .ancestors()
+        .find_map(|above| Some((above, there(above).ok()?)));
+    let Some((above, mut out)) = found else {
+        return path.to_path_buf();
+    };
+    for part in path.strip_prefix(above).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => _ = out.pop(),
+            part => out.push(part),
+        }
+    }
+    out
 }
 
 /// A list that was shown, without its places.

@@ -31,7 +31,7 @@ use shelfedge_commerce::time::{MINUTE, SECOND, Timestamp};
 use shelfedge_wire::manifest::hex;
 
 pub use check::{Check, Finding, check};
-pub use impressions::{Done, ImpressionReport, Orphans, impressions};
+pub use impressions::{Done, ImpressionReport, Orphans, impressions, outside};
 pub use mapping::{Columns, MAPPING_FORMAT, Mapping, Repeated, Rules, TimeRule, Titles};
 pub use report::{EXAMPLES, Example, Report, Rule, RuleCount, Titled};
 use row::{Cell, minor_units};
@@ -77,8 +77,8 @@ struct Source {
     files: Vec<Input>,
     titles: Option<Input>,
     attribution: Option<String>,
-    /// Keeps a store as it is while it is read.
-    _lock: Option<Arc<File>>,
+    /// Keeps a store as it is while it is read; none of anything else.
+    store: Option<Arc<File>>,
 }
 
 impl Place {
@@ -146,7 +146,7 @@ impl Source {
             files: files.iter().map(input).collect::<Result<_>>()?,
             titles: titles.as_ref().map(input).transpose()?,
             attribution: std::fs::read_to_string(folder.join("ATTRIBUTION.md")).ok(),
-            _lock: None,
+            store: None,
         })
     }
 
@@ -245,7 +245,9 @@ fn read(source: &Source, mapping: &Mapping, watch: &mut dyn Watch) -> Result<Imp
             ..TitleList::default()
         };
         table.read(wanted, &mut list, watch)?;
-        let mut titled = list.give(&table, &mut imported.shop)?;
+        // What a store's titles are of may have been erased.
+        let may_differ = source.store.is_some();
+        let mut titled = list.give(&table, &mut imported.shop, may_differ)?;
         if new_products {
             let codes = mapping.rules.product_code.as_ref();
             list.titles
@@ -347,7 +349,7 @@ impl Rows<2> for TitleList {
 
 impl TitleList {
     /// Gives a shop's products their titles, and keeps those of others.
-    fn give(&mut self, table: &Table<'_>, shop: &mut Shop) -> Result<Titled> {
+    fn give(&mut self, table: &Table<'_>, shop: &mut Shop, may_differ: bool) -> Result<Titled> {
         let mut products = 0;
         for product in &mut shop.products {
             if let Some(title) = self.titles.remove(&product.code) {
@@ -355,7 +357,7 @@ impl TitleList {
                 products += 1;
             }
         }
-        if products == 0 && !shop.products.is_empty() {
+        if products == 0 && !shop.products.is_empty() && !may_differ {
             return Err(Error::fault(
                 "titles_unmatched",
                 table.input.path.display().to_string(),

@@ -224,7 +224,13 @@ pub fn import(
     let place = Place::of(shop)?;
     let (text, file) = place.mapping(mapping, "sequences")?;
     let mapping = SequenceMapping::parse(&text, &file)?;
-    let source = place.source(mapping.csv_delimiter, None)?;
+    // A table of titles holds no sequences.
+    let titles = mapping
+        .orders
+        .as_ref()
+        .and_then(|orders| orders.titles.as_ref());
+    let mut source = place.source(mapping.csv_delimiter, titles)?;
+    source.titles = None;
     let log = read(&source, &mapping, watch)?;
     Ok((mapping, log))
 }

@@ -124,7 +124,7 @@ impl Kept {
                 files,
                 titles,
                 attribution: self.attribution.clone(),
-                _lock: None,
+                store: None,
             }),
             false => Err(Error::Invalid(faults)),
         }
@@ -267,7 +267,7 @@ impl Store {
     pub(super) fn source(&self, delimiter: u8) -> Result<Source> {
         let source = self.kept.source(&self.folder, delimiter)?;
         Ok(Source {
-            _lock: self.lock.clone(),
+            store: self.lock.clone(),
             ..source
         })
     }

@@ -41,6 +41,8 @@ use lists::{Source, lists};
 pub use measure::{Comparison, Score, Trial};
 use measure::{decide, measure};
 
+/// Questions about one sequence, at most.
+const MOST_OF_ONE: usize = 500;
 /// Largest compiled model, in bytes: the embedding is made as wide as fits.
 const BUDGET: usize = 5_000_000;
 /// What the rest of the file takes beside the log, the products and the trees.
@@ -333,7 +335,8 @@ pub(crate) fn baselines(
     lists
 }
 
-/// The sessions before a time, and every step of those after it.
+/// The sessions before a time, and the steps of those after it, at most
+/// [`MOST_OF_ONE`] of each.
 fn newest_sessions(log: &Sequences, asked: f64) -> Lesson<'_> {
     let cut = ((1.0 - asked) * log.len() as f64) as usize;
     let mut lesson = Lesson {
@@ -344,12 +347,13 @@ fn newest_sessions(log: &Sequences, asked: f64) -> Lesson<'_> {
         if number < cut {
             lesson.log.push(sequence);
         } else {
-            lesson
-                .questions
-                .extend((1..sequence.len()).map(|at| Question {
-                    begins: &sequence[..at],
-                    follows: sequence[at],
-                }));
+            // Who looks at thousands is a program, and would be the measurement.
+            let every = sequence.len().div_ceil(MOST_OF_ONE).max(1);
+            let steps = (1..sequence.len()).step_by(every);
+            lesson.questions.extend(steps.map(|at| Question {
+                begins: &sequence[..at],
+                follows: sequence[at],
+            }));
         }
     }
     lesson
