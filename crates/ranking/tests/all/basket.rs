@@ -132,6 +132,10 @@ fn answers_are_an_order_until_there_is_one() {
     let is_again = |s: Sources| s.contains(Sources::BOUGHT_AGAIN);
     assert!(of_answers.items.iter().all(|item| !is_again(item.sources)));
 
+    // Looks at what the answers led to take nothing from them.
+    let look = [event(EventKind::ViewItem, NOW - DAY, &[5, 3, 8])];
+    assert_eq!(products(&answered(&look, &[5, 8])), products(&of_answers));
+
     let bought = [buy(9, &[1])];
     assert_eq!(answered(&bought, &[5, 8]), answered(&bought, &[]));
 }

@@ -55,17 +55,17 @@ fn quick(seed: u64) -> attention::Settings {
 
 #[test]
 fn self_attention_learns_what_counts_do_not_know() {
-    learns_what_counts_do_not_know(Kind::SelfAttention);
+    learns_what_counts_do_not_know(Kind::SelfAttention, 800);
 }
 
 #[test]
 fn interest_learns_what_counts_do_not_know() {
-    learns_what_counts_do_not_know(Kind::Interest);
+    learns_what_counts_do_not_know(Kind::Interest, 400);
 }
 
-fn learns_what_counts_do_not_know(network: Kind) {
+fn learns_what_counts_do_not_know(network: Kind, shoppers: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let shop = shop(folder.path(), 800);
+    let shop = shop(folder.path(), shoppers);
     let learn = |out: &str, seed: u64| {
         let out = folder.path().join(out);
         let settings = attention::Settings {
@@ -143,6 +143,23 @@ fn a_ranking_keeps_it_only_when_it_is_better() {
     assert_eq!(auto.measured, Some(measured));
     let decision = if trial.kept { "is kept" } else { "is left out" };
     assert!(reasons.contains(decision), "{reasons}");
+}
+
+#[test]
+fn learning_that_diverges_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = shop(folder.path(), 100);
+    let settings = attention::Settings {
+        rate: 1.0,
+        weight_decay: 10.0,
+        epochs: 40,
+        patience: 40,
+        ..quick(1)
+    };
+    let out = folder.path().join("out");
+    let error = attention::run(&shop, None, &out, &settings, &mut Silent).unwrap_err();
+    assert_eq!(error.faults()[0].code, "learning_diverged", "{error}");
+    assert!(!out.exists());
 }
 
 #[test]

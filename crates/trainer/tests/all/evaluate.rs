@@ -366,6 +366,10 @@ fn sequences_are_asked_for_what_follows() {
     .unwrap();
     let report = folder.report("next", &[]);
     assert_eq!(report["evaluation"]["footing"], "unknown");
+    // A bundle with a network, too, has its learning curve.
+    let network = "[attention]\nuse = \"on\"\nepochs = 1\nagain = 1\nwidth = 8\nhidden = 8\n";
+    folder.learn("next", &format!("{TREES}{network}"), &["--no-test"]);
+    folder.report("next", &["--splits", "2", "--settings", text(&quick)]);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::path::Path;
 use shelfedge_trainer::error::Error;
 use shelfedge_trainer::generate::{Size, generate};
 use shelfedge_trainer::import::{
-    Asked, ImpressionReport, Rule, STORE, Update, check, import, impressions, report, sequences,
-    update,
+    Asked, ImpressionReport, Rule, STORE, Update, check, import, impressions, outside, report,
+    sequences, update,
 };
 use shelfedge_trainer::watch::Silent;
-use shelfedge_trainer::{bundle, evaluate};
+use shelfedge_trainer::{attention, bundle, evaluate};
 
 const TABLE: &str = r#"format = 1
 currency = "EUR"
@@ -185,6 +185,13 @@ fn titles_that_match_nothing_leave_the_store_as_it_was() {
     assert_eq!(fs::read(store.join(STORE)).unwrap(), before);
     let kept = import(&store, None, &mut Silent).unwrap().shop;
     assert_eq!(kept.products[0].title, "Cup");
+    // Who is erased takes the only product with a title along: the store stays readable.
+    let gone = folder.path().join("gone.txt");
+    fs::write(&gone, "c1\n").unwrap();
+    keep(&store, &store, Some(&gone)).unwrap();
+    let left = import(&store, None, &mut Silent).unwrap().shop;
+    let titles: Vec<&str> = left.products.iter().map(|p| p.title.as_str()).collect();
+    assert_eq!(titles, [""]);
 }
 
 #[test]
@@ -209,6 +216,12 @@ fn what_is_made_up_takes_the_place_of_nothing() {
     make("big/").unwrap();
     assert!(!at("big.partial").exists());
     assert!(import(&at("big"), None, &mut Silent).is_ok());
+    // A shop without titles makes one without.
+    lines(&at("untitled"), TABLE);
+    let like = import(&at("untitled"), None, &mut Silent).unwrap().shop;
+    generate(&like, size, &at("plain"), &mut Silent).unwrap();
+    assert!(!at("plain/titles.parquet").exists());
+    assert!(import(&at("plain"), None, &mut Silent).is_ok());
     let root = generate(&like, size, Path::new(".."), &mut Silent);
     assert_eq!(codes(root), ["out_exists"]);
 }
@@ -355,9 +368,15 @@ fn no_output_is_written_among_what_is_read() {
     let one = event("a", "/web", 1, "view_item_list", shown);
     put(&at("shop"), "events.jsonl", &one);
     let write = |out: &str| impressions(&at("shop"), None, Some(&at(out)), &mut Silent);
-    for inside in ["shop/impressions.parquet", "shop/../shop/x.parquet"] {
-        assert_eq!(codes(write(inside)), ["out_in_shop"]);
+    for inside in [
+        "shop/impressions.parquet",
+        "shop/../shop/x.parquet",
+        "shop/new/../x.parquet",
+        "shop",
+    ] {
+        assert_eq!(codes(write(inside)), ["out_in_shop"], "{inside}");
     }
+    assert!(outside(&at("shop"), &at("elsewhere/new/../x.parquet")).is_ok());
     // A folder of that name: the failure leaves nothing behind.
     fs::create_dir_all(at("shown.parquet/x")).unwrap();
     assert!(write("shown.parquet").is_err());
@@ -378,12 +397,36 @@ fn outputs_are_tried_before_the_work() {
         codes(evaluate::check_out(&at("bundle"))),
         ["out_is_a_bundle"]
     );
+    let network = |out: &str| {
+        let settings = attention::Settings::default();
+        attention::run(&at("nowhere"), None, &at(out), &settings, &mut Silent)
+    };
+    assert_eq!(codes(network("bundle")), ["out_is_a_bundle"]);
     fs::create_dir(at("taken.parquet")).unwrap();
     let taken = bundle::check_writable(&at("taken.parquet"));
     assert_eq!(codes(taken), ["out_is_a_folder"]);
     fs::write(at("file"), "").unwrap();
     assert!(evaluate::check_out(&at("file/report")).is_err());
     assert!(bundle::check_writable(&at("new/predictions.parquet")).is_ok());
+}
+
+#[test]
+fn a_table_of_titles_holds_no_sequences() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapping = "format = 1\ncurrency = \"EUR\"\n[events]\n[sequences]\nof = \"shoppers\"\n";
+    put(folder.path(), "mapping.toml", &format!("{mapping}{TITLED}"));
+    put(folder.path(), "titles.csv", "sku,title\nP1,Cup\nP2,Jug\n");
+    let looks = (1..4).map(|n| {
+        let item = format!(r#""items":[{{"item_id":"P{}"}}]"#, 1 + n % 2);
+        event(&n.to_string(), "/web", n, "view_item", &item)
+    });
+    put(
+        folder.path(),
+        "events.jsonl",
+        &looks.collect::<Vec<_>>().join("\n"),
+    );
+    let (_, log) = sequences::import(folder.path(), None, &mut Silent).unwrap();
+    assert_eq!(log.products, ["P1", "P2"]);
 }
 
 #[test]
