@@ -1,8 +1,8 @@
 //! Networks that say what follows a sequence.
 //!
-//! [`net`]: self-attention over a shopper's newest products, in the manner of SASRec
+//! `net`: self-attention over a shopper's newest products, in the manner of SASRec
 //! (Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018), with one
-//! block and one head. [`interest`]: what a shopper likes in the long run, and what of
+//! block and one head. `interest`: what a shopper likes in the long run, and what of
 //! the session a candidate attends to. Both have the same inputs and output.
 //!
 //! A product's embedding serves twice, as what was looked at and as what may
