@@ -137,61 +137,19 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// The best of all, sorted by falling score, equal ones by number. A number is in it
-/// once.
+/// The best of all, sorted by falling score, equal ones by number.
 pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
-    let mut best = Best::new(keep);
-    all.for_each(|(score, number)| best.see(score, number));
-    best.sorted().collect()
-}
-
-/// The best of what it has seen. Of many, most are turned away by one comparison.
-#[derive(Clone, Debug)]
-pub(crate) struct Best {
-    /// Falling, so that the best are the smallest.
-    keys: Vec<u64>,
-    keep: usize,
-    /// What isn't below it is not among the best.
-    bound: u64,
-}
-
-impl Best {
-    pub(crate) fn new(keep: usize) -> Self {
-        let bound = if keep == 0 { 0 } else { u64::MAX };
-        Self {
-            keys: Vec::new(),
-            keep,
-            bound,
+    // Falling, so that the best come first.
+    let mut keys: Vec<u64> = all.map(|(score, number)| !key(score, number)).collect();
+    if keys.len() > keep {
+        if keep > 0 {
+            keys.select_nth_unstable(keep - 1);
         }
+        keys.truncate(keep);
     }
-
-    #[inline]
-    pub(crate) fn see(&mut self, score: f32, number: u32) {
-        let key = !key(score, number);
-        if key < self.bound {
-            self.keys.push(key);
-            if self.keys.len() >= self.keep.saturating_mul(2) {
-                self.cut();
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn cut(&mut self) {
-        if self.keys.len() > self.keep {
-            let (_, worst, _) = self.keys.select_nth_unstable(self.keep - 1);
-            self.bound = *worst;
-            self.keys.truncate(self.keep);
-        }
-    }
-
-    /// The best first.
-    pub(crate) fn sorted(mut self) -> impl Iterator<Item = (f32, u32)> {
-        self.cut();
-        self.keys.sort_unstable();
-        let sorted = self.keys.into_iter();
-        sorted.map(|key| (score(!key), key as u32))
-    }
+    keys.sort_unstable();
+    let sorted = keys.into_iter();
+    sorted.map(|key| (score(!key), key as u32)).collect()
 }
 
 /// Grows with the score, in the order of `f32::total_cmp`, and falls with the

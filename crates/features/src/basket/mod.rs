@@ -18,7 +18,7 @@ pub use encode::{TITLE_LIKENESS, WIDTH, groups};
 use shelfedge_engine::file::u32_at;
 use shelfedge_engine::math::{exp, f16_to_f32};
 
-use crate::flat::{Best, Cut, Halves, Numbers, best};
+use crate::flat::{Cut, Halves, Numbers, best};
 use crate::shopper::Past;
 use crate::tables::TableError;
 
@@ -572,40 +572,32 @@ impl Signals {
             let [_, lately, habit] = self.own[row].faded;
             self.rows[row][Signal::Own as usize] = habit + 0.3 * lately;
             self.bought[product as usize] = whole(lately);
-            let from = |table: Table| {
-                let scales = index.map(|index| &index.scales[table as usize][..]);
-                (basket.tables[table as usize], scales, product)
+            let since = self.own[row].since;
+            let mut from = |table: Table, of: &mut dyn FnMut(&mut [f32; SIGNALS], f32)| {
+                let at_hand = index.map(|index| &index.scales[table as usize][..]);
+                basket.tables[table as usize].from(product, at_hand, |to, weight| {
+                    if let Some(row) = self.row(to) {
+                        of(&mut self.rows[row], weight);
+                    }
+                });
             };
-            self.add(from(Table::Similar), |row, weight| {
+            from(Table::Similar, &mut |row, weight| {
                 row[Signal::Similar as usize] += lately * weight;
             });
-            self.add(from(Table::Recent), |row, weight| {
+            from(Table::Recent, &mut |row, weight| {
                 row[Signal::Recent as usize] += lately * weight;
             });
-            self.add(from(Table::Weights), |row, weight| {
+            from(Table::Weights, &mut |row, weight| {
                 row[Signal::Weights as usize] += lately * weight;
                 row[Signal::WeightsOnce as usize] += weight;
             });
-            if self.own[row].since == 0.0 {
-                self.add(from(Table::SameOrder), |row, weight| {
+            if since == 0.0 {
+                from(Table::SameOrder, &mut |row, weight| {
                     row[Signal::SameOrder as usize] += weight;
                 });
             }
         }
         self.meet(basket, index);
-    }
-
-    /// Adds what a product leads to, with the table's scales if they are at hand.
-    fn add(
-        &mut self,
-        (table, scales, product): (Rows<'_>, Option<&[f32]>, u32),
-        of: impl Fn(&mut [f32; SIGNALS], f32),
-    ) {
-        table.from(product, scales, |to, weight| {
-            if let Some(row) = self.row(to) {
-                of(&mut self.rows[row], weight);
-            }
-        });
     }
 
     /// The shopper's own orders, product by product.
@@ -762,16 +754,17 @@ impl Signals {
             self.places[row][POPULAR] = place;
         }
         let open = if new { self.own.len() } else { 0 };
-        let mut lists: [Best; SIGNALS] = core::array::from_fn(|_| Best::new(FAR.into()));
+        let mut lists: [Vec<(f32, u32)>; SIGNALS] = Default::default();
         for (values, product) in self.rows.iter().zip(&self.products).skip(open) {
             for (list, value) in lists.iter_mut().zip(values) {
                 if *value > 0.0 {
-                    list.see(*value, *product);
+                    list.push((*value, *product));
                 }
             }
         }
         for (signal, list) in lists.into_iter().enumerate() {
-            for (place, (_, product)) in (0u16..).zip(list.sorted()) {
+            let first = best(list.into_iter(), usize::from(FAR));
+            for (place, (_, product)) in (0u16..).zip(first) {
                 if let Some(row) = self.find(product) {
                     self.places[row][signal] = place;
                 }
