@@ -1,6 +1,8 @@
 //! Fitting: from orders to tables, and from examples to a scaled spec. Used by
 //! the trainer; the runtime never calls it.
 
+use std::collections::BTreeMap;
+
 use shelfedge_commerce::{Timestamp, time};
 
 use crate::encode::Encoded;
@@ -19,6 +21,9 @@ pub struct TableOptions {
     /// Orders with more lines than this don't count for similarity: they are
     /// stock-ups, and cost the square of their size.
     pub largest_order: usize,
+    /// Orders of one customer count for similarity as this many at most, so that
+    /// nobody decides alone what goes with what.
+    pub orders_of_one: u32,
 }
 
 impl Default for TableOptions {
@@ -28,6 +33,7 @@ impl Default for TableOptions {
             popular: 200,
             shrinkage: 6.0,
             largest_order: 150,
+            orders_of_one: 50,
         }
     }
 }
@@ -80,12 +86,23 @@ struct Sums {
     orders: Vec<u32>,
 }
 
+/// An order that tells what goes with what.
+struct Basket {
+    customer: Option<u32>,
+    /// Distinct, sorted.
+    products: Vec<u32>,
+    weight: f32,
+    /// As how many orders it counts.
+    count: f32,
+}
+
 /// Fits the tables on all orders before `as_of`, which may come in any order of
 /// time. `products` are sorted by id; those without an order have no row.
 ///
 /// Similarity of two products is the cosine of their orders, each order
 /// weighing 1 / ln(e + lines), times n / (n + shrinkage) for n common orders
-/// (Sarwar et al. 2001 with the damping of Deshpande and Karypis 2004).
+/// (Sarwar et al. 2001 with the damping of Deshpande and Karypis 2004). Orders of
+/// a customer with more than `orders_of_one` count less, by so much.
 #[must_use]
 pub fn tables<L: Iterator<Item = (u32, i64)>>(
     sales: impl Iterator<Item = Sale<L>>,
@@ -102,7 +119,8 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
         orders: Vec::new(),
     };
     let mut sums = vec![none; products.len()];
-    let mut baskets: Vec<(Vec<u32>, f32)> = Vec::new();
+    let mut baskets: Vec<Basket> = Vec::new();
+    let mut orders_of: BTreeMap<u32, u32> = BTreeMap::new();
     for sale in sales.filter(|sale| sale.time < as_of) {
         let t = sale.time.millis();
         let mut basket: Vec<u32> = Vec::new();
@@ -129,10 +147,23 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
             for product in &basket {
                 sums[*product as usize].orders.push(number);
             }
-            let weight =
-                1.0 / shelfedge_engine::math::ln(core::f32::consts::E + basket.len() as f32);
-            baskets.push((basket, weight));
+            if let Some(customer) = sale.customer {
+                *orders_of.entry(customer).or_default() += 1;
+            }
+            baskets.push(Basket {
+                customer: sale.customer,
+                products: basket,
+                weight: 0.0,
+                count: 1.0,
+            });
         }
+    }
+    for basket in &mut baskets {
+        let all = basket.customer.and_then(|it| orders_of.get(&it)).copied();
+        let all = all.unwrap_or(1).max(1);
+        basket.count = all.min(options.orders_of_one) as f32 / all as f32;
+        let lines = core::f32::consts::E + basket.products.len() as f32;
+        basket.weight = basket.count / shelfedge_engine::math::ln(lines);
     }
 
     let has_row = |product: usize| sums[product].first < i64::MAX || products[product].is_new;
@@ -178,20 +209,23 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
     // One product at a time: memory grows with the catalogue, not its square.
     let norms: Vec<f32> = sums
         .iter()
-        .map(|s| s.orders.iter().map(|o| baskets[*o as usize].1).sum::<f32>())
+        .map(|s| {
+            let orders = s.orders.iter();
+            orders.map(|o| baskets[*o as usize].weight).sum::<f32>()
+        })
         .collect();
     let mut weight = vec![0.0f32; products.len()];
     let mut common = vec![0.0f32; products.len()];
     let mut touched: Vec<u32> = Vec::new();
     for (row, &product) in rows.iter_mut().zip(&kept) {
         for order in &sums[product].orders {
-            let (basket, w) = &baskets[*order as usize];
-            for other in basket {
+            let basket = &baskets[*order as usize];
+            for other in &basket.products {
                 if weight[*other as usize] == 0.0 {
                     touched.push(*other);
                 }
-                weight[*other as usize] += w;
-                common[*other as usize] += 1.0;
+                weight[*other as usize] += basket.weight;
+                common[*other as usize] += basket.count;
             }
         }
         let mut list: Vec<(u32, f32)> = touched

@@ -142,6 +142,35 @@ fn event(kind: EventKind, time: &str, id: Option<&str>, products: &[&str]) -> Ev
     }
 }
 
+/// Thirty customers buy lamps with bulbs, one buys them with cups again and again.
+#[test]
+fn one_customer_does_not_decide_what_goes_with_what() {
+    let products = ["bulb", "cup", "lamp"].map(|id| named(id, id, 0));
+    let day = "2011-11-05T10:00:00Z";
+    let mut list: Vec<Bought> = (0..30)
+        .map(|customer| order(Some(customer), day, &["bulb", "lamp"]))
+        .collect();
+    list.extend((0..2_000).map(|_| order(Some(99), day, &["cup", "lamp"])));
+    let sales = list.iter().map(|order| Sale {
+        customer: order.customer,
+        time: order.time,
+        lines: order.lines.iter().map(|(id, price)| {
+            let place = products.iter().position(|named| named.id == *id);
+            (place.unwrap() as u32, *price)
+        }),
+    });
+    let fitted = tables(
+        sales,
+        &products,
+        at("2011-11-15T00:00:00Z"),
+        TableOptions::default(),
+    );
+    // Of 30 and 50 orders: 30 / sqrt(80 * 30), damped by 30 / 36.
+    let (product, similarity) = fitted.rows[2].similar[1];
+    assert_eq!(product, 0);
+    assert!((similarity - 0.5103).abs() < 1e-3, "{similarity}");
+}
+
 #[test]
 fn tables_hold_what_was_sold_before_their_date() {
     let shop = Shop::new();

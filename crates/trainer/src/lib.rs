@@ -7,6 +7,7 @@
 pub mod attention;
 pub mod basket;
 pub mod bench;
+pub mod best;
 pub mod boost;
 pub mod bundle;
 pub mod card;

@@ -172,6 +172,11 @@ impl Parts {
         &self.0[0].1
     }
 
+    /// Adds to what the card tells.
+    pub(crate) fn tell(&mut self, text: &str) {
+        self.0[3].1.extend_from_slice(text.as_bytes());
+    }
+
     /// Puts the bundle in the place of what is at `out`.
     pub(crate) fn write(&self, out: &Path) -> Result<()> {
         let staging = Staging::begin(out)?;

@@ -20,7 +20,8 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, bundle, evaluate, generate, import, next, ranking, settings, shoppers,
+    attention, basket, bench, best, bundle, evaluate, generate, import, next, ranking, settings,
+    shoppers,
 };
 
 const AFTER: &str = "\
@@ -70,6 +71,26 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         impressions: Option<PathBuf>,
         /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Learn both rankings that orders allow, and write the better one's bundle
+    ///
+    /// `basket` and `ranking` are learnt from what came before the newest 30 days and asked for what
+    /// customers bought in them. What is written is learnt again from all orders: `ranking`, which is
+    /// smaller and follows a session, unless the lists of `basket` are better by more than chance.
+    /// CARD.md says why. Where the history is too short for one of them, it is the other.
+    #[command(verbatim_doc_comment)]
+    Best {
+        #[command(flatten)]
+        source: Source,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Fixes all sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
     },
@@ -533,6 +554,17 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 impressions: joined,
             };
             print(&found, Found::table, json)?;
+        }
+        Command::Best {
+            source,
+            out,
+            seed,
+            json,
+        } => {
+            let mapping = source.mapping.as_deref();
+            let outcome = best::run(&source.shop, mapping, &out, seed, &mut watch)?;
+            watch.clear();
+            print(&outcome, best::Outcome::table, json)?;
         }
         Command::Ranking {
             source,

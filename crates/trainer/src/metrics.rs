@@ -98,7 +98,7 @@ fn discount(place: usize) -> f64 {
 }
 
 /// A mean with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Estimate {
     /// Mean over the queries.
     pub value: f64,

@@ -7,6 +7,9 @@ use shelfedge_features::questions::{Question, SECTION, write};
 
 use crate::shop::Shop;
 
+/// Orders of one customer that say what is wanted, at most.
+const ORDERS_OF_ONE: usize = 50;
+
 /// The questions that split what a shop's customers order best, at most so many.
 pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Fitted> {
     if most == 0 {
@@ -27,7 +30,7 @@ pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Fitted> {
         .collect();
     // An order that is too short to be halved waits for the customer's next.
     let mut waiting: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-    let mut orders = Vec::new();
+    let mut orders: Vec<(u32, Vec<u32>)> = Vec::new();
     for order in &shop.orders {
         let found = waiting.entry(order.customer).or_default();
         for line in &order.lines {
@@ -38,10 +41,25 @@ pub(crate) fn questions(shop: &Shop, most: usize) -> Vec<Fitted> {
             }
         }
         if found.len() >= SHORTEST {
-            orders.push(std::mem::take(found).into_iter().collect());
+            let found = std::mem::take(found).into_iter().collect();
+            orders.push((order.customer, found));
         }
     }
-    fit(&products, &orders, most)
+    fit(&products, &newest_of_each(orders), most)
+}
+
+/// The orders without all but the newest [`ORDERS_OF_ONE`] of each customer: nobody's
+/// taste is everybody's.
+fn newest_of_each(mut orders: Vec<(u32, Vec<u32>)>) -> Vec<Vec<u32>> {
+    let mut kept: BTreeMap<u32, usize> = BTreeMap::new();
+    orders.reverse();
+    orders.retain(|(customer, _)| {
+        let kept = kept.entry(*customer).or_default();
+        *kept += 1;
+        *kept <= ORDERS_OF_ONE
+    });
+    orders.reverse();
+    orders.into_iter().map(|(_, order)| order).collect()
 }
 
 /// The same as a section of a compiled model whose products are the shop's; none
@@ -110,5 +128,15 @@ mod tests {
         };
         assert_eq!(super::section(&few, 5), None);
         assert_eq!(super::section(&shop, 0), None);
+    }
+
+    #[test]
+    fn one_customer_is_not_everybody() {
+        let orders = (0..300u32).map(|i| (u32::from(i % 3 == 0), vec![i]));
+        let kept = newest_of_each(orders.collect());
+        let (one, other): (Vec<u32>, Vec<u32>) = kept.concat().iter().partition(|it| *it % 3 == 0);
+        assert_eq!((one.len(), other.len()), (50, 50));
+        assert_eq!((one[0], other[0]), (150, 226), "the newest of each");
+        assert!(kept.is_sorted(), "the oldest first, as before");
     }
 }

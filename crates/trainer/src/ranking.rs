@@ -434,6 +434,11 @@ impl Bundle {
         &self.parts[0].1
     }
 
+    /// Adds to what its card tells.
+    pub(crate) fn tell(&mut self, text: &str) {
+        self.parts[3].1.extend_from_slice(text.as_bytes());
+    }
+
     /// Puts the bundle in the place of what is at `out`.
     pub fn write(self, out: &Path) -> Result<Outcome> {
         let staging = Staging::begin(out)?;

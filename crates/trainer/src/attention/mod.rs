@@ -17,6 +17,8 @@ mod interest;
 mod learn;
 mod net;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use shelfedge_features::trails::fit::Sequences;
 
@@ -25,12 +27,16 @@ pub use learn::Epoch;
 
 use crate::error::Result;
 use crate::next::Question;
+use crate::rng::Rng;
 use crate::watch::Watch;
 pub(crate) use interest::Net as Interest;
 pub(crate) use learn::Network;
 use learn::{Part, Pass};
 use net::Dims;
 pub(crate) use net::Net as SelfAttention;
+
+/// How far from zero what chance begins with is.
+const CHANCE: f32 = 0.1;
 
 /// Whether a ranking has a sequence model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +180,16 @@ pub(crate) struct Course<N: Network> {
     stage: u64,
 }
 
+/// An embedding to begin with: by chance where no product of the log stands near
+/// another, since nothing is learnt from zeros alone.
+fn directed(embedding: &[f32], seed: u64) -> Cow<'_, [f32]> {
+    if embedding.iter().any(|x| *x != 0.0) {
+        return Cow::Borrowed(embedding);
+    }
+    let mut rng = Rng::new(seed, 0xD12E);
+    embedding.iter().map(|_| CHANCE * rng.normal()).collect()
+}
+
 impl<N: Network> Course<N> {
     /// Learns from the oldest log, beginning with an embedding of `width` numbers
     /// a product; questions about what comes after it say when to stop.
@@ -200,7 +216,7 @@ impl<N: Network> Course<N> {
         let mut course = Self {
             settings: *settings,
             dims,
-            weights: N::first(&dims, embedding, settings.seed),
+            weights: N::first(&dims, &directed(embedding, settings.seed), settings.seed),
             curve: Vec::new(),
             best: 0,
             passes: 0,
@@ -250,5 +266,23 @@ impl<N: Network> Course<N> {
         let onnx = N::onnx(&self.dims, &weights, metadata)?;
         let shelf = export::compile(&onnx)?;
         Ok((onnx, shelf))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_begins_at_zeros_alone() {
+        let known = [0.0, 1.0];
+        assert_eq!(*directed(&known, 1), known);
+        let chance = directed(&[0.0; 6], 1);
+        assert!(
+            chance.iter().all(|x| *x != 0.0 && x.abs() < 1.0),
+            "{chance:?}"
+        );
+        assert_eq!(chance, directed(&[0.0; 6], 1));
+        assert_ne!(chance, directed(&[0.0; 6], 2));
     }
 }

@@ -99,6 +99,11 @@ pub enum Ingredient {
     Titles,
 }
 
+/// Whether a setting is off, so that a card need not name it.
+fn is_off(setting: &bool) -> bool {
+    !setting
+}
+
 /// How to learn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +128,10 @@ pub struct Settings {
     pub neighbours: u32,
     /// Share of the candidates that weren't bought which a training list keeps.
     pub keep: f64,
+    /// Whether EASE weighs what is left of purchases after how often everything, a
+    /// product and a customer buys.
+    #[serde(skip_serializing_if = "is_off")]
+    pub biases: bool,
     /// What is left out, to see what it is worth.
     pub without: Vec<Ingredient>,
     /// Questions for shoppers of whom nothing is known, at most.
@@ -143,6 +152,7 @@ impl Default for Settings {
             candidates: 200,
             neighbours: 300,
             keep: 0.4,
+            biases: false,
             without: Vec::new(),
             questions: 0,
         }
@@ -278,7 +288,13 @@ fn section(
     // In the order of `Table`.
     let mut tables = [
         cosines(&ever, SHRINK, Ingredient::Similar),
-        tables::ease(&ever, products, RIDGE, keep(Ingredient::Ease))?,
+        tables::ease(
+            &ever,
+            products,
+            RIDGE,
+            settings.biases,
+            keep(Ingredient::Ease),
+        )?,
         cosines(&newest, SHRINK_NEWEST, Ingredient::Recent),
         cosines(&together, SHRINK, Ingredient::SameOrder),
     ];
@@ -648,16 +664,26 @@ fn measure(
     let window = held_back(shop, 0);
     let compiled = until(shop, window.from, settings, watch)?;
     let queries = some(cases(shop, window));
-    let (lists, candidates_hold) =
-        predict(shop, history, &compiled.shelf, window, &queries, watch)?;
-    let score = |lists: &Ranked| evaluate(&queries, lists, settings.seed);
-    let comparison = Comparison {
-        model: score(&lists),
-        popularity: score(&protocol::popularity(shop, &queries, window)),
-        personal_frequency: score(&protocol::personal_frequency(shop, &queries, window)),
-        candidates_hold,
-    };
-    Ok((window, comparison))
+    let found = predict(shop, history, &compiled.shelf, window, &queries, watch)?;
+    let seed = settings.seed;
+    Ok((window, compared(shop, window, &queries, &found, seed)))
+}
+
+/// What [`predict`] found for the queries of a window, beside the baselines.
+pub(crate) fn compared(
+    shop: &Shop,
+    window: Window,
+    queries: &[Case],
+    (lists, candidates_hold): &(Ranked, f64),
+    seed: u64,
+) -> Comparison {
+    let score = |lists: &Ranked| evaluate(queries, lists, seed);
+    Comparison {
+        model: score(lists),
+        popularity: score(&protocol::popularity(shop, queries, window)),
+        personal_frequency: score(&protocol::personal_frequency(shop, queries, window)),
+        candidates_hold: *candidates_hold,
+    }
 }
 
 /// What the command prints.
@@ -718,6 +744,11 @@ impl Bundle {
         self.parts.shelf()
     }
 
+    /// Adds to what its card tells.
+    pub(crate) fn tell(&mut self, text: &str) {
+        self.parts.tell(text);
+    }
+
     /// Puts the bundle in the place of what is at `out`.
     pub fn write(mut self, out: &Path) -> Result<Outcome> {
         self.parts.write(out)?;
@@ -734,11 +765,21 @@ pub fn build(
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Bundle> {
-    let shop = &imported.shop;
     let measured = match measured {
-        true => Some(measure(shop, history, settings, watch)?),
+        true => Some(measure(&imported.shop, history, settings, watch)?),
         false => None,
     };
+    finish(imported, measured, settings, watch)
+}
+
+/// The same, where it has been measured already, or is not to be.
+pub(crate) fn finish(
+    imported: &Imported,
+    measured: Option<(Window, Comparison)>,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Bundle> {
+    let shop = &imported.shop;
     let as_of = shop.end() + SECOND;
     let model = learn(shop, as_of, settings, watch)?;
     let compiled = compile(&model, shop, as_of, imported.digest, settings)?;

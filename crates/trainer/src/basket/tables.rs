@@ -108,8 +108,16 @@ pub(crate) fn cosines(sets: &Sequences, products: usize, shrink: f32, keep: usiz
 /// The weights with which a set's products tell each other best, in closed form
 /// (EASE; Steck 2019): minus the inverse of the products' common counts with
 /// `ridge` added to the diagonal, each column over its diagonal. Only among the
-/// most common products where there are many.
-pub(super) fn ease(sets: &Sequences, products: usize, ridge: f32, keep: usize) -> Result<Sources> {
+/// most common products where there are many. With `biases`, of what is left of a
+/// purchase after how often everything, this product and by this customer is bought
+/// (r - mu - b_u - b_i; Koren, "Factorization meets the neighborhood", KDD 2008).
+pub(super) fn ease(
+    sets: &Sequences,
+    products: usize,
+    ridge: f32,
+    biases: bool,
+    keep: usize,
+) -> Result<Sources> {
     let mut held = vec![0u32; products];
     for product in &sets.products {
         held[*product as usize] += 1;
@@ -140,11 +148,14 @@ pub(super) fn ease(sets: &Sequences, products: usize, ridge: f32, keep: usize) -
         dense
     });
     let mut matrix = Vec::with_capacity(size * size);
-    for (i, product) in chosen.iter().enumerate() {
+    for product in &chosen {
         matrix.extend_from_slice(&rows[*product as usize]);
-        matrix[i * size + i] += ridge;
     }
     drop(rows);
+    if biases {
+        Biases::of(sets, &place, size).take_from(&mut matrix);
+    }
+    (0..size).for_each(|i| matrix[i * size + i] += ridge);
     let inverse = inverse(matrix, size)?;
     let mut columns = vec![Vec::new(); size];
     let numbered = columns.iter_mut().enumerate().collect::<Vec<_>>();
@@ -161,6 +172,67 @@ pub(super) fn ease(sets: &Sequences, products: usize, ridge: f32, keep: usize) -
         sources[*product as usize] = column;
     }
     Ok(sources)
+}
+
+/// Imaginary customers, and products, that buy and are bought as the mean is.
+const SHRINK_BIAS: f64 = 25.0;
+
+/// What is bought whatever it goes with: of each product and each customer.
+struct Biases {
+    /// Sets that hold each product.
+    held: Vec<f64>,
+    /// mu + b_i of each product.
+    products: Vec<f64>,
+    /// b_u of each set, summed over those that hold each product.
+    holders: Vec<f64>,
+    sets: f64,
+    /// b_u and its square, summed over all sets.
+    sums: (f64, f64),
+}
+
+impl Biases {
+    fn of(sets: &Sequences, place: &[usize], size: usize) -> Self {
+        let places = |set: &[u32]| -> Vec<usize> {
+            let places = set.iter().map(|product| place[*product as usize]);
+            places.filter(|place| *place != usize::MAX).collect()
+        };
+        let mut held = vec![0.0; size];
+        for set in sets.iter() {
+            places(set).into_iter().for_each(|i| held[i] += 1.0);
+        }
+        let (all, width) = (sets.len() as f64, size as f64);
+        let mean = held.iter().sum::<f64>() / (all * width);
+        let of_product = |held: &f64| mean + (held - all * mean) / (all + SHRINK_BIAS);
+        let products = held.iter().map(of_product).collect();
+        let (mut holders, mut sums) = (vec![0.0; size], (0.0, 0.0));
+        for set in sets.iter() {
+            let places = places(set);
+            let bias = (places.len() as f64 - width * mean) / (width + SHRINK_BIAS);
+            places.into_iter().for_each(|i| holders[i] += bias);
+            sums = (sums.0 + bias, sums.1 + bias * bias);
+        }
+        Self {
+            held,
+            products,
+            holders,
+            sets: all,
+            sums,
+        }
+    }
+
+    /// From common counts those of what is left without biases.
+    fn take_from(&self, matrix: &mut [f32]) {
+        let size = self.held.len();
+        for i in 0..size {
+            for j in 0..size {
+                let (a, b) = (self.products[i], self.products[j]);
+                let less = self.held[i] * b + self.held[j] * a + self.holders[i] + self.holders[j];
+                let more = self.sets * a * b + (a + b) * self.sums.0 + self.sums.1;
+                let cell = &mut matrix[i * size + j];
+                *cell = (f64::from(*cell) - less + more) as f32;
+            }
+        }
+    }
 }
 
 /// The inverse of a symmetric positive definite matrix, row by row, by Gauss and
@@ -253,6 +325,37 @@ mod tests {
         assert!(inverse(vec![0.0; 4], 2).is_err());
     }
 
+    /// The counts less the biases are those of the whole matrix of what is left.
+    #[test]
+    fn biases_are_taken_from_every_cell() {
+        let (sets, size) = (sets(), 5);
+        let place: Vec<usize> = (0..size).collect();
+        let biases = Biases::of(&sets, &place, size);
+        let bought = |set: &[u32], i: usize| f64::from(u8::from(set.contains(&(i as u32))));
+        let mean = 10.0 / 25.0;
+        let left = |set: &[u32], i: usize| {
+            let own = (set.len() as f64 - 5.0 * mean) / (5.0 + SHRINK_BIAS);
+            bought(set, i) - biases.products[i] - own
+        };
+        assert!((biases.products[1] - (mean + (4.0 - 5.0 * mean) / 30.0)).abs() < 1e-12);
+        let sum = |of: &dyn Fn(&[u32], usize) -> f64, i: usize, j: usize| {
+            sets.iter().map(|set| of(set, i) * of(set, j)).sum::<f64>()
+        };
+        let cells = (0..size * size).map(|cell| (cell / size, cell % size));
+        let mut matrix: Vec<f32> = cells
+            .clone()
+            .map(|(i, j)| sum(&bought, i, j) as f32)
+            .collect();
+        biases.take_from(&mut matrix);
+        for ((i, j), cell) in cells.zip(matrix) {
+            let expected = sum(&left, i, j);
+            assert!(
+                (f64::from(cell) - expected).abs() < 1e-5,
+                "{i} {j} {cell} {expected}"
+            );
+        }
+    }
+
     fn sets() -> Sequences {
         let mut sets = Sequences::default();
         for set in [&[0, 1, 2][..], &[0, 1], &[1, 2], &[3], &[1, 3]] {
@@ -287,7 +390,7 @@ mod tests {
                 &[],
             ],
         );
-        let weights = ease(&sets(), 5, 2.0, 2).expect("weights");
+        let weights = ease(&sets(), 5, 2.0, false, 2).expect("weights");
         near(
             &weights,
             &[

@@ -23,7 +23,7 @@ use crate::protocol::{Case, Lists};
 use crate::watch::Watch;
 
 pub use look::{Bin, Importance, Look, Setting, Stage};
-use measure::{Answered, compare};
+pub(crate) use measure::{Answered, compare};
 pub use measure::{Comparison, Exposure, Ranking};
 use source::Scene;
 

@@ -80,10 +80,17 @@ pub(super) fn card(
 
 /// The sequence model: whether there is one, why, and how it was learnt.
 fn attention(out: &mut String, model: &Model, network: Network, outcome: &Outcome) {
-    if outcome.attention.is_none() && model.attention.is_none() {
+    let untried = outcome.attention_untried.as_ref();
+    if outcome.attention.is_none() && model.attention.is_none() && untried.is_none() {
         return;
     }
     out.push_str("\n## The sequence model\n\n");
+    if let Some(why) = untried {
+        let _ = write!(
+            out,
+            "None was tried: of what came before the newest part, {why}.\n\n"
+        );
+    }
     if let Some(trial) = &outcome.attention {
         let _ = write!(
             out,

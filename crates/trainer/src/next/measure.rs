@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Question, Settings, baselines, held_back, predict, until};
+use super::{Question, Settings, TOO_FEW, baselines, held_back, predict, until};
 use crate::attention::Wanted;
 use crate::error::Result;
 use crate::import::sequences::{Log, SequenceMapping};
@@ -167,8 +167,42 @@ impl fmt::Display for Trial {
     }
 }
 
-/// Tries both on the newest part of a log.
+/// What was found out of a sequence model that is to be kept where it is better.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Decision {
+    Tried(Box<Trial>),
+    /// The log is too small to ask both, so it is left out: why.
+    Untried(String),
+}
+
+impl Decision {
+    pub(super) fn wanted(&self) -> Wanted {
+        match self {
+            Self::Tried(trial) => trial.chosen().0,
+            Self::Untried(_) => Wanted::Off,
+        }
+    }
+}
+
+/// Tries both on the newest part of a log, where that is enough to learn from what
+/// came before it.
 pub(super) fn decide(
+    known: &Sequences,
+    log: &Log,
+    mapping: &SequenceMapping,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Decision> {
+    match try_both(known, log, mapping, settings, watch) {
+        Ok(trial) => Ok(Decision::Tried(Box::new(trial))),
+        Err(error) => match error.faults() {
+            [fault] if fault.code == TOO_FEW => Ok(Decision::Untried(fault.cause.clone())),
+            _ => Err(error),
+        },
+    }
+}
+
+fn try_both(
     known: &Sequences,
     log: &Log,
     mapping: &SequenceMapping,

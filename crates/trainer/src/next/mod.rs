@@ -39,7 +39,10 @@ use crate::watch::Watch;
 
 use lists::{Source, lists};
 pub use measure::{Comparison, Score, Trial};
-use measure::{decide, measure};
+use measure::{Decision, decide, measure};
+
+/// The code of a log from which nothing can be learnt.
+const TOO_FEW: &str = "too_few_sequences";
 
 /// Questions about one sequence, at most.
 const MOST_OF_ONE: usize = 500;
@@ -289,8 +292,8 @@ pub(crate) fn until(
     let decided;
     let settings = match settings.attention.wanted {
         Wanted::Auto => {
-            let trial = decide(log, whole, mapping, settings, watch)?;
-            decided = settings.with(trial.chosen().0);
+            let decision = decide(log, whole, mapping, settings, watch)?;
+            decided = settings.with(decision.wanted());
             &decided
         }
         _ => settings,
@@ -483,7 +486,7 @@ fn learn(
     }
     if made.ends.len() < 20 {
         return Err(Error::fault(
-            "too_few_sequences",
+            TOO_FEW,
             "sequences",
             format!("only {} steps can teach what follows", made.ends.len()),
             "give more sequences of at least two products",
@@ -698,6 +701,9 @@ pub struct Outcome {
     /// What it is worth with a sequence model and without, if it was to be found out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<Trial>,
+    /// Why that could not be found out, so that it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_untried: Option<String>,
     /// Bytes of the compiled model.
     pub shelf_bytes: usize,
 }
@@ -726,9 +732,13 @@ impl Outcome {
             self.dims,
             self.shelf_bytes
         );
-        let what = match &self.attention {
-            None => what,
-            Some(trial) => format!("{what}\n{trial}"),
+        let what = match (&self.attention, &self.attention_untried) {
+            (Some(trial), _) => format!("{what}\n{trial}"),
+            (None, Some(why)) => format!(
+                "{what}\na sequence model was not tried, and is left out: of what came before the \
+                 newest part, {why}"
+            ),
+            (None, None) => what,
         };
         match &self.measured {
             None => what,
@@ -787,11 +797,19 @@ pub fn build(
         ));
     }
     let told = settings;
-    let trial = match settings.attention.wanted {
+    let decision = match settings.attention.wanted {
         Wanted::Auto => Some(decide(&log.sequences, log, mapping, settings, watch)?),
         _ => None,
     };
-    let settings = &trial.map_or_else(|| settings.clone(), |trial| settings.with(trial.chosen().0));
+    let settings = &match &decision {
+        None => settings.clone(),
+        Some(decision) => settings.with(decision.wanted()),
+    };
+    let (trial, attention_untried) = match decision {
+        None => (None, None),
+        Some(Decision::Tried(trial)) => (Some(*trial), None),
+        Some(Decision::Untried(why)) => (None, Some(why)),
+    };
     let measured = match (measured, &trial) {
         (false, _) => None,
         (true, Some(trial)) => Some(trial.chosen().1),
@@ -817,6 +835,7 @@ pub fn build(
         dims,
         measured,
         attention: trial,
+        attention_untried,
         shelf_bytes: compiled.shelf.len(),
     };
     let card = card::card(mapping, &model, told, &outcome);

@@ -146,6 +146,37 @@ fn a_ranking_keeps_it_only_when_it_is_better() {
 }
 
 #[test]
+fn what_is_too_little_to_try_it_on_has_none_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = shop(folder.path(), 1);
+    // Three steps each: without the last there is next to nothing to learn from.
+    let steps = (0..90).map(|step| format!("s{},p{}\n", step / 3, (step / 3 + step % 3) % 7));
+    let csv = "shopper,sku\n".to_owned() + &steps.collect::<String>();
+    fs::write(shop.join("steps.csv"), csv).unwrap();
+    let learn = |wanted: Wanted| {
+        let out = folder.path().join("out");
+        let settings = next::Settings {
+            trees: 5,
+            attention: attention::Settings { wanted, ..quick(0) },
+            ..next::Settings::default()
+        };
+        let outcome = next::run(&shop, None, &out, false, &settings, &mut Silent).unwrap();
+        let card = fs::read_to_string(out.join("CARD.md")).unwrap();
+        (outcome, fs::read(out.join("model.shelf")).unwrap(), card)
+    };
+    let (off, without, plain) = learn(Wanted::Off);
+    let (auto, chosen, told) = learn(Wanted::Auto);
+    assert!(chosen == without);
+    assert_eq!((off.attention_untried, auto.attention), (None, None));
+    let why = auto.attention_untried.unwrap();
+    assert!(why.contains("steps can teach"), "{why}");
+    assert!(
+        told.contains(&why) && !plain.contains("was tried"),
+        "{told}"
+    );
+}
+
+#[test]
 fn learning_that_diverges_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let shop = shop(folder.path(), 100);

@@ -18,7 +18,7 @@ use shelfedge_trainer::watch::Silent;
 use shelfedge_wire::manifest::{Digests, Manifest, Part};
 
 /// Nine months of a shop whose customers have two favourite shelves each.
-fn write_shop(folder: &Path) {
+pub(crate) fn write_shop(folder: &Path) {
     let mut rng = Rng::new(42, 0);
     let mut csv = String::from("order,sku,title,pieces,at,price,customer,country\n");
     let mut number = 0;

@@ -8,6 +8,7 @@
 mod attention;
 mod bandit;
 mod bench;
+mod best;
 mod bundle;
 mod common;
 mod evaluate;
