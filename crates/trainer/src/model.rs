@@ -224,12 +224,25 @@ pub(crate) fn ints<const D: usize>(
     Tensor::from_data(TensorData::new(data.to_vec(), shape), device)
 }
 
+/// Numbers that are learnt.
+pub(crate) fn weight<const D: usize>(
+    data: &[f32],
+    shape: [usize; D],
+    device: &Device,
+) -> Param<Tensor<D>> {
+    Param::from_tensor(floats(data, shape, device))
+}
+
+/// What they have become.
+pub(crate) fn learnt<const D: usize>(weight: &Param<Tensor<D>>) -> Vec<f32> {
+    values(weight.val())
+}
+
 impl Net {
     /// Puts weights on a device. Frozen tables get no gradients.
     pub fn new(dims: &Dims, w: &Weights, frozen: bool, device: &Device) -> Self {
-        let matrix =
-            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
-        let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
+        let matrix = |data: &[f32], shape: [usize; 2]| weight(data, shape, device);
+        let vector = |data: &[f32]| weight(data, [data.len()], device);
         let table = |data: &[f32], shape: [usize; 2]| matrix(data, shape).set_require_grad(!frozen);
         let [h1, h2] = dims.hidden;
         Self {
@@ -247,19 +260,16 @@ impl Net {
 
     /// Takes the weights back.
     pub fn weights(&self) -> Weights {
-        fn out<const D: usize>(p: &Param<Tensor<D>>) -> Vec<f32> {
-            values(p.val())
-        }
         Weights {
-            products: out(&self.products),
-            tokens: out(&self.tokens),
-            slots: out(&self.slots),
-            w1: out(&self.w1),
-            b1: out(&self.b1),
-            w2: out(&self.w2),
-            b2: out(&self.b2),
-            w3: out(&self.w3),
-            b3: out(&self.b3),
+            products: learnt(&self.products),
+            tokens: learnt(&self.tokens),
+            slots: learnt(&self.slots),
+            w1: learnt(&self.w1),
+            b1: learnt(&self.b1),
+            w2: learnt(&self.w2),
+            b2: learnt(&self.b2),
+            w3: learnt(&self.w3),
+            b3: learnt(&self.b3),
         }
     }
 

@@ -15,10 +15,12 @@ use burn::tensor::{Device, Int, Tensor};
 use shelfedge_onnx::build::{Activation, Dim, Graph, Kind, Pool};
 
 use super::learn::{Network, Part};
-use super::net::{Answers, Batch, Dims, Dropout, EPSILON, NEVER, normalised, sampled_loss};
+use super::net::{
+    Answers, Batch, Dims, Dropout, EPSILON, NEVER, chance, normalised, sampled_loss, with_none,
+};
 use crate::error::Result;
 use crate::export::internal;
-use crate::model::{floats, ints, values};
+use crate::model::{floats, ints, learnt, values, weight};
 use crate::rng::Rng;
 use crate::round::{Int8, halve};
 
@@ -211,19 +213,11 @@ impl Network for Net {
     const PARTS: &'static [Part] = &[Part::LongTerm, Part::Session];
 
     fn first(dims: &Dims, embedding: &[f32], seed: u64) -> Weights {
-        let mut rng = Rng::new(seed, 0x1D1D);
-        let mut layer = |inputs: usize, outputs: usize, gain: f32| -> Vec<f32> {
-            let scale = gain / (inputs as f32).sqrt();
-            (0..inputs * outputs)
-                .map(|_| scale * rng.normal())
-                .collect()
-        };
+        let rng = &mut Rng::new(seed, 0x1D1D);
+        let mut layer = |inputs, outputs, gain| chance(rng, inputs, outputs, gain);
         let (d, h) = (dims.width, dims.hidden);
-        let mut products = vec![0.0; d];
-        products.extend_from_slice(embedding);
-        products.resize(dims.products * d, 0.0);
         Weights {
-            products,
+            products: with_none(dims, embedding),
             w1: layer(d, h, 1.4),
             b1: vec![0.0; h],
             w2: layer(h, d, 0.25),
@@ -238,9 +232,8 @@ impl Network for Net {
     }
 
     fn new(dims: &Dims, w: &Weights, device: &Device) -> Self {
-        let matrix =
-            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
-        let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
+        let matrix = |data: &[f32], shape: [usize; 2]| weight(data, shape, device);
+        let vector = |data: &[f32]| weight(data, [data.len()], device);
         let (d, h) = (dims.width, dims.hidden);
         Self {
             products: matrix(&w.products, [dims.products, d]),
@@ -258,21 +251,18 @@ impl Network for Net {
     }
 
     fn weights(&self) -> Weights {
-        fn out<const D: usize>(p: &Param<Tensor<D>>) -> Vec<f32> {
-            values(p.val())
-        }
         Weights {
-            products: out(&self.products),
-            w1: out(&self.w1),
-            b1: out(&self.b1),
-            w2: out(&self.w2),
-            b2: out(&self.b2),
-            gamma: out(&self.gamma),
-            beta: out(&self.beta),
-            query: out(&self.query),
-            keys: out(&self.keys),
-            values: out(&self.values),
-            ages: out(&self.ages),
+            products: learnt(&self.products),
+            w1: learnt(&self.w1),
+            b1: learnt(&self.b1),
+            w2: learnt(&self.w2),
+            b2: learnt(&self.b2),
+            gamma: learnt(&self.gamma),
+            beta: learnt(&self.beta),
+            query: learnt(&self.query),
+            keys: learnt(&self.keys),
+            values: learnt(&self.values),
+            ages: learnt(&self.ages),
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::export;
 use super::learn::{Network, Part};
 use crate::error::Result;
-use crate::model::{floats, ints, values};
+use crate::model::{floats, ints, learnt, values, weight};
 use crate::rng::Rng;
 
 /// Added to variances.
@@ -66,23 +66,30 @@ pub(crate) struct Weights {
     pub beta: Vec<f32>,
 }
 
+/// An initial layer, whose outputs vary as `gain` says where its inputs vary as 1.
+pub(super) fn chance(rng: &mut Rng, inputs: usize, outputs: usize, gain: f32) -> Vec<f32> {
+    let scale = gain / (inputs as f32).sqrt();
+    let weights = (0..inputs * outputs).map(|_| scale * rng.normal());
+    weights.collect()
+}
+
+/// An embedding of the products behind row 0, which stands for none.
+pub(super) fn with_none(dims: &Dims, embedding: &[f32]) -> Vec<f32> {
+    let mut products = vec![0.0; dims.width];
+    products.extend_from_slice(embedding);
+    products.resize(dims.products * dims.width, 0.0);
+    products
+}
+
 impl Weights {
     /// Initial weights around an embedding of the products (row 0 left out).
     /// The first state is nearly the last product's own embedding.
     pub(crate) fn new(dims: &Dims, embedding: &[f32], seed: u64) -> Self {
-        let mut rng = Rng::new(seed, 0xA77E);
-        let mut layer = |inputs: usize, outputs: usize, gain: f32| -> Vec<f32> {
-            let scale = gain / (inputs as f32).sqrt();
-            (0..inputs * outputs)
-                .map(|_| scale * rng.normal())
-                .collect()
-        };
+        let rng = &mut Rng::new(seed, 0xA77E);
+        let mut layer = |inputs, outputs, gain| chance(rng, inputs, outputs, gain);
         let (d, h) = (dims.width, dims.hidden);
-        let mut products = vec![0.0; d];
-        products.extend_from_slice(embedding);
-        products.resize(dims.products * d, 0.0);
         Self {
-            products,
+            products: with_none(dims, embedding),
             ages: (0..dims.places).map(|age| -FADING * age as f32).collect(),
             query: layer(d, d, 1.0),
             keys: layer(d, d, 1.0),
@@ -294,9 +301,8 @@ impl Network for Net {
     }
 
     fn new(dims: &Dims, w: &Weights, device: &Device) -> Self {
-        let matrix =
-            |data: &[f32], shape: [usize; 2]| Param::from_tensor(floats(data, shape, device));
-        let vector = |data: &[f32]| Param::from_tensor(floats(data, [data.len()], device));
+        let matrix = |data: &[f32], shape: [usize; 2]| weight(data, shape, device);
+        let vector = |data: &[f32]| weight(data, [data.len()], device);
         let (d, h) = (dims.width, dims.hidden);
         Self {
             products: matrix(&w.products, [dims.products, d]),
@@ -315,22 +321,19 @@ impl Network for Net {
     }
 
     fn weights(&self) -> Weights {
-        fn out<const D: usize>(p: &Param<Tensor<D>>) -> Vec<f32> {
-            values(p.val())
-        }
         Weights {
-            products: out(&self.products),
-            ages: out(&self.ages),
-            query: out(&self.query),
-            keys: out(&self.keys),
-            values: out(&self.values),
-            mixed: out(&self.mixed),
-            w1: out(&self.w1),
-            b1: out(&self.b1),
-            w2: out(&self.w2),
-            b2: out(&self.b2),
-            gamma: out(&self.gamma),
-            beta: out(&self.beta),
+            products: learnt(&self.products),
+            ages: learnt(&self.ages),
+            query: learnt(&self.query),
+            keys: learnt(&self.keys),
+            values: learnt(&self.values),
+            mixed: learnt(&self.mixed),
+            w1: learnt(&self.w1),
+            b1: learnt(&self.b1),
+            w2: learnt(&self.w2),
+            b2: learnt(&self.b2),
+            gamma: learnt(&self.gamma),
+            beta: learnt(&self.beta),
         }
     }
 
