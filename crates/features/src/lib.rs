@@ -22,6 +22,7 @@ pub mod spec;
 pub mod tables;
 pub mod text;
 pub mod trails;
+pub mod visits;
 
 pub use attributes::{Attribute, AttributeRow, Attributes};
 pub use encode::{Affinity, Device, Encoded, Moment, encode};

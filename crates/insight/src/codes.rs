@@ -42,3 +42,13 @@ pub static PROPENSITY_TINY: Code = Code {
     id: "propensity_tiny",
     action: "Leave out what is shown once in a million million times; let every choice keep a larger chance.",
 };
+/// A trajectory has no decision, or too many.
+pub static TRAJECTORY_LENGTH: Code = Code {
+    id: "trajectory_length",
+    action: "Give 1 to 12 decisions of each shopper: the first ones.",
+};
+/// The discount is no share.
+pub static DISCOUNT: Code = Code {
+    id: "discount",
+    action: "Give what a decision is worth of the one before, in 0 to 1; 0.9 is usual.",
+};

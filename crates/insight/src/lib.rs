@@ -8,6 +8,7 @@ pub mod affinity;
 pub mod bootstrap;
 pub mod codes;
 pub mod policy;
+pub mod sequence;
 pub mod verdict;
 
 pub use affinity::Affine;

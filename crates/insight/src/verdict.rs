@@ -25,6 +25,15 @@ pub struct Rule {
 /// Draws of the bootstrap below which its interval says nothing.
 const FEWEST_DRAWS: u32 = 100;
 
+/// Refuses a bootstrap whose interval says nothing.
+pub(crate) fn check_draws(options: &Options) -> Result<(), Faults> {
+    if options.draws >= FEWEST_DRAWS {
+        return Ok(());
+    }
+    let cause = format!("{} draws make no interval", options.draws);
+    Err(Fault::new(&codes::DRAWS_TOO_FEW, "draws", cause).into())
+}
+
 impl Rule {
     /// A margin with 1,000 effective rows, 30 rewarded ones and 30 clusters.
     #[must_use]
@@ -60,9 +69,10 @@ pub struct Verdict {
     pub answer: Answer,
     /// What was asked for.
     pub rule: Rule,
-    /// Candidate less current, doubly robust, in reward per decision.
+    /// Candidate less current, doubly robust, in reward per decision; of sequences
+    /// per trajectory.
     pub dr: Estimate,
-    /// Candidate less current, self-normalised, in reward per decision.
+    /// Candidate less current, self-normalised, in the same unit.
     pub snips: Estimate,
     /// Of the policy that has fewer.
     pub effective_rows: f64,
@@ -86,10 +96,7 @@ impl Verdict {
         rule: Rule,
         options: &Options,
     ) -> Result<Self, Faults> {
-        if options.draws < FEWEST_DRAWS {
-            let cause = format!("{} draws make no interval", options.draws);
-            return Err(Fault::new(&codes::DRAWS_TOO_FEW, "draws", cause).into());
-        }
+        check_draws(options)?;
         let pairs = || candidate.rows().iter().zip(current.rows());
         let differ = pairs().position(|(a, b)| (a.cluster, a.reward) != (b.cluster, b.reward));
         if candidate.rows().len() != current.rows().len() || differ.is_some() {
@@ -119,11 +126,27 @@ impl Verdict {
         );
         let effective_rows = candidate.effective_rows().min(current.effective_rows());
         let rewarded_rows = candidate.rewarded_rows().min(current.rewarded_rows());
+        Ok(Self::decide(Self {
+            answer: Answer::NotEnoughData,
+            rule,
+            dr,
+            snips,
+            effective_rows,
+            rewarded_rows,
+            clusters: log.len(),
+        }))
+    }
+
+    /// With the answer that the numbers give.
+    pub(crate) fn decide(mut self) -> Self {
+        let Self {
+            rule, dr, snips, ..
+        } = self;
         let below = -rule.margin;
-        let is_enough = effective_rows >= rule.effective_rows
-            && rewarded_rows >= rule.rewarded_rows
-            && log.len() >= rule.clusters;
-        let answer = if !is_enough {
+        let is_enough = self.effective_rows >= rule.effective_rows
+            && self.rewarded_rows >= rule.rewarded_rows
+            && self.clusters >= rule.clusters;
+        self.answer = if !is_enough {
             Answer::NotEnoughData
         } else if dr.high < below || snips.high < below {
             Answer::Worse
@@ -132,15 +155,7 @@ impl Verdict {
         } else {
             Answer::Unproven
         };
-        Ok(Self {
-            answer,
-            rule,
-            dr,
-            snips,
-            effective_rows,
-            rewarded_rows,
-            clusters: log.len(),
-        })
+        self
     }
 
     /// Whether the candidate may ship.
