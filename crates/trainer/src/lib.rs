@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod model;
 pub mod next;
 pub mod plan;
+pub mod policy;
 pub mod protocol;
 mod questions;
 pub mod ranking;

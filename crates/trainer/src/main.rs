@@ -20,7 +20,8 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, best, bundle, evaluate, generate, import, next, ranking, settings,
+    attention, basket, bench, best, bundle, evaluate, generate, import, next, policy, ranking,
+    settings, shoppers,
     shoppers,
 };
 
@@ -181,6 +182,33 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Learn a policy for whole lists (exploit, explore, diversify), and write it if it may ship
+    ///
+    /// For what a shopper orders over several visits: double deep Q-learning from a log of lists (--log,
+    /// JSON lines), or from a log that simulated shoppers make, who are fitted to the shop's orders (--shop).
+    /// Half of the shoppers teach, the other half judges. The policy is written only if off-policy estimates
+    /// say that it is no worse than what runs; CARD.md and report.json always. The README of this command
+    /// shows a line of a log.
+    #[command(verbatim_doc_comment)]
+    Policy {
+        /// The order lines, to fit shoppers to: a folder of tables, one table, or a store
+        #[arg(long, value_name = "FOLDER|FILE", required_unless_present = "log")]
+        shop: Option<PathBuf>,
+        /// Which column means what [default: mapping.toml beside the tables]
+        #[arg(long, value_name = "FILE", requires = "shop")]
+        mapping: Option<PathBuf>,
+        /// A log of lists, to learn from instead
+        #[arg(long, value_name = "FILE", conflicts_with = "shop")]
+        log: Option<PathBuf>,
+        /// The folder for policy.onnx, policy.shelf, CARD.md and report.json; those of an earlier run go
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what a bundle is worth, on what it did not learn from
     ///
     /// Asks its compiled model, in the engine that the shop runs, about the newest orders or sequences
@@ -304,6 +332,10 @@ impl Learning {
 
     fn of_basket(&self) -> Result<basket::Settings, Error> {
         self.settings(basket::Settings::load, |settings| &mut settings.seed)
+    }
+
+    fn of_policy(&self) -> Result<policy::Settings, Error> {
+        self.settings(policy::Settings::load, |settings| &mut settings.seed)
     }
 
     fn of_next(&self) -> Result<next::Settings, Error> {
@@ -626,6 +658,27 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             let outcome = attention::run(&source.shop, mapping, &out, &settings, &mut watch)?;
             watch.clear();
             print(&outcome, attention::Outcome::table, json)?;
+        }
+        Command::Policy {
+            shop,
+            mapping,
+            log,
+            out,
+            learning,
+            json,
+        } => {
+            let settings = learning.of_policy()?;
+            let source = match (&shop, &log) {
+                (Some(path), _) => policy::Source::Shop {
+                    path,
+                    mapping: mapping.as_deref(),
+                },
+                (None, Some(log)) => policy::Source::Log(log),
+                (None, None) => anyhow::bail!("give --shop or --log"),
+            };
+            let outcome = policy::run(source, &out, &settings, &mut watch)?;
+            watch.clear();
+            print(&outcome, policy::Outcome::table, json)?;
         }
         Command::Evaluate {
             model,
