@@ -181,9 +181,12 @@ impl Visits {
                 days(self.last.saturating_sub(self.first)) / n.saturating_sub(1).max(1) as f32,
             ),
         };
-        // Herfindahl's index.
-        let clicks = self.groups.values().map(|n| share(*n, self.clicked));
-        let in_one: f32 = clicks.map(|share| share * share).sum();
+        // Herfindahl's index, of whole numbers: it doesn't depend on how groups are
+        // numbered.
+        let squares = self.groups.values().map(|n| f64::from(*n) * f64::from(*n));
+        let squares: f64 = squares.sum();
+        let clicks = f64::from(self.clicked.max(1));
+        let in_one = (squares / (clicks * clicks)) as f32;
         let [again, clicked, ordered] = self.of_last;
         [
             saturated(visits, 3.0),
