@@ -22,7 +22,11 @@ pub(super) fn card(outcome: &Outcome, attribution: Option<&str>) -> String {
          - With the share {} it chooses evenly, and the probability of its choice has to be logged.\n",
         env!("CARGO_PKG_VERSION"),
         settings.seed,
-        if outcome.shipped { "Ships" } else { "Does not ship" },
+        if outcome.shipped {
+            "Ships"
+        } else {
+            "Does not ship"
+        },
         outcome.reason,
         outcome.onnx_sha256,
         outcome.bytes[0],

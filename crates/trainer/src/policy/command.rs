@@ -186,9 +186,9 @@ impl Outcome {
                         _ => String::new(),
                     },
                     judged.policy.clone(),
-                    line.truth
-                        .as_ref()
-                        .map_or("-".to_owned(), |t| format!("{:.3} ± {:.3}", t.value, t.error)),
+                    line.truth.as_ref().map_or("-".to_owned(), |t| {
+                        format!("{:.3} ± {:.3}", t.value, t.error)
+                    }),
                     judged.dr.to_string(),
                     judged.snips.to_string(),
                     format!("{:.0}", judged.effective_shoppers),
@@ -198,7 +198,8 @@ impl Outcome {
             table.add_row([
                 String::new(),
                 "learnt less what runs".to_owned(),
-                run.gain().map_or("-".to_owned(), |gain| format!("{gain:+.3}")),
+                run.gain()
+                    .map_or("-".to_owned(), |gain| format!("{gain:+.3}")),
                 decided.dr.to_string(),
                 decided.snips.to_string(),
                 decided.answer.replace('_', " "),
@@ -213,7 +214,11 @@ impl Outcome {
         };
         parts.push(format!(
             "{}: {}\n{}: {written}",
-            if self.shipped { "ships" } else { "does not ship" },
+            if self.shipped {
+                "ships"
+            } else {
+                "does not ship"
+            },
             self.reason,
             self.out
         ));
@@ -315,10 +320,7 @@ pub fn run(
             ("shelfedge.task", "policy".to_owned()),
             ("shelfedge.version", env!("CARGO_PKG_VERSION").to_owned()),
             ("shelfedge.data_sha256", data),
-            (
-                "shelfedge.actions",
-                Action::ALL.map(Action::name).join(","),
-            ),
+            ("shelfedge.actions", Action::ALL.map(Action::name).join(",")),
             (
                 "shelfedge.state",
                 shelfedge_features::visits::NAMES.join(","),
@@ -357,9 +359,7 @@ type Found = (Outcome, Weights, Option<String>);
 
 fn of_log(path: &Path, settings: &Settings, watch: &mut dyn Watch) -> Result<Found> {
     let (log, report) = log::read(path, settings.span(), watch)?;
-    let mut trajectories = Vec::with_capacity(log.len());
-    trajectories.extend(log);
-    let (run, weights) = one(&trajectories, settings, settings.seed, None, watch)?;
+    let (run, weights) = one(&log, settings, settings.seed, None, watch)?;
     let shipped = run.decided.may_ship();
     let reason = reason(&run.decided);
     let outcome = Outcome {

@@ -56,9 +56,7 @@ mod tests {
     fn learner_reference_and_engine_agree() {
         let mut rng = Rng::new(6, 2);
         let mut weights = Weights::new(24, 7);
-        weights
-            .numbers_mut()
-            .for_each(|w| *w += 0.2 * rng.normal());
+        weights.numbers_mut().for_each(|w| *w += 0.2 * rng.normal());
         let weights = weights.shipped(1.5);
         assert_eq!(weights.clone().shipped(1.0), weights, "rounded once");
         let file = onnx(&weights, &[("shelfedge.task", "policy".to_owned())]).expect("onnx");

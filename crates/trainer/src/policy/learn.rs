@@ -153,7 +153,11 @@ mod tests {
                     });
                 };
                 let first = Action::ALL[rng.below(3)];
-                push(state(1), first, f64::from(u8::from(first == Action::Exploit)));
+                push(
+                    state(1),
+                    first,
+                    f64::from(u8::from(first == Action::Exploit)),
+                );
                 if first == Action::Explore {
                     let second = Action::ALL[rng.below(3)];
                     let earned = if second == Action::Exploit { 3.0 } else { 0.0 };

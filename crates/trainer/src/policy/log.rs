@@ -162,7 +162,8 @@ pub(super) fn read(
             break;
         }
     }
-    intake.report.sha256 = shelfedge_wire::manifest::hex(&digest.finalize().into());
+    let sha256: [u8; 32] = digest.finalize().into();
+    intake.report.sha256 = shelfedge_wire::manifest::hex(&sha256);
     intake.trajectories(&name, span)
 }
 
@@ -184,8 +185,7 @@ fn number(names: &mut BTreeMap<String, u32>, name: String) -> u32 {
 impl Intake {
     fn refuse(&mut self, place: String, cause: String) {
         let action = "correct the log where it is made; the README shows a line";
-        self.faults
-            .push(fault("log_invalid", place, cause, action));
+        self.faults.push(fault("log_invalid", place, cause, action));
     }
 
     fn line(&mut self, place: &str, line: Line) {
@@ -196,7 +196,10 @@ impl Intake {
             }
         };
         let cause = |e: shelfedge_commerce::fault::Invalid| e.to_string();
-        check("shopper", line.shopper.parse::<ShopperId>().err().map(cause));
+        check(
+            "shopper",
+            line.shopper.parse::<ShopperId>().err().map(cause),
+        );
         let at = Timestamp::parse_rfc3339(&line.at);
         check("at", at.as_ref().err().map(ToString::to_string));
         let action = Action::parse(&line.action);
@@ -237,9 +240,9 @@ impl Intake {
         let ordered = line.list.iter().filter(|entry| entry.ordered).count();
         let list = line.list.into_iter().map(|entry| {
             let product = number(&mut self.products, entry.product);
-            let group = entry.group.map_or(OWN_GROUP | product, |group| {
-                number(&mut self.groups, group)
-            });
+            let group = entry
+                .group
+                .map_or(OWN_GROUP | product, |group| number(&mut self.groups, group));
             Place {
                 product,
                 group,

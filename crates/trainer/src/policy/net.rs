@@ -128,14 +128,14 @@ impl Weights {
         let (of_one, of_two) = (&mut of_one[..hidden], &mut of_two[..hidden]);
         let [a, b, c] = &self.layers;
         let [ga, gb, gc] = &mut gradient.layers;
-        c.backward(two, &of_values, gc, Some(of_two));
+        c.backward(two, &of_values, gc, Some(&mut *of_two));
         let off = |(d, x): (&mut f32, &f32)| {
             if *x <= 0.0 {
                 *d = 0.0;
             }
         };
         of_two.iter_mut().zip(two).for_each(off);
-        b.backward(one, of_two, gb, Some(of_one));
+        b.backward(one, of_two, gb, Some(&mut *of_one));
         of_one.iter_mut().zip(one).for_each(off);
         a.backward(state, of_one, ga, None);
     }
@@ -211,9 +211,7 @@ mod tests {
     fn gradients_are_those_of_finite_differences() {
         let mut weights = Weights::new(6, 3);
         let mut rng = Rng::new(5, 1);
-        weights
-            .numbers_mut()
-            .for_each(|w| *w += 0.3 * rng.normal());
+        weights.numbers_mut().for_each(|w| *w += 0.3 * rng.normal());
         let states: Vec<[f32; WIDTH]> = (0..4)
             .map(|_| std::array::from_fn(|_| rng.unit()))
             .collect();

@@ -275,14 +275,7 @@ impl Ranker {
         fitted.lines * believed * fitted.catalogue.groups[group].appeal[at]
     }
 
-    fn make(
-        &self,
-        fitted: &Fitted,
-        known: &Known,
-        action: Action,
-        rng: &mut Rng,
-        list: &mut List,
-    ) {
+    fn make(&self, fitted: &Fitted, known: &Known, action: Action, rng: &mut Rng, list: &mut List) {
         match action {
             Action::Exploit => self.exploit(fitted, known, list),
             Action::Diversify => self.best(fitted, known, self.of_one, list),
@@ -301,9 +294,8 @@ impl Ranker {
     /// it sells over how often it was shown.
     fn tried(&self, fitted: &Fitted, known: &Known, rng: &mut Rng, list: &mut List) {
         let catalogue = &fitted.catalogue;
-        let weight = |group: usize| {
-            f64::from(catalogue.share[group]) / f64::from(1 + known.places[group])
-        };
+        let weight =
+            |group: usize| f64::from(catalogue.share[group]) / f64::from(1 + known.places[group]);
         let groups = 0..catalogue.groups.len();
         let mut left = rng.unit64() * groups.clone().map(weight).sum::<f64>();
         let drawn = groups.clone().find(|group| {

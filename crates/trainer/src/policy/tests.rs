@@ -108,7 +108,7 @@ fn shoppers_who_care_come_more_often_when_lists_are_better() {
         days: Some(180),
     };
     let policy = Policy::Uniform;
-    let mut follow = |seed| {
+    let follow = |seed| {
         simulator
             .trajectories("trying", &policy, 1_500, span, seed, &mut Silent)
             .expect("trajectories")
@@ -147,7 +147,9 @@ fn lists_are_what_their_names_say() {
     for shelf in 0..SHELVES {
         let groups = (0..SHELF).filter_map(|at| Some(catalogue.place[shelf * SHELF + at]?.0));
         let groups: Vec<u32> = groups.collect();
-        let most = groups.iter().map(|g| groups.iter().filter(|o| *o == g).count());
+        let most = groups
+            .iter()
+            .map(|g| groups.iter().filter(|o| *o == g).count());
         pure += most.max().unwrap_or(0);
     }
     assert!(pure > SHELVES * SHELF / 3, "{pure}");
@@ -176,7 +178,10 @@ fn lists_are_what_their_names_say() {
                 }
                 seen.extend(products);
                 for place in &shown.list {
-                    assert!(place.clicked || !place.ordered, "what is ordered is clicked");
+                    assert!(
+                        place.clicked || !place.ordered,
+                        "what is ordered is clicked"
+                    );
                 }
             }
         }
@@ -191,7 +196,13 @@ fn lists_are_what_their_names_say() {
     }
     ranker.exploit(&fitted, &known, &mut list);
     assert_ne!(list.products, popular);
-    assert!(list.products.iter().filter(|p| (20..40).contains(*p)).count() >= 4);
+    assert!(
+        list.products
+            .iter()
+            .filter(|p| (20..40).contains(*p))
+            .count()
+            >= 4
+    );
     known.clear();
     ranker.exploit(&fitted, &known, &mut list);
     assert_eq!(list.products, popular, "forgotten");
@@ -202,9 +213,8 @@ fn what_the_simulator_makes_reads_as_a_log() {
     let (simulator, _) = simulator(&shop(300), &small(), &mut Silent).expect("a simulator");
     let span = log::tests::SPAN;
     let mut text = String::new();
-    let make = |simulator: &Simulator, shopper| {
-        simulator.visits(shopper, &Policy::Uniform, span, 3)
-    };
+    let make =
+        |simulator: &Simulator, shopper| simulator.visits(shopper, &Policy::Uniform, span, 3);
     for shopper in 0..80 {
         text += &lines(&format!("s{shopper:03}"), &make(&simulator, shopper));
     }

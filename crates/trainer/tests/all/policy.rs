@@ -85,7 +85,10 @@ fn a_better_policy_ships_and_the_log_says_what_it_is_worth() {
         for interval in [judged.dr, judged.snips, judged.ips] {
             // Of three intervals one may miss.
             let width = interval.high - interval.low;
-            assert!((interval.value - worth(stays)).abs() < width, "{name}: {judged:?}");
+            assert!(
+                (interval.value - worth(stays)).abs() < width,
+                "{name}: {judged:?}"
+            );
         }
     }
     assert!(of("learnt").dr.low > of("always exploit").dr.high);
@@ -95,7 +98,9 @@ fn a_better_policy_ships_and_the_log_says_what_it_is_worth() {
     let mut workspace = Workspace::default();
     let mut newcomer = [0.0; 16];
     newcomer[1] = 1.0;
-    model.run(&mut workspace, 1, &[Input::F32(&newcomer)]).unwrap();
+    model
+        .run(&mut workspace, 1, &[Input::F32(&newcomer)])
+        .unwrap();
     let values = workspace.output(0);
     assert!(values[1] > values[0] && values[1] > values[2], "{values:?}");
     let card = fs::read_to_string(out.join(CARD)).unwrap();
@@ -107,7 +112,14 @@ fn a_better_policy_ships_and_the_log_says_what_it_is_worth() {
     for name in [ONNX, SHELF, CARD] {
         assert_eq!(read(&out, name), read(&twice, name), "{name}");
     }
-    learn(&log, &twice, &Settings { seed: 2, ..settings.clone() });
+    learn(
+        &log,
+        &twice,
+        &Settings {
+            seed: 2,
+            ..settings.clone()
+        },
+    );
     assert_ne!(read(&out, ONNX), read(&twice, ONNX));
     // What may not ship is not written, and what an earlier run wrote goes.
     let asks_too_much = Settings {
@@ -146,7 +158,14 @@ fn the_command_says_what_is_wrong() {
         let file = folder.path().join("settings.toml");
         fs::write(&file, settings).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
-            .args(["policy", "--log", text(&path), "--settings", text(&file), "--out"])
+            .args([
+                "policy",
+                "--log",
+                text(&path),
+                "--settings",
+                text(&file),
+                "--out",
+            ])
             .arg(folder.path().join("out"))
             .output()
             .unwrap();
@@ -158,7 +177,10 @@ fn the_command_says_what_is_wrong() {
     assert!(told.contains("log_invalid at log.jsonl line 1"), "{told}");
     let (code, told) = run("", "visits = 13\n[assumed]\nfatigue = 2.0\n");
     assert_eq!(code, Some(1));
-    assert!(told.contains("settings_invalid") && told.contains("visits"), "{told}");
+    assert!(
+        told.contains("settings_invalid") && told.contains("visits"),
+        "{told}"
+    );
     assert!(told.contains("assumed.fatigue"), "{told}");
     let (_, told) = run("", "tires = 1\n");
     assert!(told.contains("settings_invalid"), "{told}");
@@ -193,7 +215,11 @@ fn the_demo_shop() {
         assert!(fit.is_met(), "{fit:?}");
     }
     // The mean days between orders of different days of a customer, as the shop has it.
-    assert!((25.0..40.0).contains(&outcome.fit[0].shop), "{:?}", outcome.fit[0]);
+    assert!(
+        (25.0..40.0).contains(&outcome.fit[0].shop),
+        "{:?}",
+        outcome.fit[0]
+    );
     assert_eq!(outcome.shipped, out.join(ONNX).exists());
     assert!(outcome.generator.contains("unproven on real data"));
     let card = fs::read_to_string(out.join(CARD)).unwrap();
