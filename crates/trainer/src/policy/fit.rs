@@ -96,16 +96,18 @@ impl Curve {
     }
 }
 
-/// When shoppers come again, by how often they came and how long the last pause was.
+/// When shoppers come again, by how often they came and how long their pauses were.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Returns {
     curves: Vec<Curve>,
-    /// The pause in the middle, of each number of visits.
-    middle: [u32; STAGES],
+    /// The quartiles of the mean pause, of each stage.
+    quartiles: [[f64; 3]; STAGES],
 }
 
-/// Stages of a shopper: after 1, 2, 3 or 4, 5 to 8, more visits.
-pub(super) const STAGES: usize = 5;
+/// Stages of a shopper: after 1, 2, 3 or 4, 5 to 8, 9 to 16, 17 to 32, more visits.
+pub(super) const STAGES: usize = 7;
+/// Parts of a stage, by the mean pause.
+const PARTS: usize = 4;
 
 pub(super) fn stage(visits: usize) -> usize {
     match visits {
@@ -113,55 +115,67 @@ pub(super) fn stage(visits: usize) -> usize {
         2 => 1,
         3 | 4 => 2,
         5..=8 => 3,
-        _ => 4,
+        9..=16 => 4,
+        17..=32 => 5,
+        _ => 6,
     }
 }
 
 impl Returns {
     fn fit(visits: &[Vec<Visit>], end: i64) -> Self {
-        let mut pauses: [Vec<u32>; STAGES] = Default::default();
+        let mean = |days: &[Visit], n: usize| match n {
+            0 | 1 => 0.0,
+            _ => (days[n - 1].day - days[0].day) as f64 / (n - 1) as f64,
+        };
+        let mut pauses: [Vec<f64>; STAGES] = Default::default();
         for days in visits {
-            for (n, pair) in (2..).zip(days.windows(2)) {
-                pauses[stage(n)].push((pair[1].day - pair[0].day) as u32);
+            for n in 2..=days.len() {
+                pauses[stage(n)].push(mean(days, n));
             }
         }
-        let middle = pauses.map(|mut pauses| {
-            pauses.sort_unstable();
-            pauses.get(pauses.len() / 2).copied().unwrap_or(0)
+        let quartiles = pauses.map(|mut pauses| {
+            pauses.sort_by(f64::total_cmp);
+            [1, 2, 3].map(|q| pauses.get(q * pauses.len() / 4).copied().unwrap_or(0.0))
         });
-        let mut seen: Vec<Vec<(u32, bool)>> = vec![Vec::new(); 2 * STAGES];
-        let mut all = Vec::new();
+        let mut seen: Vec<Vec<(u32, bool)>> = vec![Vec::new(); PARTS * STAGES];
         for days in visits {
-            let mut pause = 0;
             for (n, visit) in (1..).zip(days) {
                 let next = days.get(n).map(|next| (next.day - visit.day) as u32);
                 let cut = (end - visit.day).max(0) as u32;
                 let one = (next.unwrap_or(cut), next.is_some());
-                seen[curve(&middle, n, pause)].push(one);
-                all.push(one);
-                pause = next.unwrap_or(0);
+                seen[part(&quartiles, n, mean(days, n))].push(one);
             }
         }
-        let of_all = Curve::fit(all);
-        let curves = seen.into_iter().map(|seen| match seen.len() {
-            FEWEST_VISITS.. => Curve::fit(seen),
-            _ => of_all.clone(),
+        let of_all = Curve::fit(seen.concat());
+        let curves = seen.chunks_exact(PARTS).flat_map(|parts| {
+            let whole = parts.concat();
+            let of_stage = match whole.len() {
+                FEWEST_VISITS.. => Curve::fit(whole),
+                _ => of_all.clone(),
+            };
+            let curves = parts.iter().map(move |part| match part.len() {
+                FEWEST_VISITS.. => Curve::fit(part.clone()),
+                _ => of_stage.clone(),
+            });
+            curves.collect::<Vec<Curve>>()
         });
         Self {
             curves: curves.collect(),
-            middle,
+            quartiles,
         }
     }
 
-    /// The curve of who has come so often, last after such a pause.
-    pub(super) fn curve(&self, visits: usize, pause: u32) -> &Curve {
-        &self.curves[curve(&self.middle, visits, pause)]
+    /// The curve of who has come so often, with such a pause on average.
+    pub(super) fn curve(&self, visits: usize, pause: f64) -> &Curve {
+        &self.curves[part(&self.quartiles, visits, pause)]
     }
 }
 
-fn curve(middle: &[u32; STAGES], visits: usize, pause: u32) -> usize {
+fn part(quartiles: &[[f64; 3]; STAGES], visits: usize, pause: f64) -> usize {
     let stage = stage(visits);
-    2 * stage + usize::from(stage > 0 && pause > middle[stage])
+    let above = quartiles[stage].iter().filter(|q| pause > **q).count();
+    // Before the second visit there was no pause.
+    PARTS * stage + if stage == 0 { 0 } else { above }
 }
 
 /// What a customer bought on one day.

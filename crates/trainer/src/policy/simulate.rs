@@ -5,7 +5,7 @@
 //! |---|---|
 //! | groups of products, how much each is bought | orders: k-means over an embedding of what customers bought |
 //! | a shopper's taste for the groups, lines of a visit | orders: those of a customer drawn with replacement, shrunk to the shop's |
-//! | days to the next visit, whether there is one | orders: product-limit curves by visits so far and the last pause |
+//! | days to the next visit, whether there is one | orders: product-limit curves by visits so far and the mean pause |
 //! | what is ordered of a list's new and known products | orders: how much of the list that [`Ranker`] would have made was in the next order |
 //! | how shoppers tire of lists, take to new groups, and come again for it | assumed |
 //!
@@ -603,7 +603,7 @@ impl Simulator {
             pattern.first_day.saturating_add(days)
         });
         let mut visits = Visits::default();
-        let (mut day, mut pause) = (pattern.first_day, 0);
+        let mut day = pattern.first_day;
         sums.tally.shoppers += 1;
         for count in 1..=span.visits {
             let now = Timestamp(day * DAY + DAY / 2);
@@ -639,6 +639,7 @@ impl Simulator {
             let hazard = exponent.exp().clamp(1.0 / HAZARD, HAZARD);
             sums.satisfied[of_stage].0 += 1.0;
             sums.satisfied[of_stage].1 += hazard;
+            let pause = (day - pattern.first_day) as f64 / (count.max(2) - 1) as f64;
             let curve = self.fitted.returns.curve(count, pause);
             let next = curve.draw(rng.unit64(), hazard);
             let Some(days) = next.filter(|days| day + i64::from(*days) <= end) else {
@@ -649,7 +650,6 @@ impl Simulator {
                 sums.tally.pauses += 1;
                 sums.tally.days += u64::from(days);
             }
-            pause = days;
             day += i64::from(days);
             let forgotten = 0.5f32.powf(days as f32 / self.assumed.recovery_days);
             sated.iter_mut().for_each(|s| *s *= forgotten);
