@@ -22,7 +22,6 @@ use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
     attention, basket, bench, best, bundle, evaluate, generate, import, next, policy, ranking,
     settings, shoppers,
-    shoppers,
 };
 
 const AFTER: &str = "\
