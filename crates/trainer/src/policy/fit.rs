@@ -214,6 +214,8 @@ pub(super) struct Counted {
     /// Share that was ordered of the places of an exploiting list with what the
     /// shopper hadn't ordered before, and with what they had.
     pub(super) taken: [f64; 2],
+    /// Share of the visits of each stage after which another was seen.
+    pub(super) back: [f64; STAGES],
 }
 
 /// Sums that make [`Counted`].
@@ -227,6 +229,8 @@ pub(super) struct Tally {
     /// Shown and ordered: new, again.
     pub(super) shown: [u64; 2],
     pub(super) taken: [u64; 2],
+    /// Of each stage: visits, and those after which another was seen.
+    pub(super) back: [[u64; 2]; STAGES],
 }
 
 impl Tally {
@@ -240,6 +244,10 @@ impl Tally {
             self.shown[at] += other.shown[at];
             self.taken[at] += other.taken[at];
         }
+        for (own, other) in self.back.iter_mut().zip(other.back) {
+            own[0] += other[0];
+            own[1] += other[1];
+        }
     }
 
     pub(super) fn counted(&self) -> Counted {
@@ -249,6 +257,7 @@ impl Tally {
             visits: ratio(self.visits, self.shoppers),
             once: ratio(self.once, self.shoppers),
             taken: [0, 1].map(|at| ratio(self.taken[at], self.shown[at])),
+            back: self.back.map(|[visits, back]| ratio(back, visits)),
         }
     }
 }
@@ -309,6 +318,10 @@ pub(super) fn fit(
         tally.visits += days.len() as u64;
         tally.once += u64::from(days.len() == 1);
         tally.pauses += days.len() as u64 - 1;
+        for n in 1..=days.len() {
+            tally.back[stage(n)][0] += 1;
+            tally.back[stage(n)][1] += u64::from(n < days.len());
+        }
         tally.days += (days[days.len() - 1].day - days[0].day) as u64;
         known.clear();
         for visit in days.iter().take(visits) {

@@ -40,7 +40,7 @@ const FITTED_ON: usize = 6_000;
 const OF_FIT: u64 = 0x51F1;
 const OF_CHECK: u64 = 0x51F2;
 /// How much a shopper's satisfaction changes whether they come again, at most.
-const HAZARD: f64 = 3.0;
+const HAZARD: f64 = 5.0;
 
 /// What no order tells: the section `[assumed]` of a settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -338,9 +338,9 @@ pub(super) struct Simulator {
     /// Factors on the chances of products that are new and known to a shopper, so that
     /// what is ordered from exploiting lists is what the shop's orders say.
     taken: [f32; 2],
-    /// What is taken from satisfaction, by stage, so that shoppers who are shown
+    /// A factor on the hazard of coming again, by stage, so that shoppers who are shown
     /// exploiting lists come again as the shop's did.
-    usual: [f64; STAGES],
+    pace: [f64; STAGES],
 }
 
 /// How long a shopper is followed.
@@ -350,14 +350,6 @@ pub(super) struct Span {
     pub(super) visits: usize,
     /// Days after the first visit; none for the end of the shop's data.
     pub(super) days: Option<i64>,
-}
-
-/// What following a shopper tells besides the visits.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    tally: Tally,
-    /// Of each stage: visits, and the sum of the exponents of satisfaction.
-    satisfied: [(f64, f64); STAGES],
 }
 
 /// What is used for one shopper after the other.
@@ -370,7 +362,7 @@ struct Room {
 
 impl Simulator {
     /// Fits what only simulating tells: how much is ordered from exploiting lists, and
-    /// what satisfaction is usual.
+    /// how often shoppers come again after them.
     pub(super) fn fit(
         fitted: Fitted,
         ranker: Ranker,
@@ -384,21 +376,25 @@ impl Simulator {
             ranker,
             assumed,
             taken: [1.0; 2],
-            usual: [0.0; STAGES],
+            pace: [1.0; STAGES],
         };
         for round in 0..ROUNDS {
             watch.step("calibrating", round as u64, ROUNDS as u64, "");
-            let sums = simulator.observed(FITTED_ON, visits, seed ^ OF_FIT, watch)?;
-            let counted = sums.tally.counted();
+            let tally = simulator.observed(FITTED_ON, visits, seed ^ OF_FIT, watch)?;
+            let counted = tally.counted();
             let wanted = simulator.fitted.counted;
             for at in 0..2 {
                 let ratio = wanted.taken[at] / counted.taken[at].max(1e-9);
                 let factor = simulator.taken[at] * (ratio as f32).clamp(0.2, 5.0);
                 simulator.taken[at] = factor.clamp(1e-3, 1e3);
             }
-            for (usual, (visits, sum)) in simulator.usual.iter_mut().zip(sums.satisfied) {
-                if visits > 0.0 && assumed.returning > 0.0 {
-                    *usual += (sum / visits).ln() / assumed.returning;
+            // Of a share that stays away, left, the hazard is -ln(left).
+            let hazard = |back: f64| -(1.0 - back.clamp(0.005, 0.995)).ln();
+            let shares = wanted.back.into_iter().zip(counted.back);
+            for (pace, (wanted, found)) in simulator.pace.iter_mut().zip(shares) {
+                // Of a stage that nobody came to nothing is known.
+                if wanted > 0.0 && found > 0.0 {
+                    *pace = (*pace * hazard(wanted) / hazard(found)).clamp(0.1, 10.0);
                 }
             }
         }
@@ -415,8 +411,8 @@ impl Simulator {
         seed: u64,
         watch: &mut dyn Watch,
     ) -> Result<Counted> {
-        let sums = self.observed(shoppers, visits, seed ^ OF_CHECK, watch)?;
-        Ok(sums.tally.counted())
+        let tally = self.observed(shoppers, visits, seed ^ OF_CHECK, watch)?;
+        Ok(tally.counted())
     }
 
     fn observed(
@@ -425,25 +421,19 @@ impl Simulator {
         visits: usize,
         seed: u64,
         watch: &mut dyn Watch,
-    ) -> Result<Sums> {
+    ) -> Result<Tally> {
         let span = Span {
             visits: MOST_VISITS,
             days: None,
         };
-        let mut all = Sums::default();
-        let each = |sums: Sums| {
-            all.tally.add(&sums.tally);
-            for (all, one) in all.satisfied.iter_mut().zip(sums.satisfied) {
-                all.0 += one.0;
-                all.1 += one.1;
-            }
-        };
+        let mut all = Tally::default();
+        let each = |tally: Tally| all.add(&tally);
         self.each(
             "calibrating",
             shoppers,
             watch,
             |shopper, room| {
-                let mut sums = Sums::default();
+                let mut sums = Tally::default();
                 let policy = Policy::Always(Action::Exploit);
                 self.follow(
                     shopper,
@@ -479,7 +469,7 @@ impl Simulator {
             watch,
             |shopper, room| {
                 let mut trajectory = Trajectory::default();
-                let mut sums = Sums::default();
+                let mut sums = Tally::default();
                 self.follow(
                     shopper,
                     policy,
@@ -515,7 +505,7 @@ impl Simulator {
     ) -> Vec<Shown> {
         let mut room = self.room();
         let mut out = Vec::new();
-        let mut sums = Sums::default();
+        let mut sums = Tally::default();
         self.follow(
             shopper,
             policy,
@@ -583,7 +573,7 @@ impl Simulator {
         seed: u64,
         room: &mut Room,
         compared: usize,
-        sums: &mut Sums,
+        tally: &mut Tally,
         mut each: impl FnMut(&[f32; shelfedge_features::visits::WIDTH], &Shown),
     ) {
         let mut rng = Rng::at(seed, 0x5403, (shopper as u64).wrapping_mul(DRAWS));
@@ -604,7 +594,7 @@ impl Simulator {
         });
         let mut visits = Visits::default();
         let mut day = pattern.first_day;
-        sums.tally.shoppers += 1;
+        tally.shoppers += 1;
         for count in 1..=span.visits {
             let now = Timestamp(day * DAY + DAY / 2);
             let state = visits.state(now);
@@ -625,30 +615,30 @@ impl Simulator {
             );
             each(&state, &shown);
             visits.push(now, action, &shown.list);
-            sums.tally.visits += 1;
+            tally.visits += 1;
             if count <= compared {
                 for place in &shown.list {
                     let at = usize::from(known.times(place.product) > 0);
-                    sums.tally.shown[at] += 1;
-                    sums.tally.taken[at] += u64::from(place.ordered);
+                    tally.shown[at] += 1;
+                    tally.taken[at] += u64::from(place.ordered);
                 }
             }
             let satisfied = self.learnt(&shown, pattern, count, known, taste, sated, &mut rng);
             let of_stage = stage(count);
-            let exponent = self.assumed.returning * (satisfied - self.usual[of_stage]);
-            let hazard = exponent.exp().clamp(1.0 / HAZARD, HAZARD);
-            sums.satisfied[of_stage].0 += 1.0;
-            sums.satisfied[of_stage].1 += hazard;
+            let pleased = (self.assumed.returning * satisfied).exp();
+            let hazard = (self.pace[of_stage] * pleased).clamp(1.0 / HAZARD, HAZARD);
+            tally.back[of_stage][0] += 1;
             let pause = (day - pattern.first_day) as f64 / (count.max(2) - 1) as f64;
             let curve = self.fitted.returns.curve(count, pause);
             let next = curve.draw(rng.unit64(), hazard);
             let Some(days) = next.filter(|days| day + i64::from(*days) <= end) else {
-                sums.tally.once += u64::from(count == 1);
+                tally.once += u64::from(count == 1);
                 return;
             };
+            tally.back[of_stage][1] += 1;
             if count < span.visits {
-                sums.tally.pauses += 1;
-                sums.tally.days += u64::from(days);
+                tally.pauses += 1;
+                tally.days += u64::from(days);
             }
             day += i64::from(days);
             let forgotten = 0.5f32.powf(days as f32 / self.assumed.recovery_days);
