@@ -2,9 +2,9 @@
 //! explores what isn't, or is spread over many groups of products, for what the shopper
 //! orders over the next visits and not at the next one alone.
 //!
-//! Learnt by double deep Q-learning from logged lists ([`learn`]): a shop's own log, or
-//! one that simulated shoppers make ([`simulate`]), who are fitted to the shop's orders
-//! ([`fit`]). Half of the shoppers teach, the other half judges ([`judge`]); the policy
+//! Learnt by double deep Q-learning from logged lists (`learn`): a shop's own log, or
+//! one that simulated shoppers make (`simulate`), who are fitted to the shop's orders
+//! (`fit`). Half of the shoppers teach, the other half judges (`judge`); the policy
 //! is written only if the verdict says that it is no worse than what runs.
 
 mod card;
