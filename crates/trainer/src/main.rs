@@ -20,7 +20,7 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, best, bundle, evaluate, generate, import, next, ranking, settings,
+    attention, basket, bench, best, bundle, evaluate, generate, images, import, next, ranking, settings,
     shoppers,
 };
 
@@ -181,6 +181,30 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Learn to compare photos of products, and write the encoder and the embeddings
+    ///
+    /// From the photos alone, without labels: CODE.jpg (.png, .webp) is a product's photo, a folder CODE
+    /// holds the frames of its video. Writes photos.onnx, embeddings.parquet and CARD.md. `basket` does this
+    /// by itself where the mapping has a section [photos].
+    #[command(verbatim_doc_comment)]
+    Images {
+        #[command(flatten)]
+        source: Source,
+        /// The folder of photos [default: that of the mapping's section [photos]]
+        #[arg(long, value_name = "FOLDER")]
+        photos: Option<PathBuf>,
+        /// Any image-embedding ONNX instead of one that is learnt
+        #[arg(long, value_name = "FILE")]
+        encoder: Option<PathBuf>,
+        /// The folder for photos.onnx, embeddings.parquet and CARD.md
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what a bundle is worth, on what it did not learn from
     ///
     /// Asks its compiled model, in the engine that the shop runs, about the newest orders or sequences
@@ -306,6 +330,10 @@ impl Learning {
         self.settings(basket::Settings::load, |settings| &mut settings.seed)
     }
 
+    fn of_images(&self) -> Result<images::Settings, Error> {
+        self.settings(images::Settings::load, |settings| &mut settings.seed)
+    }
+
     fn of_next(&self) -> Result<next::Settings, Error> {
         self.settings(next::Settings::load, |settings| &mut settings.seed)
     }
@@ -394,6 +422,35 @@ enum Task {
         share: f64,
         #[command(flatten)]
         learning: Learning,
+    },
+    /// Measure how well photos find others of their category
+    ///
+    /// Every labelled photo asks for those most like it, among all others: the share whose nearest one is of
+    /// the same category, and the mean average precision, over photos whose category has another. What is
+    /// learnt from these photos without their labels stands beside the same network untrained and a
+    /// histogram of colours, with 95 % intervals and paired differences.
+    #[command(verbatim_doc_comment)]
+    Images {
+        /// The folder that the labels' paths begin in
+        #[arg(long, value_name = "FOLDER")]
+        photos: PathBuf,
+        /// A CSV with a photo's path and its category
+        #[arg(long, value_name = "FILE")]
+        labels: PathBuf,
+        /// Its column of paths; leading folders that are not there are passed over
+        #[arg(long, value_name = "COLUMN", default_value = "photo")]
+        photo_column: String,
+        /// Its column of categories
+        #[arg(long, value_name = "COLUMN", default_value = "category")]
+        category_column: String,
+        /// Any image-embedding ONNX, to stand beside them
+        #[arg(long, value_name = "FILE")]
+        encoder: Option<PathBuf>,
+        #[command(flatten)]
+        learning: Learning,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -627,6 +684,26 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             watch.clear();
             print(&outcome, attention::Outcome::table, json)?;
         }
+        Command::Images {
+            source,
+            photos,
+            encoder,
+            out,
+            learning,
+            json,
+        } => {
+            let asked = images::Asked {
+                shop: &source.shop,
+                mapping: source.mapping.as_deref(),
+                photos: photos.as_deref(),
+                encoder: encoder.as_deref(),
+                settings: learning.settings.as_ref().map(|_| learning.of_images()).transpose()?,
+                seed: learning.seed,
+            };
+            let outcome = images::run(&asked, &out, &mut watch)?;
+            watch.clear();
+            print(&outcome, images::Outcome::table, json)?;
+        }
         Command::Evaluate {
             model,
             source,
@@ -681,6 +758,27 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     let found = bench::new_products(&imported, *share, &settings, &mut watch)?;
                     watch.clear();
                     say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Task::Images {
+                    photos,
+                    labels,
+                    photo_column,
+                    category_column,
+                    encoder,
+                    learning,
+                    json,
+                } => {
+                    let labels = bench::Labels {
+                        file: labels,
+                        photo: photo_column,
+                        category: category_column,
+                    };
+                    let settings = learning.of_images()?;
+                    let encoder = encoder.as_deref();
+                    let found = bench::images(photos, labels, encoder, &settings, &mut watch)?;
+                    watch.clear();
+                    print(&found, bench::Retrieval::table, *json)?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 Task::NextBasket(of) => {

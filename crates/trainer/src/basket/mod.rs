@@ -860,6 +860,7 @@ mod tests {
                     code: format!("p{product}"),
                     title: format!("cup {product}"),
                     attributes: Default::default(),
+                    photo: Vec::new(),
                 })
                 .collect(),
             customers: (0..9)
