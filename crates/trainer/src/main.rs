@@ -754,7 +754,8 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     learning,
                 } => {
                     let settings = learning.of_basket()?;
-                    let imported = source.read(&mut watch)?;
+                    let mut imported = source.read(&mut watch)?;
+                    images::give(&mut imported, settings.seed, &mut watch)?;
                     let found = bench::new_products(&imported, *share, &settings, &mut watch)?;
                     watch.clear();
                     say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);

@@ -3,7 +3,7 @@
 use shelfedge_onnx::build::{Attribute, Dim, Graph, Kind, Pool, Var};
 
 use super::learn::{
-    CONTRAST, Network, OF_PATCH, PALETTE, PATCH, PLACES, QUADRANT, SHARE, SIDE, STRIDE,
+    CONTRAST, Network, OF_PATCH, PALETTE, PATCH, PLACES, QUADRANT, SHARE, SIDE, STRIDE, TRIANGLE,
 };
 use crate::error::Result;
 use crate::export::internal;
@@ -127,7 +127,11 @@ fn triangles(g: &mut Graph, network: &Network, ink: Var) -> Var {
     let quadrants = [Dim::Rows, filters.into(), Dim::Fixed(2), Dim::Fixed(2)];
     let steps = kernel(QUADRANT, QUADRANT);
     let pooled = g.node("AveragePool", &[nearer], steps, Kind::F32, &quadrants);
-    g.reshape(pooled, &[Dim::Rows, Dim::Fixed(4 * filters)])
+    let pooled = g.reshape(pooled, &[Dim::Rows, Dim::Fixed(4 * filters)]);
+    let least = g.f32("triangle.least", &[1, 1], vec![TRIANGLE]);
+    let pooled = g.add(pooled, least);
+    let dims = g.dims(pooled).to_vec();
+    g.node("Sqrt", &[pooled], Vec::new(), Kind::F32, &dims)
 }
 
 fn kernel(side: usize, stride: usize) -> Vec<Attribute> {

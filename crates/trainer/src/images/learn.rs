@@ -4,8 +4,8 @@
 //! patches after their brightness, contrast and correlations are taken away
 //! (whitening). A patch is told by how much nearer than the mean each centre is, the
 //! "triangle" of Coates, Ng and Lee, "An analysis of single-layer networks in
-//! unsupervised feature learning", AISTATS 2011, summed over the photo's quadrants;
-//! that is a convolutional network of one layer. A colour is shared among the palette
+//! unsupervised feature learning", AISTATS 2011, averaged over the photo's quadrants,
+//! of which the root is taken; that is a convolutional network of one layer. A colour is shared among the palette
 //! by a softmax of its distances, whose means make a histogram. Principal components
 //! of both over the shop's photos make an embedding of them.
 //!
@@ -15,9 +15,8 @@ use crate::boost::shared;
 use crate::linear::{dot, eigen, gram, means, principal, unit};
 use crate::rng::Rng;
 
-/// Pixels of a photo's side, and numbers of a photo: red, green, blue, row by row.
+/// Pixels of a photo's side.
 pub(super) const SIDE: usize = 64;
-pub(super) const PIXELS: usize = 3 * SIDE * SIDE;
 /// A patch's side and numbers, and steps from one to the next.
 pub(super) const PATCH: usize = 6;
 pub(super) const OF_PATCH: usize = 3 * PATCH * PATCH;
@@ -30,8 +29,9 @@ pub(super) const QUADRANT: usize = PLACES / 2;
 /// What is added to a patch's variance, and to the variances that whitening divides by.
 pub(super) const CONTRAST: f32 = 1e-3;
 const WHITEN: f64 = 0.1;
-/// What is added to a share of the palette before its root.
+/// What is added to a share of the palette, and to a filter's mean, before the root.
 pub(super) const SHARE: f32 = 1e-3;
+pub(super) const TRIANGLE: f32 = 1e-4;
 
 /// Width of an embedding, at most.
 pub(super) const WIDTH: usize = 64;
@@ -39,8 +39,9 @@ pub(super) const WIDTH: usize = 64;
 const COLOURS: usize = 32;
 const FILTERS: usize = 96;
 const DIRECTIONS: usize = 64;
-/// What the palette counts beside the filters.
-pub(super) const PALETTE: f32 = 1.0;
+/// What the palette counts beside the filters, whose numbers differ far less from photo
+/// to photo.
+pub(super) const PALETTE: f32 = 1.0 / 16.0;
 /// Pixels and patches that teach, and passes over them.
 const TAUGHT_PIXELS: usize = 20_000;
 const TAUGHT_PATCHES: usize = 20_000;
@@ -71,7 +72,7 @@ pub(super) fn floats(pixels: &[u8]) -> Vec<f32> {
 }
 
 impl Network {
-    /// Learns from photos of [`PIXELS`] numbers each.
+    /// Learns from photos of [`SIDE`] pixels a side: red, green, blue, each row by row.
     pub(super) fn learn(photos: &[Vec<u8>], seed: u64) -> Self {
         let mut rng = Rng::new(seed, 0x9407);
         let colours = sample_colours(photos, &mut rng);
@@ -194,6 +195,7 @@ impl Network {
             *share = PALETTE * (*share + SHARE).sqrt();
         }
         let mut told = self.triangles(pixels);
+        told.iter_mut().for_each(|x| *x = (*x + TRIANGLE).sqrt());
         unit(&mut told);
         out.extend(told);
         out
@@ -235,7 +237,8 @@ impl Network {
         out
     }
 
-    /// The embedding of a photo, of length 1.
+    /// The embedding of a photo, of length 1: what the exported network must give, too.
+    #[cfg(test)]
     pub(super) fn embed(&self, pixels: &[f32]) -> Vec<f32> {
         let mut pooled = self.pool(pixels);
         if !self.mean.is_empty() {
