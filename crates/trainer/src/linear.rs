@@ -227,23 +227,26 @@ pub(crate) fn means(
             .collect();
         let parts: Vec<&[f32]> = rows.chunks(PART * width).collect();
         let mut found: Vec<(Vec<f32>, Vec<u32>)> = vec![Default::default(); parts.len()];
-        shared(parts.into_iter().zip(&mut found).collect(), |(part, out)| {
-            let (mut sums, mut counts) = (vec![0.0f32; count * width], vec![0u32; count]);
-            for row in part.chunks_exact(width) {
-                let mut best = (f32::NEG_INFINITY, 0);
-                for (i, centre) in centres.chunks_exact(width).enumerate() {
-                    // Less half of the row's own square, it is less half of the distance's.
-                    let near = dot(row, centre) - halves[i];
-                    if near > best.0 {
-                        best = (near, i);
+        shared(
+            parts.into_iter().zip(&mut found).collect(),
+            |(part, out)| {
+                let (mut sums, mut counts) = (vec![0.0f32; count * width], vec![0u32; count]);
+                for row in part.chunks_exact(width) {
+                    let mut best = (f32::NEG_INFINITY, 0);
+                    for (i, centre) in centres.chunks_exact(width).enumerate() {
+                        // Less half of the row's own square, it is less half of the distance's.
+                        let near = dot(row, centre) - halves[i];
+                        if near > best.0 {
+                            best = (near, i);
+                        }
                     }
+                    counts[best.1] += 1;
+                    let sum = &mut sums[best.1 * width..(best.1 + 1) * width];
+                    sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                 }
-                counts[best.1] += 1;
-                let sum = &mut sums[best.1 * width..(best.1 + 1) * width];
-                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-            }
-            *out = (sums, counts);
-        });
+                *out = (sums, counts);
+            },
+        );
         let (mut sums, mut counts) = (vec![0.0f32; count * width], vec![0u32; count]);
         for (of_sums, of_counts) in found {
             sums.iter_mut().zip(of_sums).for_each(|(a, b)| *a += b);

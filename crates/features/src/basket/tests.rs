@@ -301,7 +301,11 @@ fn photos_are_two_more_numbers_behind_the_others() {
     let fading = |ages: &[f32]| -> f32 { ages.iter().map(|age| fade(*age, 360.0)).sum() };
     let (zero, three) = (fading(&[60.0, 8.0]), fading(&[8.0]));
     let length = (zero * zero + three * three).sqrt();
-    assert!((rows[0][whole] - zero / length).abs() < 1e-2, "{:?}", &rows[0][whole..]);
+    assert!(
+        (rows[0][whole] - zero / length).abs() < 1e-2,
+        "{:?}",
+        &rows[0][whole..]
+    );
     assert_eq!((rows[0][most], rows[3][most]), (0.0, 0.0));
     let of_four = 120.0 / (120.0f32 * 120.0 + 40.0 * 40.0).sqrt();
     assert!((rows[4][most] - of_four).abs() < 1e-5);
@@ -311,7 +315,10 @@ fn photos_are_two_more_numbers_behind_the_others() {
     signals.fill(&basket, None, &Past::default());
     signals.candidates(&basket, None, false);
     signals.encode(&basket, &Past::default(), false, &all, &mut out);
-    assert!(out.chunks_exact(WIDTH + 2).all(|row| row[whole..] == [0.0, 0.0]));
+    assert!(
+        out.chunks_exact(WIDTH + 2)
+            .all(|row| row[whole..] == [0.0, 0.0])
+    );
 }
 
 #[test]

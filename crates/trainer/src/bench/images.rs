@@ -185,7 +185,9 @@ fn score(values: &[f32], width: usize, of: &[usize], queries: &[usize]) -> Vec<[
                 sum += hits / f64::from(place);
             }
         }
-        let first = others.first().is_some_and(|(_, other)| of[*other] == of[*query]);
+        let first = others
+            .first()
+            .is_some_and(|(_, other)| of[*other] == of[*query]);
         [f64::from(u8::from(first)), sum / f64::max(hits, 1.0)]
     };
     queries.iter().map(of_query).collect()
@@ -209,15 +211,18 @@ fn read(folder: &Path, labels: Labels<'_>) -> Result<(Vec<PathBuf>, Vec<usize>)>
     let mut reader = csv::Reader::from_path(labels.file).map_err(unreadable)?;
     let header = reader.headers().map_err(unreadable)?.clone();
     let column = |name: &str, argument: &str| {
-        header.iter().position(|own| own.trim() == name).ok_or_else(|| {
-            let all: Vec<&str> = header.iter().map(str::trim).collect();
-            fault(
-                "column_missing",
-                file.clone(),
-                format!("there is no column {name:?}; there are: {}", all.join(", ")),
-                format!("name it with {argument}"),
-            )
-        })
+        header
+            .iter()
+            .position(|own| own.trim() == name)
+            .ok_or_else(|| {
+                let all: Vec<&str> = header.iter().map(str::trim).collect();
+                fault(
+                    "column_missing",
+                    file.clone(),
+                    format!("there is no column {name:?}; there are: {}", all.join(", ")),
+                    format!("name it with {argument}"),
+                )
+            })
     };
     let columns = [
         column(labels.photo, "--photo-column"),
@@ -248,7 +253,12 @@ fn read(folder: &Path, labels: Labels<'_>) -> Result<(Vec<PathBuf>, Vec<usize>)>
         missing += 1;
         if faults.len() < MOST_TOLD {
             let place = format!("{file}: row {row}");
-            faults.push(fault("label_invalid", place, cause, "correct the row, or remove it"));
+            faults.push(fault(
+                "label_invalid",
+                place,
+                cause,
+                "correct the row, or remove it",
+            ));
         }
         if found.len() > MOST_LABELS {
             return Err(too_many(&file, format!("more than {MOST_LABELS} photos")));
@@ -256,7 +266,12 @@ fn read(folder: &Path, labels: Labels<'_>) -> Result<(Vec<PathBuf>, Vec<usize>)>
     }
     if missing > faults.len() {
         let more = format!("{} more rows are at fault", missing - faults.len());
-        faults.push(fault("label_invalid", file.clone(), more, "correct these first"));
+        faults.push(fault(
+            "label_invalid",
+            file.clone(),
+            more,
+            "correct these first",
+        ));
     }
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
@@ -272,7 +287,12 @@ fn read(folder: &Path, labels: Labels<'_>) -> Result<(Vec<PathBuf>, Vec<usize>)>
 }
 
 fn too_many(file: &str, cause: String) -> Error {
-    Error::fault("labels_too_many", file, cause, "give a sample of the labels")
+    Error::fault(
+        "labels_too_many",
+        file,
+        cause,
+        "give a sample of the labels",
+    )
 }
 
 /// The photo of a path, of which leading folders may be missing: those of the place that

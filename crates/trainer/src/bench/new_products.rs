@@ -158,7 +158,10 @@ pub fn new_products(
         let pairs: Vec<Row> = pairs.collect();
         metrics::summarise(&pairs, settings.seed).metrics.ndcg10
     };
-    let made = MAKERS.iter().zip(&rows).filter(|(_, rows)| !rows.is_empty());
+    let made = MAKERS
+        .iter()
+        .zip(&rows)
+        .filter(|(_, rows)| !rows.is_empty());
     let scored = made.map(|(by, rows)| {
         let means = metrics::summarise(rows, settings.seed).metrics;
         Scored {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int8Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Int8Array, RecordBatch, StringArray,
+};
 use arrow_schema::{DataType, Field};
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -173,7 +175,8 @@ fn parquet(embedded: &Embedded) -> Result<Vec<u8>> {
     let cells: Vec<i8> = rows.iter().flat_map(|(cells, _)| cells.clone()).collect();
     let number = Arc::new(Field::new("item", DataType::Int8, false));
     let width = i32::try_from(embedded.width).map_err(|e| failed(&e))?;
-    let vectors = FixedSizeListArray::try_new(number, width, Arc::new(Int8Array::from(cells)), None);
+    let vectors =
+        FixedSizeListArray::try_new(number, width, Arc::new(Int8Array::from(cells)), None);
     let vectors = vectors.map_err(|e| failed(&e))?;
     let scales: Vec<f32> = rows.iter().map(|(_, step)| *step).collect();
     let columns: [(&str, ArrayRef); 3] = [
@@ -219,10 +222,10 @@ fn card(named: &Named, outcome: &Outcome) -> String {
              - Background, light and crop count as much as the product: photos of one style compare best.\n\
              - What it is worth in this shop was not measured: `shelfedge-train bench images` does, with labels.\n"
         ),
-        Some(path) => write!(
+        Some(path) => writeln!(
             out,
             "The encoder is `{}`, with mean {:?} and deviation {:?}; of a wider embedding the {WIDTH} principal \
-             components over these photos are kept. Its own licence and limits hold.\n",
+             components over these photos are kept. Its own licence and limits hold.",
             path.file_name().unwrap_or_default().to_string_lossy(),
             named.settings.mean,
             named.settings.std,

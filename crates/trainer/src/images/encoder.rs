@@ -77,7 +77,9 @@ impl Encoder {
         };
         let input = input.clone();
         let Some(shape) = reference.shape(&input) else {
-            return Err(refuse(format!("its input {input:?} is no tensor of floats with a known rank")));
+            return Err(refuse(format!(
+                "its input {input:?} is no tensor of floats with a known rank"
+            )));
         };
         let [batch, rest @ ..] = shape else {
             return Err(refuse(format!("its input {input:?} is a single number")));
@@ -98,10 +100,15 @@ impl Encoder {
         };
         let size = sides.map(|side| side.unwrap_or(settings.side));
         if let Some(side) = size.iter().find(|side| !SIDES.contains(side)) {
-            return Err(refuse(format!("its photos have a side of {side} pixels, not of 8 to 1024")));
+            return Err(refuse(format!(
+                "its photos have a side of {side} pixels, not of 8 to 1024"
+            )));
         }
         if batch.is_some_and(|batch| batch == 0 || batch > MOST_BATCH) {
-            return Err(refuse(format!("it takes {} photos at once, not 1 to {MOST_BATCH}", batch.unwrap_or(0))));
+            return Err(refuse(format!(
+                "it takes {} photos at once, not 1 to {MOST_BATCH}",
+                batch.unwrap_or(0)
+            )));
         }
         Ok(Self {
             input,
@@ -162,7 +169,11 @@ impl Encoder {
             (x - self.mean[channel]) / self.std[channel]
         };
         match self.planes {
-            true => data.extend((0..3).flat_map(|c| (0..plane).map(move |at| (c, at))).map(|(c, at)| value(c, at))),
+            true => data.extend(
+                (0..3)
+                    .flat_map(|c| (0..plane).map(move |at| (c, at)))
+                    .map(|(c, at)| value(c, at)),
+            ),
             false => data.extend((0..plane).flat_map(|at| [0, 1, 2].map(|c| value(c, at)))),
         }
     }
@@ -199,11 +210,15 @@ impl Encoder {
             )));
         }
         if data.iter().any(|x| !x.is_finite()) {
-            return Err(refuse(format!("its output {name:?} holds numbers that are none or infinite")));
+            return Err(refuse(format!(
+                "its output {name:?} holds numbers that are none or infinite"
+            )));
         }
         let vectors = data.chunks_exact(width * places).map(|of| {
             let number = |i: usize| {
-                let sum: f32 = (0..places).map(|place| of[i * of_number + place * of_place]).sum();
+                let sum: f32 = (0..places)
+                    .map(|place| of[i * of_number + place * of_place])
+                    .sum();
                 sum / places as f32
             };
             let mut vector: Vec<f32> = (0..width).map(number).collect();

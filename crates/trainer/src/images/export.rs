@@ -81,8 +81,7 @@ fn palette(g: &mut Graph, network: &Network, ink: Var) -> Var {
 /// The triangles' means, filter by filter, a quadrant each.
 fn triangles(g: &mut Graph, network: &Network, ink: Var) -> Var {
     let (kept, filters) = (network.offset.len(), network.filters());
-    let places =
-        |channels: usize| [Dim::Rows, channels.into(), PLACES.into(), PLACES.into()];
+    let places = |channels: usize| [Dim::Rows, channels.into(), PLACES.into(), PLACES.into()];
     let steps = || kernel(PATCH, STRIDE);
     let share = vec![1.0 / OF_PATCH as f32; OF_PATCH];
     let share = g.f32("patch", &[1, 3, PATCH, PATCH], share);
@@ -120,7 +119,13 @@ fn triangles(g: &mut Graph, network: &Network, ink: Var) -> Var {
     let own = g.reduce(own, 1, Pool::Sum, true);
     let distances = g.add(distances, own);
     let distances = g.max(distances, nothing);
-    let distances = g.node("Sqrt", &[distances], Vec::new(), Kind::F32, &places(filters));
+    let distances = g.node(
+        "Sqrt",
+        &[distances],
+        Vec::new(),
+        Kind::F32,
+        &places(filters),
+    );
     let mean = g.reduce(distances, 1, Pool::Mean, true);
     let nearer = g.sub(mean, distances);
     let nearer = g.max(nearer, nothing);

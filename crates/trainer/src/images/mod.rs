@@ -287,7 +287,11 @@ pub fn embed(
     }
     watch.step("photos", all.len() as u64, all.len() as u64, "");
     if !faults.is_empty() {
-        return Err(Error::Invalid(read::some(faults, "photo_unreadable", &place)));
+        return Err(Error::Invalid(read::some(
+            faults,
+            "photo_unreadable",
+            &place,
+        )));
     }
     let width = rows.first().map_or(1, Vec::len);
     let mut values = Vec::with_capacity(photos.products.len() * width);
@@ -334,7 +338,12 @@ pub fn give(imported: &mut Imported, seed: u64, watch: &mut dyn Watch) -> Result
     digest.update(imported.digest);
     for (code, (cells, _)) in found.codes.iter().zip(found.int8()) {
         digest.update(code);
-        digest.update(cells.iter().map(|x| x.to_le_bytes()[0]).collect::<Vec<u8>>());
+        digest.update(
+            cells
+                .iter()
+                .map(|x| x.to_le_bytes()[0])
+                .collect::<Vec<u8>>(),
+        );
         let products = &mut imported.shop.products;
         if let Ok(at) = products.binary_search_by(|product| product.code.cmp(code)) {
             products[at].photo = cells;

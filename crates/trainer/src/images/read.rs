@@ -92,7 +92,10 @@ impl Photos {
                 fault(
                     "photo_twice",
                     folder.display().to_string(),
-                    format!("the product {code:?} has more than one: {}", names.join(", ")),
+                    format!(
+                        "the product {code:?} has more than one: {}",
+                        names.join(", ")
+                    ),
                     "keep one photo of it, or put all as frames into a folder of its name",
                 )
             })
@@ -212,7 +215,12 @@ pub(super) fn some(mut faults: Vec<Fault>, code: &'static str, place: &Path) -> 
 /// row.
 pub(super) fn pixels(path: &Path, size: [usize; 2]) -> core::result::Result<Vec<u8>, Fault> {
     let refused = |cause: String, action: &str| {
-        fault("photo_unreadable", path.display().to_string(), cause, action)
+        fault(
+            "photo_unreadable",
+            path.display().to_string(),
+            cause,
+            action,
+        )
     };
     let io = |e: std::io::Error| refused(e.to_string(), "make the file readable, or remove it");
     let bytes = fs::metadata(path).map_err(io)?.len();
@@ -224,15 +232,16 @@ pub(super) fn pixels(path: &Path, size: [usize; 2]) -> core::result::Result<Vec<
 }
 
 /// The pixels of a file's bytes; else what is wrong with them, and what to do.
-fn decode(
-    bytes: &[u8],
-    size: [usize; 2],
-) -> core::result::Result<Vec<u8>, (String, &'static str)> {
-    let broken = |e: image::ImageError| (e.to_string(), "give the photo again, as JPEG, PNG or WebP");
+fn decode(bytes: &[u8], size: [usize; 2]) -> core::result::Result<Vec<u8>, (String, &'static str)> {
+    let broken =
+        |e: image::ImageError| (e.to_string(), "give the photo again, as JPEG, PNG or WebP");
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|e| (e.to_string(), "give the photo again"))?;
     let known = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP];
-    if !reader.format().is_some_and(|format| known.contains(&format)) {
+    if !reader
+        .format()
+        .is_some_and(|format| known.contains(&format))
+    {
         let cause = "its contents are neither JPEG nor PNG nor WebP".to_owned();
         return Err((cause, "convert it to one of them"));
     }

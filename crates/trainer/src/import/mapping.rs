@@ -425,7 +425,11 @@ impl Reader<'_> {
     fn photos(&mut self, root: &toml::Table) -> Photos {
         let mut table = self.table(root, "photos", false);
         let p = "photos.";
-        self.known("photos", &table, &["folder", "encoder", "side", "mean", "std"]);
+        self.known(
+            "photos",
+            &table,
+            &["folder", "encoder", "side", "mean", "std"],
+        );
         let folder = self.required(p, &table, "folder", "folder of the photos");
         let encoder = self.text(p, &table, "encoder");
         table.retain(|key, _| ["side", "mean", "std"].contains(&key));
@@ -443,7 +447,11 @@ impl Reader<'_> {
         });
         settings.check(&mut |key, right, range| {
             if !right {
-                self.fault(&format!("photos.{key}"), format!("must be {range}"), "correct it");
+                self.fault(
+                    &format!("photos.{key}"),
+                    format!("must be {range}"),
+                    "correct it",
+                );
             }
         });
         Photos {

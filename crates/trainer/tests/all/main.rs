@@ -15,4 +15,5 @@ mod evaluate;
 mod import;
 mod mishaps;
 mod next;
+mod photos;
 mod small;
