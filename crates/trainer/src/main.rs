@@ -20,8 +20,8 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, best, bundle, evaluate, generate, images, import, next, ranking, settings,
-    shoppers,
+    attention, basket, bench, best, bundle, evaluate, generate, images, import, next, ranking,
+    settings, shoppers,
 };
 
 const AFTER: &str = "\
