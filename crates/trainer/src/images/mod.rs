@@ -17,7 +17,6 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shelfedge_commerce::Fault;
 
 use crate::boost::shared;
@@ -318,7 +317,7 @@ fn pooled<'a>(frames: impl Iterator<Item = &'a Vec<f32>>, width: usize) -> Vec<f
 }
 
 /// Gives a shop's products the embeddings of the photos that its mapping names; nothing
-/// where it names none. The data's digest covers them from then on.
+/// where it names none. The data's digest covers the mapping and the tables, as before.
 ///
 /// # Errors
 /// As [`embed`]; photos none of which is of a product of the shop.
@@ -334,22 +333,12 @@ pub fn give(imported: &mut Imported, seed: u64, watch: &mut dyn Watch) -> Result
         ..named.settings
     };
     let found = embed(&photos, by, &settings, watch)?;
-    let mut digest = Sha256::new();
-    digest.update(imported.digest);
     for (code, (cells, _)) in found.codes.iter().zip(found.int8()) {
-        digest.update(code);
-        digest.update(
-            cells
-                .iter()
-                .map(|x| x.to_le_bytes()[0])
-                .collect::<Vec<u8>>(),
-        );
         let products = &mut imported.shop.products;
         if let Ok(at) = products.binary_search_by(|product| product.code.cmp(code)) {
             products[at].photo = cells;
         }
     }
-    imported.digest = digest.finalize().into();
     Ok(())
 }
 
