@@ -339,7 +339,6 @@ fn a_wide_encoder_is_compressed() {
 
 /// What the README says of the photos in the shared folder.
 #[test]
-#[expect(clippy::print_stderr, reason = "says why nothing was tested")]
 fn real_photos_find_their_category() {
     let folder = Path::new("/work/shared/data/images/grocery");
     let labels = folder.join("classes.csv");
