@@ -366,3 +366,32 @@ fn real_photos_find_their_category() {
         "{untrained} {colours}"
     );
 }
+
+#[test]
+fn a_mapping_says_where_photos_are_and_what_an_encoder_expects() {
+    let parse = |photos: &str| {
+        let text = format!(
+            "format = 1\ncurrency = \"EUR\"\n[events]\n[sequences]\nof = \"sessions\"\n[photos]\n{photos}"
+        );
+        crate::import::Mapping::parse(&text, "mapping.toml")
+    };
+    let places = |photos: &str| {
+        let error = parse(photos).expect_err("refused");
+        let faults = error.faults().iter();
+        let places = faults.map(|fault| fault.path["mapping.toml: ".len()..].to_owned());
+        places.collect::<Vec<_>>()
+    };
+    let photos = parse("folder = \"p\"\nencoder = \"e.onnx\"\nmean = [0.5, 0.4, 0.3]\nside = 32");
+    let photos = photos.expect("a mapping").photos.expect("photos");
+    assert_eq!(photos.settings.mean, [0.5, 0.4, 0.3]);
+    assert_eq!((photos.settings.side, photos.settings.std), (32, [1.0; 3]));
+    assert_eq!(places("folder = \"p\"\nsides = 3"), ["photos.sides"]);
+    assert_eq!(places("folder = \"p\"\nside = 32"), ["photos.side"]);
+    assert_eq!(places(""), ["photos.folder"]);
+    let encoder = "folder = \"p\"\nencoder = \"e\"\n";
+    assert_eq!(places(&format!("{encoder}mean = [0.5]")), ["photos"]);
+    assert_eq!(
+        places(&format!("{encoder}side = 5\nstd = [1, 0, 1]")),
+        ["photos.side", "photos.std"]
+    );
+}
