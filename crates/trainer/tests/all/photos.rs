@@ -157,7 +157,7 @@ fn a_bundle_with_photos_is_the_same_bytes_again_and_one_without_knows_none() {
     };
     let without = shelf("c", &none);
     // 64 bytes a product, and the numbers that the trees see.
-    assert!(first.len() > without.len() + 60 * PRODUCTS as usize);
+    assert!(first.len() > without.len() + 50 * PRODUCTS as usize);
     fs::remove_dir_all(folder.path().join("photos")).expect("removed");
     assert!(without == shelf("d", &none), "they are not looked for");
     let error = basket::run(
@@ -191,8 +191,14 @@ fn the_command_writes_encoder_table_and_card() {
     };
     let outcome = images::run(&asked, &out, &mut Silent).expect("written");
     let outcome = serde_json::to_value(outcome).expect("JSON");
-    assert_eq!(outcome["with_photo"], PRODUCTS - 1);
-    assert_eq!(outcome["of_others"], 1);
+    // Some were never bought, and one has lost its name.
+    let count = |key: &str| outcome[key].as_u64().expect("a number");
+    assert!(count("products") > 100);
+    assert_eq!(count("with_photo"), count("products") - 1);
+    assert_eq!(
+        count("with_photo") + count("of_others"),
+        u64::from(PRODUCTS)
+    );
     assert_eq!(outcome["width"], 64);
     let card = fs::read_to_string(out.join("CARD.md")).expect("a card");
     assert!(card.contains("Seed 3."), "{card}");
