@@ -185,12 +185,12 @@ enum Command {
     ///
     /// From the photos alone, without labels: CODE.jpg (.png, .webp) is a product's photo, a folder CODE
     /// holds the frames of its video. Writes photos.onnx, embeddings.parquet and CARD.md. `basket` does this
-    /// by itself where the mapping has a section [photos].
+    /// by itself where the mapping names photos.
     #[command(verbatim_doc_comment)]
     Images {
         #[command(flatten)]
         source: Source,
-        /// The folder of photos [default: that of the mapping's section [photos]]
+        /// The folder of photos [default: the one that the mapping names]
         #[arg(long, value_name = "FOLDER")]
         photos: Option<PathBuf>,
         /// Any image-embedding ONNX instead of one that is learnt
