@@ -57,6 +57,14 @@ fn log_of_sequences() -> Vec<u8> {
 }
 
 fn log_of_orders() -> Vec<u8> {
+    log_with(&[])
+}
+
+fn log_with_photos() -> Vec<u8> {
+    log_with(&[&[1, -128], &[3, 4], &[], &[127, 0], &[0, -5], &[-7, 7]])
+}
+
+fn log_with(photos: &[&[i8]]) -> Vec<u8> {
     let list: Vec<Order> = (0..8u32)
         .map(|number| Order {
             customer: number % 4,
@@ -83,6 +91,7 @@ fn log_of_orders() -> Vec<u8> {
         orders: &list,
         tables: [(); TABLES].map(|()| table.clone()),
         newcomers: &[],
+        photos,
         titles: &[Some("blue cup"), Some("red cup"), None, None, None, None],
         customers_bytes: 1_000,
     }))
@@ -127,6 +136,7 @@ fn unchanged_they_open() {
     assert!(body::questions(&few_questions()));
     assert!(body::trails(&log_of_sequences()));
     assert!(body::basket(&log_of_orders()));
+    assert!(body::basket(&log_with_photos()));
     assert!(body::attributes(&table_of_attributes()));
 }
 
@@ -166,6 +176,7 @@ fn the_committed_seeds_are_these() {
     for (name, bytes) in [
         ("trails", log_of_sequences()),
         ("basket", log_of_orders()),
+        ("basket_photos", log_with_photos()),
         ("attributes", table_of_attributes()),
         ("questions", few_questions()),
     ] {
@@ -194,6 +205,7 @@ proptest! {
         };
         body::trails(&change(log_of_sequences()));
         body::basket(&change(log_of_orders()));
+        body::basket(&change(log_with_photos()));
         body::attributes(&change(table_of_attributes()));
         body::questions(&change(few_questions()));
     }

@@ -112,6 +112,8 @@ pub struct Reference {
     inputs: Vec<String>,
     outputs: Vec<String>,
     integers: Vec<Option<DatumType>>,
+    /// The inputs' sizes, where they are floats of a known rank.
+    shapes: Vec<Option<Vec<Option<usize>>>>,
     /// The plan for any number of rows, where tract can make one.
     symbolic: Option<Plan>,
     /// Plans for the shapes that were used, where it can't.
@@ -179,12 +181,18 @@ impl Reference {
                 .map(|i| Ok(tract::Factoid::concretize(&model.input_fact(i)?.datum_type)))
                 .collect()
         })?;
+        let shapes = guarded(ReferenceError::Load, || {
+            (0..inputs.len())
+                .map(|i| Ok(sizes(model.input_fact(i)?)))
+                .collect()
+        })?;
         let symbolic = guarded(ReferenceError::Load, || plan(model.clone())).ok();
         let this = Self {
             model,
             inputs,
             outputs,
             integers,
+            shapes,
             symbolic,
             plans: Mutex::default(),
         };
@@ -215,6 +223,14 @@ impl Reference {
     #[must_use]
     pub fn inputs(&self) -> &[String] {
         &self.inputs
+    }
+
+    /// The sizes of an input of floats, none where one is free; nothing where it is no
+    /// such input, or of a rank that the file doesn't tell.
+    #[must_use]
+    pub fn shape(&self, input: &str) -> Option<&[Option<usize>]> {
+        let at = self.inputs.iter().position(|name| name == input)?;
+        self.shapes.get(at)?.as_deref()
     }
 
     /// The names of the outputs.
@@ -291,6 +307,19 @@ impl Reference {
         plans.insert(key, Arc::clone(&made));
         Ok(made)
     }
+}
+
+/// The sizes of a value, if it is one of floats with a known rank.
+fn sizes(fact: &tract::InferenceFact) -> Option<Vec<Option<usize>>> {
+    let kind = tract::Factoid::concretize(&fact.datum_type);
+    let rank = tract::Factoid::concretize(&fact.shape.rank())?;
+    let floats = kind.is_some_and(|kind| kind.is_float());
+    let size = |at: usize| {
+        use tract::DimLike as _;
+        let dim = tract::Factoid::concretize(&fact.shape.dim(at)?)?;
+        dim.to_usize().ok()
+    };
+    floats.then(|| (0..rank as usize).map(size).collect())
 }
 
 fn plan(model: tract::InferenceModel) -> tract::TractResult<Plan> {

@@ -402,7 +402,7 @@ impl<'a> Kind<'a> {
         match self {
             Self::Tables => 0,
             Self::Trails(trails) => trails.width(),
-            Self::Basket(_) => basket::WIDTH,
+            Self::Basket(basket) => basket.0.width(),
         }
     }
 }
@@ -934,9 +934,9 @@ impl<B: AsRef<[u8]>> Ranker<B> {
                 );
                 return Ok(());
             }
-            Kind::Basket(_) => {
+            Kind::Basket(basket) => {
                 self.attribute(
-                    &basket::groups(),
+                    &basket::groups(basket.0.has_photos()),
                     |group| match group {
                         Group::History if !answered(query, shopper).is_empty() => true,
                         Group::BoughtBefore if query.new_only => false,

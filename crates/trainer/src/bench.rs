@@ -4,6 +4,7 @@
 
 mod bandit;
 mod cold;
+mod images;
 mod new_products;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use crate::watch::Watch;
 
 pub use bandit::{Scored, bandit};
 pub use cold::cold_start;
+pub use images::{Labels, Retrieval, images};
 pub use new_products::new_products;
 
 /// Which part of a prepared folder is predicted.

@@ -15,6 +15,7 @@ use crate::card::span;
 use crate::error::{Error, Result};
 use crate::evaluate::{Answered, Comparison, compare};
 use crate::examples::History;
+use crate::images;
 use crate::import::{Imported, import};
 use crate::learn;
 use crate::metrics::Estimate;
@@ -273,7 +274,9 @@ pub fn run(
 ) -> Result<Outcome> {
     // An output that can't be written should not cost minutes to find.
     drop(Staging::begin(out)?);
-    let imported = &import(shop, mapping, watch)?;
+    let mut imported = import(shop, mapping, watch)?;
+    images::give(&mut imported, seed, watch)?;
+    let imported = &imported;
     let window = basket::held_back(&imported.shop, 0);
     let trial = Trial {
         imported,

@@ -84,6 +84,7 @@ mod tests {
             code: format!("p{i:02}"),
             title: format!("{} {i}", what(i)),
             attributes: Default::default(),
+            photo: Vec::new(),
         };
         let order = |i: u32| ShopOrder {
             id: i.to_string(),

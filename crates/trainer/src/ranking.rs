@@ -343,6 +343,7 @@ pub fn build(
         report,
         digest: data,
         attribution,
+        ..
     } = imported;
     let model = train(shop, history, &plan.train, plan.valid, settings, watch)?;
     let mut measured = |window| measure(shop, history, &model, window, settings.seed, watch);

@@ -16,6 +16,9 @@ pub struct ShopProduct {
     /// The latest category, brand and seller that were not empty; all empty where the
     /// shop's tables don't say.
     pub attributes: [String; 3],
+    /// Embedding of its photo in 8 bits, as wide as all are; empty without a photo, and
+    /// where no photos were looked at.
+    pub photo: Vec<i8>,
 }
 
 /// A customer.
@@ -146,6 +149,7 @@ impl Shop {
                     code,
                     title,
                     attributes,
+                    photo: Vec::new(),
                 },
             )
         });

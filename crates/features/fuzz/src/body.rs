@@ -60,7 +60,7 @@ pub(crate) fn basket(bytes: &[u8]) -> bool {
         [false, true].map(|new| {
             let found = signals.candidates(&log, index, new);
             signals.encode(&log, &past, new, &found, &mut out);
-            assert_eq!(out.len(), found.len() * basket::WIDTH);
+            assert_eq!(out.len(), found.len() * log.width());
             found
         })
     });

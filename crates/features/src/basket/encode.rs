@@ -8,6 +8,8 @@ use crate::flat::best;
 use crate::shopper::Past;
 use crate::spec::Group;
 
+/// Products of a shopper whose photos candidates are compared with, at most.
+const LOOKED_AT: usize = 64;
 /// Signals that are seen as shares of the largest, too.
 const OF_LARGEST: [Signal; 3] = [Signal::Similar, Signal::Weights, Signal::Neighbours];
 /// Likeness of two titles that are of one kind.
@@ -48,7 +50,12 @@ pub const TITLE_LIKENESS: [usize; 2] = {
     [first, first + 1]
 };
 
-/// How many numbers a candidate has.
+/// Numbers that say how alike a candidate's photo is, where photos are known: to all
+/// that was bought, by what is left of it, and to the most alike. They stand behind all
+/// others, so that a shop without photos has those alone.
+pub const PHOTO_LIKENESS: [usize; 2] = [WIDTH, WIDTH + 1];
+
+/// How many numbers a candidate has, but for photos.
 pub const WIDTH: usize = {
     let (mut sum, mut i) = (0, 0);
     while i < GROUPS.len() {
@@ -58,10 +65,20 @@ pub const WIDTH: usize = {
     sum
 };
 
-/// Which part of an explanation each number belongs to, in their order.
+/// How many numbers a candidate has, with photos or without.
+pub(super) const fn width(photos: bool) -> usize {
+    match photos {
+        true => WIDTH + PHOTO_LIKENESS.len(),
+        false => WIDTH,
+    }
+}
+
+/// Which part of an explanation each number belongs to, in their order, with photos or
+/// without.
 #[must_use]
-pub fn groups() -> Vec<Group> {
-    let groups = GROUPS.iter();
+pub fn groups(photos: bool) -> Vec<Group> {
+    let of_photos = (Group::History, width(photos) - WIDTH);
+    let groups = GROUPS.iter().chain([&of_photos]);
     groups
         .flat_map(|(group, count)| core::iter::repeat_n(*group, *count))
         .collect()
@@ -230,9 +247,84 @@ impl Titles {
     }
 }
 
+/// The photos of what was bought.
+struct Looks<'a> {
+    /// The sum of all, each of length 1, by what is left of them; nothing without
+    /// photos.
+    profile: Vec<f32>,
+    length: f32,
+    /// Those that candidates are compared with: product, embedding, and one over its
+    /// length.
+    photos: Vec<(u32, &'a [u8], f32)>,
+}
+
+fn cell(cell: u8) -> i32 {
+    i32::from(cell.cast_signed())
+}
+
+/// The sum of products of two embeddings: a whole number, whatever the order of adding.
+fn both(a: &[u8], b: &[u8]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| cell(*a) * cell(*b)).sum()
+}
+
+/// One over an embedding's length; nothing where there is no photo.
+fn scale(photo: &[u8]) -> Option<f32> {
+    let square = both(photo, photo);
+    (square > 0).then(|| 1.0 / (square as f32).sqrt())
+}
+
+impl<'a> Looks<'a> {
+    fn of(basket: &Basket<'a>, products: &[u32], own: &[Own]) -> Self {
+        let mut looks = Self {
+            profile: vec![0.0; basket.photo_width],
+            length: 1.0,
+            photos: Vec::new(),
+        };
+        if !basket.has_photos() {
+            return looks;
+        }
+        for (own, product) in own.iter().zip(products) {
+            let photo = basket.photo(*product);
+            if let Some(scale) = scale(photo) {
+                for (sum, x) in looks.profile.iter_mut().zip(photo) {
+                    *sum += own.faded[2] * cell(*x) as f32 * scale;
+                }
+            }
+        }
+        let square: f32 = looks.profile.iter().map(|x| x * x).sum();
+        looks.length = square.sqrt().max(1e-9);
+        let weighed = own.iter().map(|own| own.faded[1]);
+        let first = best(weighed.zip(products.iter().copied()), LOOKED_AT);
+        looks.photos = first
+            .into_iter()
+            .filter_map(|(_, product)| {
+                let photo = basket.photo(product);
+                Some((product, photo, scale(photo)?))
+            })
+            .collect();
+        looks
+    }
+
+    /// Likeness to all that was bought, and to the most alike of the others; 0 where
+    /// nothing is known.
+    fn compare(&self, basket: &Basket<'_>, product: u32) -> [f32; PHOTO_LIKENESS.len()] {
+        let photo = basket.photo(product);
+        let Some(own) = scale(photo) else {
+            return [0.0; PHOTO_LIKENESS.len()];
+        };
+        let all = self.profile.iter().zip(photo);
+        let whole: f32 = all.map(|(sum, x)| sum * cell(*x) as f32).sum();
+        let others = self.photos.iter().filter(|(other, ..)| *other != product);
+        let most = others
+            .map(|(_, other, scale)| both(photo, other) as f32 * scale)
+            .fold(0.0f32, f32::max);
+        [whole * own / self.length, most * own]
+    }
+}
+
 impl Signals {
     /// Encodes candidates, after [`Signals::fill`] and [`Signals::candidates`]:
-    /// [`WIDTH`] numbers each, candidate by candidate. `new` as for those.
+    /// [`Basket::width`] numbers each, candidate by candidate. `new` as for those.
     pub fn encode(
         &self,
         basket: &Basket<'_>,
@@ -242,9 +334,10 @@ impl Signals {
         out: &mut Vec<f32>,
     ) {
         out.clear();
-        out.reserve(candidates.len() * WIDTH);
+        out.reserve(candidates.len() * basket.width());
         let habits = Habits::of(basket, past, &self.products, &self.own);
         let mut titles = Titles::of(basket, &self.products, &self.own);
+        let looks = Looks::of(basket, &self.products, &self.own);
         let largest = OF_LARGEST.map(|signal| {
             let rows = self.rows.iter().enumerate();
             rows.filter(|(row, _)| !(new && self.is_own(*row)))
@@ -280,7 +373,10 @@ impl Signals {
             let interval = basket.column(Column::Interval, product);
             out.extend(of_own(own, &habits, interval));
             out.push(f32::from(u8::from(new)));
-            debug_assert_eq!(out.len() - start, WIDTH);
+            if basket.has_photos() {
+                out.extend(looks.compare(basket, product));
+            }
+            debug_assert_eq!(out.len() - start, basket.width());
         }
     }
 }

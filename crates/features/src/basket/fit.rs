@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use shelfedge_engine::math::{f16_to_f32, f32_to_f16, ln};
 
 use super::{
-    COLUMNS, Column, HALF_LIVES, LARGEST, MOST_TERMS, NOW, Reading, STEPS, TABLES, VERSION, WIDE,
-    fade,
+    COLUMNS, Column, HALF_LIVES, LARGEST, MOST_OF_PHOTO, MOST_TERMS, NOW, PHOTOS, Reading, STEPS,
+    TABLES, VERSION, WIDE, fade,
 };
 use crate::flat::{self, Halves, Numbers};
 use crate::text::tokens;
@@ -67,6 +67,9 @@ pub struct Learnt<'a> {
     pub tables: [Sources; TABLES],
     /// A title for each product; none for what the shop doesn't have yet.
     pub titles: &'a [Option<&'a str>],
+    /// Embeddings of the products' photos in 8 bits, all equally wide, 64 numbers at most;
+    /// empty for a product without one. Nothing at all where there are no photos.
+    pub photos: &'a [&'a [i8]],
     /// What nobody bought yet, each with products that stand for it.
     pub newcomers: &'a [Newcomer],
     /// Bytes of all customers, at most: the newest customers stay.
@@ -411,8 +414,8 @@ impl Written {
 /// Writes the section.
 ///
 /// # Panics
-/// With a product beyond the catalogue, or tables and titles of another number
-/// of products.
+/// With a product beyond the catalogue, tables, titles or photos of another number
+/// of products, or photos that are not equally wide.
 #[must_use]
 pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
     let products = learnt.products;
@@ -429,9 +432,14 @@ pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
     let tables = learnt.tables.each_ref().map(Written::of);
     let (terms, titles) = titles(learnt.titles);
     let cells: usize = customers.iter().map(|c| c.products.len()).sum();
+    let photo_width = learnt.photos.iter().map(|photo| photo.len()).max();
+    let photo_width = photo_width.unwrap_or(0);
+    assert!(photo_width == 0 || learnt.photos.len() == products);
+    assert!(photo_width <= MOST_OF_PHOTO);
+    let flags = if wide { WIDE } else { 0 } | if photo_width > 0 { PHOTOS } else { 0 };
     let mut words = vec![
         VERSION,
-        if wide { WIDE } else { 0 },
+        flags,
         products as u32,
         customers.len() as u32,
         cells as u32,
@@ -440,7 +448,7 @@ pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
         learnt.reading.candidates,
         terms as u32,
         titles.iter().map(Vec::len).sum::<usize>() as u32,
-        0,
+        photo_width as u32,
         0,
     ];
     words.extend(tables.iter().map(|table| table.to.len() as u32));
@@ -478,5 +486,16 @@ pub fn write(learnt: &Learnt<'_>) -> Vec<u8> {
     let cells = || titles.iter().flatten();
     flat::add(&mut out, cells().flat_map(|(term, _)| term.to_le_bytes()));
     flat::add(&mut out, cells().map(|(_, weight)| *weight));
+    let nothing = vec![0i8; photo_width];
+    let photos = learnt.photos.iter().flat_map(|photo| match photo.len() {
+        0 => &nothing[..],
+        width => {
+            assert_eq!(width, photo_width);
+            photo
+        }
+    });
+    if photo_width > 0 {
+        flat::add(&mut out, photos.map(|x| x.cast_unsigned()));
+    }
     out
 }

@@ -14,7 +14,7 @@ pub mod fit;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{TITLE_LIKENESS, WIDTH, groups};
+pub use encode::{PHOTO_LIKENESS, TITLE_LIKENESS, WIDTH, groups};
 use shelfedge_engine::file::u32_at;
 use shelfedge_engine::math::{exp, f16_to_f32};
 
@@ -34,6 +34,10 @@ pub const NOW: f32 = 30.0;
 const VERSION: u32 = 1;
 const FIXED_WORDS: usize = 12;
 const WIDE: u32 = 1;
+/// Photos stand behind the titles, and word 10 says how wide their embeddings are.
+const PHOTOS: u32 = 2;
+/// Numbers of an embedding of a photo, at most.
+pub const MOST_OF_PHOTO: usize = 64;
 /// Place of what isn't among the first by a signal.
 const FAR: u16 = 256;
 /// Customers that a query may look at, candidates, and places of a signal, at
@@ -228,6 +232,10 @@ pub struct Basket<'a> {
     title_ends: &'a [u8],
     title_terms: &'a [u8],
     title_weights: &'a [u8],
+    /// Numbers of an embedding of a photo in 8 bits, 0 where the shop has no photos, and
+    /// those of all products; nothing but zeros for a product without.
+    photo_width: usize,
+    photos: &'a [u8],
 }
 
 impl<'a> Basket<'a> {
@@ -254,12 +262,16 @@ impl<'a> Basket<'a> {
         let flags = word(1)?;
         let largest = reading.neighbours.max(reading.places);
         if word(0)? != VERSION
-            || flags & !WIDE != 0
+            || flags & !(WIDE | PHOTOS) != 0
             || size(2)? != products
             || largest.max(reading.candidates) > MAX_FOUND
-            || word(10)? != 0
             || word(11)? != 0
         {
+            return None;
+        }
+        let photo_width = size(10)?;
+        let has_photos = flags & PHOTOS != 0;
+        if has_photos != (photo_width > 0) || photo_width > MOST_OF_PHOTO {
             return None;
         }
         let wide = flags & WIDE != 0;
@@ -305,6 +317,11 @@ impl<'a> Basket<'a> {
             title_ends: cut.take(4, products)?,
             title_terms: cut.take(2, title_cells)?,
             title_weights: cut.take(1, title_cells)?,
+            photo_width,
+            photos: match has_photos {
+                true => cut.take(photo_width, products)?,
+                false => &[],
+            },
         };
         cut.is_done().then_some(basket)
     }
@@ -319,6 +336,24 @@ impl<'a> Basket<'a> {
             let (cells, _) = ends.as_chunks::<4>();
             cells.iter().map(|c| u32::from_le_bytes(*c)).is_sorted()
         })
+    }
+
+    /// How many numbers a candidate has.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        encode::width(self.has_photos())
+    }
+
+    /// Whether the shop's photos are known.
+    #[must_use]
+    pub const fn has_photos(&self) -> bool {
+        self.photo_width > 0
+    }
+
+    /// The embedding of a product's photo; empty where no photos are known.
+    fn photo(&self, product: u32) -> &'a [u8] {
+        let at = product as usize * self.photo_width;
+        self.photos.get(at..at + self.photo_width).unwrap_or(&[])
     }
 
     /// What is known of a product by itself; 0 where nothing is.

@@ -49,6 +49,27 @@ fn ring(weight: f32) -> Sources {
 }
 
 fn section_of(orders: &[Order], products: usize, tables: [Sources; TABLES]) -> Vec<u8> {
+    section_with(orders, products, tables, &[])
+}
+
+/// Photos of all products but 1: those of 0 and 4 are alike, that of 5 is the opposite
+/// of 3's.
+const LOOKS: [&[i8]; PRODUCTS] = [
+    &[127, 0, 0],
+    &[],
+    &[0, 0, -90],
+    &[0, 127, 0],
+    &[120, 40, 0],
+    &[0, -127, 0],
+    &[10, 10, 127],
+];
+
+fn section_with(
+    orders: &[Order],
+    products: usize,
+    tables: [Sources; TABLES],
+    photos: &[&[i8]],
+) -> Vec<u8> {
     let titles: Vec<Option<&str>> = (0..products)
         .map(|product| {
             Some(match product {
@@ -71,6 +92,7 @@ fn section_of(orders: &[Order], products: usize, tables: [Sources; TABLES]) -> V
         orders,
         tables,
         newcomers: &[],
+        photos,
         titles: &titles,
         customers_bytes: 10_000,
     })
@@ -223,7 +245,7 @@ fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
 
 #[test]
 fn encoded_numbers_have_a_group_each_and_tell_what_they_should() {
-    assert_eq!(groups().len(), WIDTH);
+    assert_eq!(groups(false).len(), WIDTH);
     let section = section();
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
     let (mut signals, mut out) = (Signals::default(), Vec::new());
@@ -248,6 +270,55 @@ fn encoded_numbers_have_a_group_each_and_tell_what_they_should() {
     assert_eq!(own(0)[15..19], repeated);
     assert_eq!(own(0)[20..], [52.0, 0.0]);
     assert_eq!(own(1)[15..19], [0.0, 1.0, 1.0, 0.5]);
+}
+
+#[test]
+fn photos_are_two_more_numbers_behind_the_others() {
+    let tables = || [0.8, 0.4, 0.2, 0.1].map(ring);
+    let [without, section] =
+        [&[][..], &LOOKS].map(|photos| section_with(&orders(), PRODUCTS, tables(), photos));
+    assert_eq!(without, self::section());
+    // Three numbers a product, in whole words.
+    assert_eq!(section.len(), without.len() + 24);
+    let basket = Basket::open(&section, PRODUCTS).expect("a section");
+    let plain = Basket::open(&without, PRODUCTS).expect("a section");
+    assert_eq!((plain.width(), basket.width()), (WIDTH, WIDTH + 2));
+    assert_eq!(groups(true).len(), WIDTH + 2);
+    let (mut signals, mut out, mut before) = (Signals::default(), Vec::new(), Vec::new());
+    let past = shopper();
+    let all: Vec<u32> = (0..PRODUCTS as u32).collect();
+    for (basket, out) in [(&plain, &mut before), (&basket, &mut out)] {
+        signals.fill(basket, None, &past);
+        signals.candidates(basket, None, false);
+        signals.encode(basket, &past, false, &all, out);
+    }
+    let rows: Vec<&[f32]> = out.chunks_exact(WIDTH + 2).collect();
+    for (row, before) in rows.iter().zip(before.chunks_exact(WIDTH)) {
+        assert_eq!(row[..WIDTH], *before, "photos change nothing else");
+    }
+    let [whole, most] = PHOTO_LIKENESS;
+    // 0 was bought three times, 3 once: neither is compared with itself.
+    let fading = |ages: &[f32]| -> f32 { ages.iter().map(|age| fade(*age, 360.0)).sum() };
+    let (zero, three) = (fading(&[60.0, 8.0]), fading(&[8.0]));
+    let length = (zero * zero + three * three).sqrt();
+    assert!(
+        (rows[0][whole] - zero / length).abs() < 1e-2,
+        "{:?}",
+        &rows[0][whole..]
+    );
+    assert_eq!((rows[0][most], rows[3][most]), (0.0, 0.0));
+    let of_four = 120.0 / (120.0f32 * 120.0 + 40.0 * 40.0).sqrt();
+    assert!((rows[4][most] - of_four).abs() < 1e-5);
+    assert!(rows[4][whole] > 0.95 && rows[5][whole] < 0.0 && rows[5][most] == 0.0);
+    assert_eq!(rows[1][whole..], [0.0, 0.0], "no photo");
+    // Nobody's past says nothing.
+    signals.fill(&basket, None, &Past::default());
+    signals.candidates(&basket, None, false);
+    signals.encode(&basket, &Past::default(), false, &all, &mut out);
+    assert!(
+        out.chunks_exact(WIDTH + 2)
+            .all(|row| row[whole..] == [0.0, 0.0])
+    );
 }
 
 #[test]
@@ -296,6 +367,7 @@ fn the_newest_customers_stay_where_room_is_short() {
             orders: &orders,
             tables: [0.0; TABLES].map(ring),
             newcomers: &[],
+            photos: &[],
             titles: &titles,
             customers_bytes,
         });
@@ -336,10 +408,20 @@ fn more_products_than_two_bytes_number() {
 
 #[test]
 fn every_truncation_is_an_error() {
-    let section = section();
-    for length in 0..section.len() {
-        assert!(Basket::open(&section[..length], PRODUCTS).is_err());
+    let tables = [0.8, 0.4, 0.2, 0.1].map(ring);
+    let with_photos = section_with(&orders(), PRODUCTS, tables, &LOOKS);
+    for section in [&section(), &with_photos] {
+        for length in 0..section.len() {
+            assert!(Basket::open(&section[..length], PRODUCTS).is_err());
+        }
     }
+    // A width without photos, and photos without a width.
+    for (at, byte) in [(4, 0), (40, 0), (40, 65)] {
+        let mut changed = with_photos.clone();
+        changed[at] = byte;
+        assert!(Basket::open(&changed, PRODUCTS).is_err());
+    }
+    let section = section();
     assert!(
         Basket::open(&section, PRODUCTS + 1).is_err(),
         "another catalogue"
@@ -351,9 +433,12 @@ proptest! {
     fn what_is_changed_in_a_section_is_an_error_or_harmless(
         at in 0usize..4_000,
         byte: u8,
+        photos: bool,
         bought in prop::collection::vec((0u32..9, 0u64..4), 0..6),
     ) {
-        let mut section = section();
+        let tables = [0.8, 0.4, 0.2, 0.1].map(ring);
+        let looks: &[&[i8]] = if photos { &LOOKS } else { &[] };
+        let mut section = section_with(&orders(), PRODUCTS, tables, looks);
         let at = at % section.len();
         section[at] = byte;
         if let Ok(basket) = Basket::open(&section, PRODUCTS) {
@@ -366,7 +451,7 @@ proptest! {
                     let found = signals.candidates(&basket, index, new);
                     signals.encode(&basket, &past, new, &found, &mut out);
                     let bits: Vec<u32> = out.iter().map(|number| number.to_bits()).collect();
-                    assert_eq!(bits.len(), found.len() * WIDTH);
+                    assert_eq!(bits.len(), found.len() * basket.width());
                     (found, bits)
                 })
             });

@@ -56,6 +56,7 @@ fn model_of(products: u32) -> Vec<u8> {
         orders: &orders,
         tables: [(); TABLES].map(|()| ring.clone()),
         newcomers: &[],
+        photos: &[],
         titles: &vec![Some("a cup of tea"); products as usize],
         customers_bytes: 10_000,
     });

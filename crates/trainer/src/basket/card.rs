@@ -54,7 +54,7 @@ pub(super) fn card(
         out,
         "## What is in it\n\n\
          Four tables from product to product with {} weights each at most (cosines of customers, of the newest \
-         customers and of orders; EASE), what customers bought (at most {} bytes, the newest customers first), titles as TF-IDF, and {} trees (LambdaMART) over {} numbers of each candidate, learnt from \
+         customers and of orders; EASE), what customers bought (at most {} bytes, the newest customers first), titles as TF-IDF{}, and {} trees (LambdaMART) over {} numbers of each candidate, learnt from \
          {} windows of {WINDOW} days: {} lists of everything, {} of what was new, {} rows. {} bytes.\n\n\
          **It holds what each customer bought, without names, and when, to within days. Who downloads the model can read \
          it, and with it the prices. Ship it to browsers only where that is acceptable; at the edge it stays with the \
@@ -62,6 +62,10 @@ pub(super) fn card(
          | what the trees look at | share of what they gained |\n|---|---:|",
         model.room.weights,
         model.room.customers,
+        match model.room.photo {
+            0 => String::new(),
+            width => format!(", photos as {width} numbers of 8 bits"),
+        },
         model.forest.trees.len(),
         model.reference[0].len(),
         outcome.windows,
@@ -83,7 +87,7 @@ pub(super) fn card(
         (Group::Price, "its price"),
         (Group::Request, "the shopper's habits"),
     ] {
-        let gains = model.forest.gain.iter().zip(groups());
+        let gains = model.forest.gain.iter().zip(groups(model.room.photo > 0));
         let gain: f64 = gains
             .filter(|(_, g)| *g == group)
             .map(|(gain, _)| gain)

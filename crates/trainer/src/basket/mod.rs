@@ -19,7 +19,7 @@ use shelfedge_commerce::time::{DAY, SECOND, Timestamp};
 use shelfedge_engine::math::ln_1p;
 use shelfedge_features::Past;
 use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
-use shelfedge_features::basket::{self, Basket, Index, Reading, Signals, WIDTH};
+use shelfedge_features::basket::{self, Basket, Index, PHOTO_LIKENESS, Reading, Signals, WIDTH};
 use shelfedge_features::questions::MAX_QUESTIONS;
 use shelfedge_features::trails::fit::Sequences;
 use shelfedge_ranking::MAX_EVENTS;
@@ -30,6 +30,7 @@ use crate::card::Comparison;
 use crate::error::{Error, Result};
 use crate::examples::{History, fitted};
 use crate::export::internal;
+use crate::images;
 use crate::import::{Imported, import};
 use crate::logged::{Compiled, Content, Parts};
 use crate::protocol::{self, Case, Lists as Ranked, Window, cases, cases_among, evaluate};
@@ -78,7 +79,7 @@ const RIDGE: f32 = 300.0;
 /// Products of a customer, the newest, and of an order, that teach the tables, at
 /// most: all pairs of them are counted. A larger order goes with nothing.
 const MOST_OF_CUSTOMER: usize = 1_000;
-/// The number that says which list a row is of: the last.
+/// The number that says which list a row is of: the last but for photos.
 const WHICH: u32 = WIDTH as u32 - 1;
 
 /// What a model can do without.
@@ -97,6 +98,8 @@ pub enum Ingredient {
     Neighbours,
     /// Titles.
     Titles,
+    /// Photos, where the mapping names some.
+    Photos,
 }
 
 /// Whether a setting is off, so that a card need not name it.
@@ -192,6 +195,8 @@ struct Room {
     weights: usize,
     /// Bytes of what customers bought.
     customers: usize,
+    /// Numbers of an embedding of a photo; 0 without photos.
+    photo: usize,
 }
 
 impl Room {
@@ -202,15 +207,32 @@ impl Room {
             .iter()
             .map(|p| p.title.len() + p.code.len())
             .sum();
+        let photo = match settings.without.contains(&Ingredient::Photos) {
+            true => None,
+            false => shop.products.iter().map(|p| p.photo.len()).max(),
+        };
+        let photo = photo.unwrap_or(0);
         let trees = 2 * settings.trees * settings.leaves * (8 + 2 * 16);
-        let fixed = REST + trees + titles + products * A_PRODUCT;
+        let fixed = REST + trees + titles + products * (A_PRODUCT + photo);
         let left = BUDGET.saturating_sub(fixed);
         let cell = if products > 65_536 { 5 } else { 3 };
         let row = basket::TABLES * cell * products.max(1);
         // The tables may have two thirds of it.
         let weights = (left / 3 * 2 / row).clamp(FEWEST_WEIGHTS, MOST_WEIGHTS);
         let customers = left.saturating_sub(weights * row).max(FEWEST_BYTES);
-        Self { weights, customers }
+        Self {
+            weights,
+            customers,
+            photo,
+        }
+    }
+
+    /// How many numbers a candidate has.
+    fn width(&self) -> usize {
+        match self.photo {
+            0 => WIDTH,
+            _ => WIDTH + PHOTO_LIKENESS.len(),
+        }
     }
 }
 
@@ -257,7 +279,7 @@ fn bought(orders: &[Order], newest: f32) -> Sequences {
 }
 
 /// A shop's orders before a moment as the section of a compiled model. What leads to
-/// `newcomers`, which nobody bought yet, comes from their titles.
+/// `newcomers`, which nobody bought yet, comes from their titles and photos.
 fn section(
     shop: &Shop,
     as_of: i64,
@@ -305,12 +327,21 @@ fn section(
     let titles: Vec<Option<&str>> = shop
         .products
         .iter()
-        .zip(known)
+        .zip(&known)
         .map(|(product, known)| {
-            (known && with(Ingredient::Titles)).then_some(product.title.as_str())
+            (*known && with(Ingredient::Titles)).then_some(product.title.as_str())
         })
         .collect();
-    let newcomers = newcomers::stand_ins(&titles, newcomers);
+    let photos: Vec<&[i8]> = match room.photo {
+        0 => Vec::new(),
+        _ => shop
+            .products
+            .iter()
+            .zip(&known)
+            .map(|(product, known)| if *known { &product.photo[..] } else { &[] })
+            .collect(),
+    };
+    let newcomers = newcomers::stand_ins(&titles, &photos, newcomers);
     newcomers::introduce(&mut tables, &newcomers, room.weights);
     Ok(write(&Learnt {
         reading: Reading {
@@ -325,6 +356,7 @@ fn section(
         orders: &orders,
         tables,
         titles: &titles,
+        photos: &photos,
         newcomers: &newcomers,
         customers_bytes: room.customers,
     }))
@@ -406,7 +438,7 @@ fn teach(
                         continue;
                     }
                     signals.encode(&basket, &past, new, &found, &mut encoded);
-                    for (product, row) in found.iter().zip(encoded.chunks_exact(WIDTH)) {
+                    for (product, row) in found.iter().zip(encoded.chunks_exact(basket.width())) {
                         let right = truth.binary_search(product).is_ok();
                         if right || f64::from(rng.unit()) < settings.keep {
                             out.features.extend_from_slice(row);
@@ -419,7 +451,7 @@ fn teach(
         },
     );
     for (kind, lists) in lists.iter_mut().enumerate() {
-        lists.width = WIDTH;
+        lists.width = basket.width();
         for part in made.iter().map(|parts| &parts[kind]) {
             let start = lists.gains.len();
             lists.features.extend_from_slice(&part.features);
@@ -484,7 +516,7 @@ fn learn(shop: &Shop, as_of: i64, settings: &Settings, watch: &mut dyn Watch) ->
     }
     let mut forest = Forest {
         trees: Vec::new(),
-        gain: vec![0.0; WIDTH],
+        gain: vec![0.0; room.width()],
     };
     for (new, lists) in KINDS.into_iter().zip(&lists) {
         let how = boost::Settings {
@@ -586,7 +618,7 @@ fn compile(
     }
     let reference = model.reference.iter().flatten();
     Content {
-        input: ("basket", WIDTH),
+        input: ("basket", model.room.width()),
         forest: &model.forest,
         section: (basket::SECTION, section),
         reference: reference.flat_map(|x| x.to_le_bytes()).collect(),
@@ -810,7 +842,10 @@ pub fn run(
 ) -> Result<Outcome> {
     // An output that can't be written should not cost minutes to find.
     drop(Staging::begin(out)?);
-    let imported = import(shop, mapping, watch)?;
+    let mut imported = import(shop, mapping, watch)?;
+    if !settings.without.contains(&Ingredient::Photos) {
+        images::give(&mut imported, settings.seed, watch)?;
+    }
     let history = History::of(&imported.shop)?;
     let bundle = build(&imported, &history, measured, settings, watch)?;
     if watch.cancelled() {
@@ -860,6 +895,7 @@ mod tests {
                     code: format!("p{product}"),
                     title: format!("cup {product}"),
                     attributes: Default::default(),
+                    photo: Vec::new(),
                 })
                 .collect(),
             customers: (0..9)

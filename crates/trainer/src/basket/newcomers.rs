@@ -1,5 +1,5 @@
 //! What leads to a product that nobody bought yet: what leads to those with titles
-//! like its own.
+//! like its own, or photos.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ use crate::shop::Shop;
 
 /// Likeness of two titles, as a cosine, that says something.
 const ALIKE: f32 = 0.2;
+/// The same of two photos. Embeddings are told from the mean photo, so that most pairs
+/// are at 0 or below.
+const LOOKS_ALIKE: f32 = 0.5;
 /// Products that stand for a new one, at most.
 const MOST_ALIKE: usize = 10;
 
@@ -33,9 +36,13 @@ pub(super) fn of_window(shop: &Shop, window: Window) -> Vec<bool> {
     both.map(|(before, until)| until && !before).collect()
 }
 
-/// The products that stand for each new one that has some: those whose titles are most
-/// alike. All shares together are the likeness of the most alike.
-pub(super) fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<Newcomer> {
+/// The products that stand for each new one that has some: those whose titles or photos
+/// are most alike, by the larger of the two likenesses. `photos` may be empty. All shares together are the likeness of the most alike.
+pub(super) fn stand_ins(
+    of: &[Option<&str>],
+    photos: &[&[i8]],
+    newcomers: &[bool],
+) -> Vec<Newcomer> {
     let (terms, titles) = titles(of);
     let unit = |title: &[(u16, u8)]| {
         let square: f32 = title.iter().map(|(_, w)| f32::from(*w).powi(2)).sum();
@@ -53,14 +60,31 @@ pub(super) fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<Newcomer
             with[usize::from(*term)].push((product, *weight));
         }
     }
-    let alike = |title: &[(u16, f32)]| {
+    let looks: Vec<(u32, &[i8], f32)> = (0u32..)
+        .zip(photos)
+        .zip(newcomers)
+        .filter(|(_, new)| !**new)
+        .filter_map(|((product, photo), _)| Some((product, *photo, scale(photo)?)))
+        .collect();
+    let alike = |product: u32, title: &[(u16, f32)]| {
         let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
         for (term, weight) in title {
             for (other, theirs) in &with[usize::from(*term)] {
                 *sums.entry(*other).or_default() += weight * theirs;
             }
         }
-        let mut all: Vec<(u32, f32)> = sums.into_iter().filter(|s| s.1 >= ALIKE).collect();
+        sums.retain(|_, likeness| *likeness >= ALIKE);
+        let photo = photos.get(product as usize).copied().unwrap_or_default();
+        if let Some(own) = scale(photo) {
+            for (other, theirs, scale) in &looks {
+                let likeness = both(photo, theirs) as f32 * own * scale;
+                if likeness >= LOOKS_ALIKE {
+                    let most = sums.entry(*other).or_default();
+                    *most = most.max(likeness);
+                }
+            }
+        }
+        let mut all: Vec<(u32, f32)> = sums.into_iter().collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         all.truncate(MOST_ALIKE);
         let sum: f32 = all.iter().map(|(_, likeness)| likeness).sum();
@@ -72,10 +96,22 @@ pub(super) fn stand_ins(of: &[Option<&str>], newcomers: &[bool]) -> Vec<Newcomer
     all.filter(|(_, new)| **new)
         .map(|((product, title), _)| Newcomer {
             product,
-            shares: alike(title),
+            shares: alike(product, title),
         })
         .filter(|found| !found.shares.is_empty())
         .collect()
+}
+
+/// The sum of products of two embeddings.
+fn both(a: &[i8], b: &[i8]) -> i32 {
+    let pairs = a.iter().zip(b);
+    pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
+
+/// One over an embedding's length; nothing where there is none.
+fn scale(photo: &[i8]) -> Option<f32> {
+    let square = both(photo, photo);
+    (square > 0).then(|| 1.0 / (square as f32).sqrt())
 }
 
 /// Gives newcomers, to whom nothing leads, the weights of those that stand for them,
@@ -114,7 +150,7 @@ mod tests {
 
     #[test]
     fn titles_say_who_stands_for_a_newcomer() {
-        let found = stand_ins(&TITLES, &NEW);
+        let found = stand_ins(&TITLES, &[], &NEW);
         assert_eq!(found.len(), 1, "nothing is like a sofa");
         let Newcomer { product, shares } = &found[0];
         assert_eq!(*product, 3);
@@ -127,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn photos_stand_for_a_newcomer_whose_title_is_like_none() {
+        let photos: [&[i8]; 5] = [&[127, 0], &[], &[100, 90], &[-1, 127], &[0, 127]];
+        let found = stand_ins(&TITLES, &photos, &NEW);
+        let of = |product: u32| found.iter().find(|newcomer| newcomer.product == product);
+        let sofa = of(4).expect("by its photo");
+        // 3 has the same photo, and is new itself.
+        let likeness = 90.0 / (100.0f32 * 100.0 + 90.0 * 90.0).sqrt();
+        assert_eq!(sofa.shares.len(), 1);
+        assert_eq!(sofa.shares[0].0, 2);
+        assert!((sofa.shares[0].1 - likeness).abs() < 1e-5, "{sofa:?}");
+        let bag: Vec<u32> = of(3).expect("by both").shares.iter().map(|s| s.0).collect();
+        assert_eq!(bag, [0, 1, 2], "titles say all, the photo adds the chair");
+    }
+
+    #[test]
     fn a_newcomer_is_led_to_by_what_leads_to_its_like_and_by_those() {
         let one: Sources = vec![
             vec![(2, 0.4)],
@@ -136,7 +187,7 @@ mod tests {
             vec![],
         ];
         let mut tables: [Sources; TABLES] = std::array::from_fn(|_| one.clone());
-        introduce(&mut tables, &stand_ins(&TITLES, &NEW), 3);
+        introduce(&mut tables, &stand_ins(&TITLES, &[], &NEW), 3);
         for table in tables {
             assert_eq!(table[..3], one[..3], "what is known stays");
             assert!(table[4].is_empty());

@@ -315,6 +315,7 @@ mod tests {
                     code: format!("p{i}"),
                     title: String::new(),
                     attributes: Default::default(),
+                    photo: Vec::new(),
                 })
                 .collect(),
             customers: Vec::new(),

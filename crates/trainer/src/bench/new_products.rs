@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shelfedge_commerce::id::ProductId;
 use shelfedge_commerce::time::Timestamp;
-use shelfedge_features::basket::{TITLE_LIKENESS, WIDTH};
+use shelfedge_features::basket::{PHOTO_LIKENESS, TITLE_LIKENESS, WIDTH};
 use shelfedge_features::hash::Hash;
 use shelfedge_ranking::{Context, MAX_CANDIDATES, MAX_LIMIT, Query, Ranker, Workspace};
 
@@ -52,13 +52,16 @@ pub struct Scored {
 }
 
 /// Who makes a list: the model, chance, or the likeness of the title to those of
-/// everything that the customer bought or of the most alike.
-const MAKERS: [&str; 5] = [
+/// everything that the customer bought or of the most alike; of photos, where there are
+/// some, the same.
+const MAKERS: [&str; 7] = [
     "model",
     "model, new to the customer",
     "chance",
     "titles, all",
     "titles, most alike",
+    "photos, all",
+    "photos, most alike",
 ];
 
 /// Takes the orders of a share of the products out of a shop's history, leaves their
@@ -155,7 +158,11 @@ pub fn new_products(
         let pairs: Vec<Row> = pairs.collect();
         metrics::summarise(&pairs, settings.seed).metrics.ndcg10
     };
-    let scored = MAKERS.iter().zip(&rows).map(|(by, rows)| {
+    let made = MAKERS
+        .iter()
+        .zip(&rows)
+        .filter(|(_, rows)| !rows.is_empty());
+    let scored = made.map(|(by, rows)| {
         let means = metrics::summarise(rows, settings.seed).metrics;
         Scored {
             by,
@@ -210,7 +217,7 @@ fn lists(
     query: &Query<'_>,
     seed: u64,
     workspace: &mut Workspace,
-) -> Result<[Vec<u32>; MAKERS.len()]> {
+) -> Result<Vec<Vec<u32>>> {
     let failed = |cause: String| internal("rank", cause);
     let ranked = ranker
         .rank(query, workspace)
@@ -220,9 +227,11 @@ fn lists(
         .prepare(query, workspace)
         .map_err(|e| failed(e.to_string()))?;
     let products: Vec<u32> = prepared.candidates.iter().map(|c| c.product).collect();
+    let has_photos = ranker.basket().is_some_and(|basket| basket.has_photos());
+    let width = ranker.basket().map_or(WIDTH, |basket| basket.width());
     let encoded = &ranker.encoded(workspace).logged;
     let by = |column: Option<usize>| {
-        let rows = encoded.chunks_exact(WIDTH).zip(&products);
+        let rows = encoded.chunks_exact(width).zip(&products);
         let mut list: Vec<(f32, f64, u32)> = rows
             .map(|(row, product)| {
                 let id = ranker.product(*product).map_or("", |product| product.id);
@@ -233,8 +242,9 @@ fn lists(
         list.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
         list.into_iter().map(|(_, _, product)| product).collect()
     };
-    let [all, most] = TITLE_LIKENESS;
-    let (chance, all, most) = (by(None), by(Some(all)), by(Some(most)));
+    let photos = PHOTO_LIKENESS.into_iter().filter(|_| has_photos);
+    let likenesses = TITLE_LIKENESS.into_iter().chain(photos).map(Some);
+    let likely: Vec<Vec<u32>> = [None].into_iter().chain(likenesses).map(by).collect();
     let query = Query {
         new_only: true,
         ..*query
@@ -243,5 +253,5 @@ fn lists(
         .rank(&query, workspace)
         .map_err(|e| failed(e.to_string()))?;
     let new = ranked.items.iter().map(|item| item.product).collect();
-    Ok([model, new, chance, all, most])
+    Ok([vec![model, new], likely].concat())
 }

@@ -18,7 +18,7 @@ use crate::learn::{self, Epoch};
 use crate::plan::{LastMonth, Plan};
 use crate::protocol::{self, Case, Lists, Window, cases, strangers};
 use crate::watch::Watch;
-use crate::{basket, next, ranking, settings};
+use crate::{basket, images, next, ranking, settings};
 
 /// A compiled model, what it is asked, and everybody's answers.
 pub(crate) struct Scene<'a> {
@@ -83,7 +83,13 @@ pub(crate) fn read(
             &mut s.seed
         })?),
     };
-    let imported = import::import(options.shop, options.mapping, watch)?;
+    let mut imported = import::import(options.shop, options.mapping, watch)?;
+    // What is trained again looks at photos.
+    if let Learning::Basket(settings) = &learning
+        && options.splits > 0
+    {
+        images::give(&mut imported, settings.seed, watch)?;
+    }
     Ok(Box::new(Ordered {
         history: History::of(&imported.shop)?,
         bundle,

@@ -9,6 +9,7 @@ use shelfedge_commerce::money::Currency;
 use shelfedge_commerce::time::{HOUR, Timestamp};
 
 use crate::error::{Error, Result, fault, line};
+use crate::images;
 
 /// How long what is done counts for a list, unless the mapping says otherwise, and
 /// at most.
@@ -85,6 +86,8 @@ pub struct Mapping {
     pub columns: Columns,
     /// Where the products' titles are, if they have a table of their own.
     pub titles: Option<Titles>,
+    /// Where the products' photos are, if there are any.
+    pub photos: Option<Photos>,
     /// How times are written.
     pub time: TimeRule,
     /// What makes a row unusable.
@@ -131,6 +134,17 @@ pub struct Titles {
     pub title: String,
     /// Whether a product that was never sold is one of the shop's, too.
     pub new_products: bool,
+}
+
+/// A folder of photos of products.
+#[derive(Debug)]
+pub struct Photos {
+    /// The folder, beside the order lines or anywhere.
+    pub folder: String,
+    /// An encoder as ONNX; without it one is learnt.
+    pub encoder: Option<String>,
+    /// What the encoder expects.
+    pub settings: images::Settings,
 }
 
 /// How times are written.
@@ -406,6 +420,48 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    /// The section of photos: what an encoder expects are the keys of a settings file.
+    fn photos(&mut self, root: &toml::Table) -> Photos {
+        let mut table = self.table(root, "photos", false);
+        let p = "photos.";
+        self.known(
+            "photos",
+            &table,
+            &["folder", "encoder", "side", "mean", "std"],
+        );
+        let folder = self.required(p, &table, "folder", "folder of the photos");
+        let encoder = self.text(p, &table, "encoder");
+        table.retain(|key, _| ["side", "mean", "std"].contains(&key));
+        if encoder.is_none()
+            && let Some(key) = table.keys().next()
+        {
+            let cause = "what is learnt expects nothing";
+            self.fault(&format!("{p}{key}"), cause, "remove it, or name an encoder");
+        }
+        let settings = toml::Value::Table(table).try_into::<images::Settings>();
+        let settings = settings.unwrap_or_else(|e| {
+            let action = "write side = 224, mean = [0.5, 0.5, 0.5] and std as mean";
+            self.fault("photos", e.message(), action);
+            images::Settings::default()
+        });
+        settings.check(&mut |key, right, range| {
+            if !right {
+                self.fault(
+                    &format!("photos.{key}"),
+                    format!("must be {range}"),
+                    "correct it",
+                );
+            }
+        });
+        Photos {
+            folder,
+            encoder,
+            settings,
+        }
+    }
+}
+
 impl Mapping {
     /// Checks the text of a mapping file; `file` names it in faults.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
@@ -420,6 +476,7 @@ impl Mapping {
                 "columns",
                 "events",
                 "titles",
+                "photos",
                 "time",
                 "rules",
                 // Of events alone, which one file maps for orders and for sequences.
@@ -488,6 +545,8 @@ impl Mapping {
                 "keep one of the two",
             );
         }
+
+        let photos = root.contains_key("photos").then(|| r.photos(&root));
 
         let t = r.table(&root, "time", false);
         r.known(
@@ -607,6 +666,7 @@ impl Mapping {
                 sequences: root.contains_key("sequences"),
                 columns,
                 titles,
+                photos,
                 time,
                 rules: Rules {
                     cancellation_prefixes,

@@ -40,6 +40,7 @@ pub use store::{Asked, STORE, Update, update};
 use table::{Format, Head, Input, LeftOut, Rows, Table};
 
 use crate::error::{Error, Result};
+use crate::images::Named;
 use crate::shop::{Line, Shop, ShopCustomer, ShopOrder, ShopProduct};
 use crate::watch::Watch;
 
@@ -62,6 +63,10 @@ pub struct Imported {
     /// The text of `ATTRIBUTION.md` beside the tables, if there is one: whose
     /// data it is.
     pub attribution: Option<String>,
+    /// The photos that the mapping names; nobody has looked at them yet.
+    pub photos: Option<Named>,
+    /// Whether the mapping puts codes in upper case.
+    pub upper_case: bool,
 }
 
 /// Where a shop's rows are: a folder of tables, one table, or a store.
@@ -183,8 +188,10 @@ fn open_all<'a>(
 /// order of their names, or a store. Without a mapping file, the store's own or
 /// `mapping.toml` of the folder is used.
 pub fn import(shop: &Path, mapping: Option<&Path>, watch: &mut dyn Watch) -> Result<Imported> {
-    let (mapping, source) = open(&Place::of(shop)?, mapping)?;
-    read(&source, &mapping, watch)?.with_orders()
+    let place = Place::of(shop)?;
+    let (mapping, source) = open(&place, mapping)?;
+    let imported = read(&source, &mapping, watch)?.with_orders()?;
+    Ok(imported.with_photos(&mapping, |name| place.beside(name)))
 }
 
 /// The data report of what [`import`] reads, also where no order is left.
@@ -211,7 +218,8 @@ pub fn import_tables(
 ) -> Result<Imported> {
     let titles = mapping.titles.as_ref().map(|t| folder.join(&t.table));
     let source = Source::of(files, titles, folder, mapping.csv_delimiter)?;
-    read(&source, mapping, watch)?.with_orders()
+    let imported = read(&source, mapping, watch)?.with_orders()?;
+    Ok(imported.with_photos(mapping, |name| folder.join(name)))
 }
 
 /// Reads tables, of which nothing may be left.
@@ -268,6 +276,17 @@ impl Imported {
             true => Err(no_orders(&self.report)),
             false => Ok(self),
         }
+    }
+
+    /// Says where the photos are, whose place in the mapping `beside` completes.
+    fn with_photos(mut self, mapping: &Mapping, beside: impl Fn(&str) -> PathBuf) -> Self {
+        self.upper_case = mapping.rules.upper_case_products;
+        self.photos = mapping.photos.as_ref().map(|photos| Named {
+            folder: beside(&photos.folder),
+            encoder: photos.encoder.as_deref().map(beside),
+            settings: photos.settings.clone(),
+        });
+        self
     }
 }
 
@@ -816,6 +835,7 @@ impl<'a> Intake<'a> {
                 code: code.clone(),
                 title: titles[i as usize].1.clone(),
                 attributes: attributes.each_ref().map(|list| list[i as usize].1.clone()),
+                photo: Vec::new(),
             });
         }
         for (id, &i) in &customers.index {
@@ -837,6 +857,8 @@ impl<'a> Intake<'a> {
             report,
             digest,
             attribution: None,
+            photos: None,
+            upper_case: mapping.rules.upper_case_products,
         }
     }
 }

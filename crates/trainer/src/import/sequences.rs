@@ -62,7 +62,7 @@ impl SequenceMapping {
         let (mut r, root) = Reader::open(text, file)?;
         let top = ["format", "currency", "csv_delimiter", "events", "sequences"];
         // One file maps events for orders, too, and is checked as a whole below.
-        let of_orders = ["titles", "time", "rules"];
+        let of_orders = ["titles", "photos", "time", "rules"];
         let of_orders = match root.contains_key("events") {
             true => &of_orders[..],
             false => &[],

@@ -6,6 +6,7 @@
 
 use shelfedge_features::trails::fit::Sequences;
 
+use crate::linear::{eigen, gram, orthogonal};
 use crate::rng::Rng;
 
 /// Steps between two products that still count as near.
@@ -109,102 +110,6 @@ impl Sparse {
         }
         out
     }
-}
-
-/// The products of a block's columns with each other, `width x width`.
-fn gram(block: &[f32], width: usize) -> Vec<f64> {
-    let mut gram = vec![0.0f64; width * width];
-    for row in block.chunks_exact(width) {
-        for (i, a) in row.iter().enumerate() {
-            let a = f64::from(*a);
-            for (sum, b) in gram[i * width..(i + 1) * width].iter_mut().zip(row) {
-                *sum += a * f64::from(*b);
-            }
-        }
-    }
-    gram
-}
-
-/// Makes a block's columns orthogonal and of length 1, by the Cholesky factor of
-/// their products; twice, since once leaves errors where they are nearly
-/// parallel.
-fn orthogonal(block: &mut [f32], width: usize) {
-    for _ in 0..2 {
-        let mut factor = gram(block, width);
-        let trace: f64 = (0..width).map(|i| factor[i * width + i]).sum();
-        for i in 0..width {
-            factor[i * width + i] += 1e-9 * trace;
-            for j in 0..=i {
-                let mut sum = factor[i * width + j];
-                for k in 0..j {
-                    sum -= factor[i * width + k] * factor[j * width + k];
-                }
-                factor[i * width + j] = if i == j {
-                    sum.max(1e-30).sqrt()
-                } else {
-                    sum / factor[j * width + j]
-                };
-            }
-        }
-        // Each row times the inverse of the factor's transpose.
-        let mut solved = vec![0.0f64; width];
-        for row in block.chunks_exact_mut(width) {
-            for i in 0..width {
-                let mut sum = f64::from(row[i]);
-                for k in 0..i {
-                    sum -= factor[i * width + k] * solved[k];
-                }
-                solved[i] = sum / factor[i * width + i];
-            }
-            for (x, solved) in row.iter_mut().zip(&solved) {
-                *x = *solved as f32;
-            }
-        }
-    }
-}
-
-/// Eigenvalues and eigenvectors (in columns) of a symmetric matrix, by Jacobi's
-/// rotations.
-fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut v = vec![0.0; n * n];
-    (0..n).for_each(|i| v[i * n + i] = 1.0);
-    for _ in 0..60 {
-        let off: f64 = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| a[i * n + j] * a[i * n + j])
-            .sum();
-        let size: f64 = (0..n).map(|i| a[i * n + i] * a[i * n + i]).sum();
-        if off <= 1e-22 * size {
-            break;
-        }
-        for p in 0..n {
-            for q in p + 1..n {
-                if a[p * n + q] == 0.0 {
-                    continue;
-                }
-                let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * a[p * n + q]);
-                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-                let t = if theta == 0.0 { 1.0 } else { t };
-                let c = 1.0 / (t * t + 1.0).sqrt();
-                let s = t * c;
-                let turn = |m: &mut [f64], one: usize, other: usize| {
-                    let (x, y) = (m[one], m[other]);
-                    m[one] = c * x - s * y;
-                    m[other] = s * x + c * y;
-                };
-                for k in 0..n {
-                    turn(&mut a, k * n + p, k * n + q);
-                }
-                for k in 0..n {
-                    turn(&mut a, p * n + k, q * n + k);
-                }
-                for k in 0..n {
-                    turn(&mut v, k * n + p, k * n + q);
-                }
-            }
-        }
-    }
-    ((0..n).map(|i| a[i * n + i]).collect(), v)
 }
 
 /// The embedding of all products, `products x dims`, each row of length 1; zeros
@@ -334,23 +239,6 @@ mod tests {
         assert_eq!(row(16), [0.0; 4], "never seen");
         assert_eq!(Some(rows), embedding(&log, 17, 4, 1, |_| true));
         assert_eq!(embedding(&log, 17, 4, 1, |_| false), None);
-    }
-
-    #[test]
-    fn eigenvectors_are_what_they_say() {
-        let n = 5;
-        let mut rng = Rng::new(2, 1);
-        let block: Vec<f32> = (0..n * 9).map(|_| rng.normal()).collect();
-        let a = gram(&block, n);
-        let (values, vectors) = eigen(a.clone(), n);
-        for column in 0..n {
-            for row in 0..n {
-                let image: f64 = (0..n)
-                    .map(|k| a[row * n + k] * vectors[k * n + column])
-                    .sum();
-                assert!((image - values[column] * vectors[row * n + column]).abs() < 1e-9);
-            }
-        }
     }
 
     #[test]

@@ -15,5 +15,6 @@ mod evaluate;
 mod import;
 mod mishaps;
 mod next;
+mod photos;
 mod policy;
 mod small;
