@@ -15,6 +15,7 @@ use crate::card::span;
 use crate::error::{Error, Result};
 use crate::evaluate::{Answered, Comparison, compare};
 use crate::examples::History;
+use crate::export::INTERNAL;
 use crate::images;
 use crate::import::{Imported, import};
 use crate::learn;
@@ -221,9 +222,28 @@ fn cancelled(watch: &mut dyn Watch) -> Result<()> {
     }
 }
 
+/// Customers who tell one ranking from the other, at least: of fewer the bootstrap's
+/// interval is too narrow.
+const FEWEST: usize = 30;
+
 /// The better one: `ranking`, which is smaller and follows a session, unless `basket`'s
-/// lists of everything are better by more than chance.
-fn choose(lists: &[Asked]) -> (Kind, String) {
+/// lists of everything are better by more than chance, or nothing else ranks the shop's
+/// `new_products`, which nobody bought yet.
+fn choose(lists: &[Asked], new_products: usize) -> (Kind, String) {
+    if new_products > 0 {
+        let why = format!(
+            "{new_products} products were never sold, and basket alone ranks such ones, whatever either is worth"
+        );
+        return (Kind::Basket, why);
+    }
+    let asked = lists.first().map_or(0, |asked| asked.comparison.shoppers);
+    if asked < FEWEST {
+        let why = format!(
+            "{asked} customers are too few to tell one from the other ({FEWEST} are asked for), and ranking is \
+             smaller and follows a session"
+        );
+        return (Kind::Ranking, why);
+    }
     let gain = rows(lists).find_map(|(_, name, _, less)| less.filter(|_| name == "ranking"));
     let gain = gain.unwrap_or_default();
     let of = "in NDCG@10 of the list of everything, paired over customers";
@@ -294,9 +314,13 @@ pub fn run(
     };
     let learnt = |found: Result<Found>| match found {
         // What one can't learn from, the other may.
-        Err(Error::Invalid(faults)) => Ok(Err(faults)),
+        Err(Error::Invalid(faults)) if faults.iter().all(|fault| fault.code != INTERNAL) => {
+            Ok(Err(faults))
+        }
         found => found.map(Ok),
     };
+    let unsold = imported.shop.sold(i64::MAX).into_iter();
+    let new_products = unsold.filter(|sold| !sold).count();
     let basket = learnt(trial.basket(watch))?;
     let ranking = learnt(trial.ranking(watch))?;
     let cannot = |what: Kind, faults: &[Fault]| {
@@ -306,7 +330,7 @@ pub fn run(
     let (lists, chosen, why) = match (&basket, &ranking) {
         (Ok(basket), Ok(ranking)) => {
             let lists = trial.compare(basket, ranking);
-            let (chosen, why) = choose(&lists);
+            let (chosen, why) = choose(&lists, new_products);
             (lists, chosen, why)
         }
         (Ok(_), Err(faults)) => (Vec::new(), Kind::Basket, cannot(Kind::Ranking, faults)),
@@ -326,4 +350,30 @@ pub fn run(
         lists,
         shelf_bytes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_customers_say_nothing_and_new_products_need_the_one_that_ranks_them() {
+        let everybody = |shoppers| Asked {
+            list: "all",
+            comparison: Comparison {
+                questions: shoppers,
+                shoppers,
+                rankings: Vec::new(),
+            },
+        };
+        let (kind, why) = choose(&[everybody(FEWEST - 1)], 0);
+        assert_eq!(kind, Kind::Ranking);
+        assert!(why.starts_with("29 customers are too few"), "{why}");
+        let (kind, why) = choose(&[everybody(FEWEST)], 0);
+        assert_eq!(kind, Kind::Ranking, "no gain is known");
+        assert!(why.contains("it may be chance"), "{why}");
+        let (kind, why) = choose(&[everybody(FEWEST)], 2);
+        assert_eq!(kind, Kind::Basket);
+        assert!(why.starts_with("2 products were never sold"), "{why}");
+    }
 }

@@ -26,6 +26,9 @@ pub struct Staging {
     previous: PathBuf,
 }
 
+/// What a bundle's folder may hold while it is written.
+const PARTS: [&str; 5] = ["model.shelf", "model.onnx", "golden.json", CARD, MANIFEST];
+
 impl Staging {
     /// Prepares to replace the bundle at `target`. A folder that holds
     /// something else than a bundle is refused: replacing it would lose that.
@@ -55,7 +58,7 @@ impl Staging {
         if target.exists() {
             only_a_bundle(target)?;
         }
-        remove(&staging.partial)?;
+        remove_partial(&staging.partial, &PARTS)?;
         fs::create_dir(&staging.partial).map_err(|e| Error::io("create", &staging.partial, e))?;
         Ok(staging)
     }
@@ -165,6 +168,31 @@ fn only_a_bundle(folder: &Path) -> Result<()> {
             others.len()
         )),
     }
+}
+
+/// Removes what a run left that was stopped, and refuses a folder that holds
+/// something else than our parts.
+pub(crate) fn remove_partial(partial: &Path, ours: &[&str]) -> Result<()> {
+    let entries = match fs::read_dir(partial) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::io("read", partial, e)),
+    };
+    for entry in entries {
+        let name = entry
+            .map_err(|e| Error::io("read", partial, e))?
+            .file_name();
+        let name = name.to_string_lossy();
+        if !ours.contains(&&*name) {
+            return Err(Error::fault(
+                "partial_not_ours",
+                partial.display().to_string(),
+                format!("it holds {name}, which would be lost"),
+                "move the folder away, or name another with --out",
+            ));
+        }
+    }
+    fs::remove_dir_all(partial).map_err(|e| Error::io("remove", partial, e))
 }
 
 /// Removes a folder, its manifest first: a half-removed bundle is none.

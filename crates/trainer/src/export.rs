@@ -135,10 +135,13 @@ pub fn program(onnx: &[u8]) -> Result<Program> {
     lower(onnx, &options).map_err(|e| internal("lowering", e.to_string()))
 }
 
+/// The code of a defect of our own.
+pub(crate) const INTERNAL: &str = "internal";
+
 /// Something that our own parts should never do to each other.
 pub(crate) fn internal(path: &str, cause: impl Into<String>) -> Error {
     Error::fault(
-        "internal",
+        INTERNAL,
         path,
         cause,
         "this is a defect of the program; please report it with the data report",

@@ -22,6 +22,7 @@ use arrow_array::{ArrayRef, Decimal128Array, Int32Array, Int64Array, RecordBatch
 use serde::Serialize;
 use shelfedge_commerce::time::DAY;
 
+use crate::bundle::remove_partial;
 use crate::bundle::write_file;
 use crate::error::{Error, Result};
 use crate::export::internal;
@@ -102,7 +103,8 @@ pub fn generate(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> R
     let mut partial = name.to_owned();
     partial.push(".partial");
     let partial = out.with_file_name(partial);
-    remove_partial(&partial)?;
+    let ours = [ORDERS, TITLES, MAPPING, ".mapping.toml.partial"];
+    remove_partial(&partial, &ours)?;
     std::fs::create_dir_all(&partial).map_err(|e| Error::io("create", &partial, e))?;
     let made = write(like, size, &partial, watch).and_then(|made| {
         let renamed = std::fs::rename(&partial, out);
@@ -114,31 +116,6 @@ pub fn generate(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> R
         let _ = std::fs::remove_dir_all(&partial);
     }
     made
-}
-
-/// Removes what a run left that was stopped, and refuses a folder that holds
-/// something else.
-fn remove_partial(partial: &Path) -> Result<()> {
-    let entries = match std::fs::read_dir(partial) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Error::io("read", partial, e)),
-    };
-    for entry in entries {
-        let name = entry
-            .map_err(|e| Error::io("read", partial, e))?
-            .file_name();
-        let name = name.to_string_lossy();
-        if ![ORDERS, TITLES, MAPPING, ".mapping.toml.partial"].contains(&&*name) {
-            return Err(Error::fault(
-                "partial_not_ours",
-                partial.display().to_string(),
-                format!("it holds {name}, which would be lost"),
-                "move the folder away, or name another with --out",
-            ));
-        }
-    }
-    std::fs::remove_dir_all(partial).map_err(|e| Error::io("remove", partial, e))
 }
 
 fn write(like: &Shop, size: Size, out: &Path, watch: &mut dyn Watch) -> Result<Made> {

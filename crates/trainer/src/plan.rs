@@ -64,11 +64,14 @@ fn too_short(shop: &Shop, last: LastMonth) -> Error {
     Error::fault(
         "too_little_history",
         "orders",
-        format!(
-            "the orders go from {} to {}",
-            Timestamp(shop.orders.first().map_or(0, |o| o.time)),
-            Timestamp(shop.end())
-        ),
+        match shop.orders.first() {
+            None => "there is no order".to_owned(),
+            Some(first) => format!(
+                "the orders go from {} to {}",
+                Timestamp(first.time),
+                Timestamp(shop.end())
+            ),
+        },
         match last {
             LastMonth::Scored => {
                 "give at least five calendar months: two to know customers from, one to learn \

@@ -170,8 +170,8 @@ fn learn<N: Network>(
     check_writable(&shelf_path)?;
     let (mapping, log) = import(shop, mapping, watch)?;
     let products = log.products.len();
-    let repeats = repeat_share(&log.sequences) > 0.005;
     let lesson = held_back(&log.sequences, mapping.of);
+    let repeats = repeat_share(&lesson.log) > 0.005;
     let mut course = begin::<N>(&lesson.log, &mapping, products, repeats, settings, watch)?;
     course.go_on(&lesson.log, watch)?;
     let (_, shelf) = course.export(&[])?;

@@ -226,7 +226,8 @@ impl Network for Net {
             beta: vec![0.0; d],
             query: layer(d, d, 1.0),
             keys: layer(d, d, 1.0),
-            values: layer(d, d, 0.25),
+            // The session says nothing at first, so that the long run is where it begins.
+            values: vec![0.0; d * d],
             ages: (0..dims.session).map(|age| -FADING * age as f32).collect(),
         }
     }

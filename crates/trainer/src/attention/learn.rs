@@ -87,6 +87,9 @@ pub(crate) struct Stop<'q, 'a> {
     pub(super) repeats: bool,
 }
 
+/// Products of one sequence that teach, the newest.
+const MOST_OF_ONE: usize = 500;
+
 /// A part of a sequence that fits into the network's places, as places of the
 /// log; the last product is only what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +100,15 @@ struct Window {
     asked: usize,
 }
 
-/// All steps of a log, each asked once. What is longer than the network looks
+/// All steps of a log, each asked once; of one sequence the newest [`MOST_OF_ONE`]. What is longer than the network looks
 /// back is cut into windows that overlap by half, so that every step has what
 /// stands before it.
 fn windows(log: &Sequences, places: usize) -> Vec<Window> {
     let mut out = Vec::new();
     let mut first = 0;
     for after in log.ends.iter().map(|end| *end as usize) {
+        // Who looks at thousands is a program, and would be what is learnt.
+        first = first.max(after.saturating_sub(MOST_OF_ONE));
         let mut end = after;
         while end > first + 1 {
             let start = first.max((end - 1).saturating_sub(places));

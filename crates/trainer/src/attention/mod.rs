@@ -35,6 +35,8 @@ use learn::{Part, Pass};
 use net::Dims;
 pub(crate) use net::Net as SelfAttention;
 
+/// Steps of a batch times products that they are told from, at most: 64 MiB a matrix.
+const MOST_CELLS: usize = 1 << 24;
 /// How far from zero what chance begins with is.
 const CHANCE: f32 = 0.1;
 
@@ -155,6 +157,11 @@ impl Settings {
         within("again", self.again, 0, 100);
         within("batch", self.batch, 1, 65_536);
         within("negatives", self.negatives, 1, 65_536);
+        check(
+            "attention.negatives",
+            self.batch.saturating_mul(self.negatives) <= MOST_CELLS,
+            "at most 16777216 over batch: every step of a batch is told from all of them",
+        );
         let open = |x: f64| x > 0.0 && x <= 1.0;
         check("attention.rate", open(self.rate), "above 0, at most 1");
         check("attention.decay", open(self.decay), "above 0, at most 1");
@@ -227,11 +234,19 @@ impl<N: Network> Course<N> {
             let pass = Pass::<N>::new(&dims, &course.weights, *part, log, stage, settings);
             let (weights, curve, best) = learn::until_best(pass, &stop, watch)?;
             let before = course.curve.len();
+            let reached = course
+                .best
+                .checked_sub(1)
+                .map(|at| course.curve[at].valid_ndcg10);
+            let is_better = reached.is_none_or(|reached| curve[best - 1].valid_ndcg10 > reached);
             course.curve.extend(curve.into_iter().map(|epoch| Epoch {
                 epoch: before + epoch.epoch,
                 ..epoch
             }));
-            (course.weights, course.best, course.passes) = (weights, before + best, best);
+            // A part that makes it no better leaves it as it was.
+            if is_better {
+                (course.weights, course.best, course.passes) = (weights, before + best, best);
+            }
         }
         Ok(course)
     }

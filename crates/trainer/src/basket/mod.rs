@@ -559,15 +559,19 @@ fn too_short(shop: &Shop, windows: usize, lists: &[Lists; 2]) -> Error {
     Error::fault(
         "too_little_history",
         "orders",
-        format!(
-            "the orders go from {} to {}: {windows} windows of {WINDOW} days teach {} lists, and {} of \
-             products new to the customer",
-            Timestamp(shop.orders.first().map_or(0, |o| o.time)),
-            Timestamp(shop.end()),
-            lists[0].ends.len(),
-            lists[1].ends.len(),
-        ),
-        "give at least three months of orders, and at least 20 customers who come back",
+        match shop.orders.first() {
+            None => "there is no order before the newest days, which are held back".to_owned(),
+            Some(first) => format!(
+                "the orders that teach go from {} to {}: {windows} windows of {WINDOW} days teach {} lists, \
+                 and {} of products new to the customer",
+                Timestamp(first.time),
+                Timestamp(shop.end()),
+                lists[0].ends.len(),
+                lists[1].ends.len(),
+            ),
+        },
+        "give at least three months of orders, at least 20 customers who come back, and 30 days more to \
+         measure it (--no-test holds none back)",
     )
 }
 

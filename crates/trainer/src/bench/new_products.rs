@@ -87,10 +87,6 @@ pub fn new_products(
     let cases: Vec<Case> = cases_among(shop, window, &held);
     let rest = without(shop, &held);
     let history = History::of(&rest)?;
-    let compiled = basket::until(&rest, window.from, settings, watch)?;
-    let ranker = Ranker::open(compiled.shelf);
-    let ranker = ranker.map_err(|e| internal("model.shelf", e.to_string()))?;
-
     // Of whom something is known without these products.
     let asked: Vec<(&Case, Vec<_>)> = cases
         .iter()
@@ -118,6 +114,9 @@ pub fn new_products(
     if asked.len() < FEWEST || candidates.len() < FEWEST {
         return Err(too_few(window, candidates.len(), asked.len()));
     }
+    let compiled = basket::until(&rest, window.from, settings, watch)?;
+    let ranker = Ranker::open(compiled.shelf);
+    let ranker = ranker.map_err(|e| internal("model.shelf", e.to_string()))?;
     let mut rows: [Vec<Row>; MAKERS.len()] = Default::default();
     let mut workspace = Workspace::default();
     for (case, events) in &asked {

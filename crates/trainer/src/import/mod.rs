@@ -260,6 +260,11 @@ fn read(source: &Source, mapping: &Mapping, watch: &mut dyn Watch) -> Result<Imp
             let codes = mapping.rules.product_code.as_ref();
             list.titles
                 .retain(|code, _| codes.is_none_or(|codes| codes.is_match(code)));
+            let before = list.titles.len();
+            // What learning, the tables and every request accept as an id.
+            list.titles
+                .retain(|code, _| ProductId::new(code.as_str()).is_ok());
+            titled.unusable += (before - list.titles.len()) as u64;
             titled.new_products = list.titles.len() as u64;
             imported.shop.add(list.titles);
         }

@@ -139,7 +139,8 @@ pub struct Titled {
     pub file: String,
     /// Its rows.
     pub rows: u64,
-    /// Rows without a product's code or without a title.
+    /// Rows without a product's code or without a title, and new products whose codes no
+    /// request accepts.
     pub unusable: u64,
     /// Products of the order lines that got a title.
     pub products: u64,

@@ -489,7 +489,7 @@ fn learn(
             TOO_FEW,
             "sequences",
             format!("only {} steps can teach what follows", made.ends.len()),
-            "give more sequences of at least two products",
+            "give more sequences, or longer ones: 20 steps at least, of which what came before says something",
         ));
     }
     let default_leaves = match kind {

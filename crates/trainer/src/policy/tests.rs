@@ -61,6 +61,7 @@ fn shop(customers: u32) -> Shop {
         currency: "EUR".parse::<Currency>().expect("a currency"),
         products: (0..SHELVES * SHELF)
             .map(|number| ShopProduct {
+                photo: Vec::new(),
                 code: format!("p{number:03}"),
                 title: String::new(),
                 attributes: Default::default(),
