@@ -5,9 +5,15 @@
 #[path = "../../src/error.rs"]
 #[allow(dead_code, reason = "the mapping needs a part of it")]
 mod error;
+#[path = "../../src/images/settings.rs"]
+#[allow(dead_code, reason = "the mapping needs a part of it")]
+mod images;
 #[path = "../../src/import/mapping.rs"]
 #[allow(dead_code, reason = "the fields are for the import")]
 mod mapping;
+#[path = "../../src/settings.rs"]
+#[allow(dead_code, reason = "the settings of photos need a part of it")]
+mod settings;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     match mapping::Mapping::parse(text, "mapping.toml") {

@@ -11,12 +11,12 @@ mod encoder;
 mod export;
 mod learn;
 mod read;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use shelfedge_commerce::Fault;
 
 use crate::boost::shared;
@@ -24,11 +24,11 @@ use crate::error::{Error, Result};
 use crate::import::Imported;
 use crate::linear::{dot, principal, unit};
 use crate::rng::Rng;
-use crate::settings;
 use crate::watch::Watch;
 
 pub use command::{Asked, Outcome, run};
 pub use read::{Photos, Shown};
+pub use settings::Settings;
 
 use encoder::Encoder;
 use learn::Network;
@@ -39,48 +39,6 @@ pub const WIDTH: usize = learn::WIDTH;
 const TAUGHT: usize = 1_024;
 /// Photos that are decoded before they are run.
 const CHUNK: usize = 64;
-
-/// How photos become embeddings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Fixes all sampling.
-    pub seed: u64,
-    /// Pixels of a photo's side, for an encoder that takes any.
-    pub side: usize,
-    /// What an encoder expects red, green and blue to be less of, from 0 to 1, and then
-    /// over.
-    pub mean: [f32; 3],
-    /// See `mean`.
-    pub std: [f32; 3],
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            side: 224,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-        }
-    }
-}
-
-impl Settings {
-    /// Reads a settings file; what it doesn't name keeps its default.
-    pub fn load(path: &Path) -> Result<Self> {
-        settings::load(path, |s: &Self, check| s.check(check))
-    }
-
-    /// Tells `check` of each key, whether its value is right, and what is.
-    pub(crate) fn check(&self, check: &mut dyn FnMut(&str, bool, &str)) {
-        check("side", (8..=1_024).contains(&self.side), "in 8 to 1024");
-        let within = |x: &f32| (0.0..=1.0).contains(x);
-        check("mean", self.mean.iter().all(within), "in 0 to 1, each");
-        let above = |x: &f32| (0.001..=10.0).contains(x);
-        check("std", self.std.iter().all(above), "in 0.001 to 10, each");
-    }
-}
 
 /// The photos that a mapping file names.
 #[derive(Clone, Debug)]
