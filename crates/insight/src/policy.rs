@@ -275,18 +275,7 @@ impl Terms {
         for (row, decision) in log.decisions.iter().enumerate() {
             policy(row, decision, &mut probabilities);
             model(row, decision, &mut rewards);
-            let sum: f64 = probabilities.iter().sum();
-            let negative = probabilities.iter().any(|p| *p < 0.0);
-            // The comparison is false for NaN, which is what we want.
-            let adds_up = (sum - 1.0).abs() <= TOLERANCE;
-            if negative || !adds_up {
-                let cause = match negative {
-                    true => "a probability is negative".to_owned(),
-                    false => format!("the probabilities add up to {sum}"),
-                };
-                let path = format!("policy[{row}]");
-                faults.push(Fault::new(&codes::NOT_A_DISTRIBUTION, path, cause));
-            }
+            check_distribution(row, &probabilities, &mut faults);
             let direct = probabilities.iter().zip(&rewards).map(|(p, r)| p * r).sum();
             let action = decision.action as usize;
             if !rewards.iter().all(|reward| reward.is_finite()) {
@@ -453,6 +442,22 @@ pub struct Evaluation {
     pub effective_rows: f64,
     /// [`Terms::top10_share`].
     pub top10_share: f64,
+}
+
+/// Whether what a policy gives for a row adds up to 1.
+pub(crate) fn check_distribution(row: usize, probabilities: &[f64], faults: &mut Faults) {
+    let sum: f64 = probabilities.iter().sum();
+    let negative = probabilities.iter().any(|p| *p < 0.0);
+    // The comparison is false for NaN, which is what we want.
+    let adds_up = (sum - 1.0).abs() <= TOLERANCE;
+    if negative || !adds_up {
+        let cause = match negative {
+            true => "a probability is negative".to_owned(),
+            false => format!("the probabilities add up to {sum}"),
+        };
+        let path = format!("policy[{row}]");
+        faults.push(Fault::new(&codes::NOT_A_DISTRIBUTION, path, cause));
+    }
 }
 
 #[cfg(test)]

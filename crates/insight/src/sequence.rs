@@ -18,7 +18,7 @@ use shelfedge_commerce::fault::{Fault, Faults};
 
 use crate::bootstrap::{Clusters, Estimate};
 use crate::codes;
-use crate::policy::{Options, SMALLEST_PROPENSITY, TOLERANCE, ratio};
+use crate::policy::{Options, SMALLEST_PROPENSITY, check_distribution, ratio};
 use crate::verdict::{Rule, Verdict};
 
 /// Decisions of a trajectory, at most.
@@ -326,18 +326,7 @@ fn check_discount(discount: f64, faults: &mut Faults) {
 }
 
 fn check_row(row: usize, probabilities: &[f64], predicted: &[f64], faults: &mut Faults) {
-    let sum: f64 = probabilities.iter().sum();
-    let negative = probabilities.iter().any(|p| *p < 0.0);
-    // The comparison is false for NaN, which is what we want.
-    let adds_up = (sum - 1.0).abs() <= TOLERANCE;
-    if negative || !adds_up {
-        let cause = match negative {
-            true => "a probability is negative".to_owned(),
-            false => format!("the probabilities add up to {sum}"),
-        };
-        let path = format!("policy[{row}]");
-        faults.push(Fault::new(&codes::NOT_A_DISTRIBUTION, path, cause));
-    }
+    check_distribution(row, probabilities, faults);
     if !predicted.iter().all(|value| value.is_finite()) {
         let path = format!("model[{row}]");
         let cause = "a predicted value is not finite";

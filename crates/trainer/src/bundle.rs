@@ -215,6 +215,25 @@ pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that files which are no part of a bundle can be written to a folder, before
+/// they cost minutes to make: `what` they are, in the plural or with its article.
+///
+/// # Errors
+/// A folder that holds a bundle, and a file that can't be written.
+pub(crate) fn check_files(folder: &Path, names: &[&str], what: &str) -> Result<()> {
+    if folder.join(MANIFEST).exists() {
+        return Err(Error::fault(
+            "out_is_a_bundle",
+            folder.display().to_string(),
+            format!("the folder holds a bundle's manifest.json, of which {what} can be no part"),
+            format!("name another folder for {what}"),
+        ));
+    }
+    names
+        .iter()
+        .try_for_each(|name| check_writable(&folder.join(name)))
+}
+
 /// Makes sure that a file can be written, before the work of hours that goes into it.
 pub fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {

@@ -135,6 +135,20 @@ pub fn program(onnx: &[u8]) -> Result<Program> {
     lower(onnx, &options).map_err(|e| internal("lowering", e.to_string()))
 }
 
+/// Compiles the ONNX file of a network by itself, in the precisions to which its weights
+/// were rounded.
+pub(crate) fn compile(onnx: &[u8]) -> Result<Vec<u8>> {
+    let options = Options {
+        dense: Precision::F16,
+        tables: Precision::I8,
+        ..Options::default()
+    };
+    lower(onnx, &options)
+        .map_err(|e| internal("lowering", e.to_string()))?
+        .compile(&[])
+        .map_err(|e| internal("compile", e.to_string()))
+}
+
 /// The code of a defect of our own.
 pub(crate) const INTERNAL: &str = "internal";
 

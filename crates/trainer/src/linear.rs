@@ -266,6 +266,24 @@ pub(crate) fn means(
     centres
 }
 
+/// The mean of some rows, and their principal components, at most `most`: as many rows
+/// have one direction less between them.
+pub(crate) fn components(rows: &[Vec<f32>], most: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let width = rows.first().map_or(1, Vec::len);
+    let mut mean = vec![0.0f32; width];
+    for row in rows {
+        mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+    }
+    mean.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
+    let centred: Vec<f32> = rows
+        .iter()
+        .flat_map(|row| row.iter().zip(&mean).map(|(x, mean)| x - mean))
+        .collect();
+    let dims = most.min(rows.len().saturating_sub(1)).max(1);
+    let directions = principal(&centred, width, dims, seed);
+    (mean, directions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

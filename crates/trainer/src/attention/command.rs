@@ -9,7 +9,7 @@ use shelfedge_ranking::attention::{Attention, Buffers};
 
 use super::{Course, Epoch, Interest, Kind, Network, SelfAttention, Settings};
 use crate::boost::shared;
-use crate::bundle::{MANIFEST, check_writable, write_file};
+use crate::bundle::{check_files, write_file};
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import::sequences::{SequenceMapping, SequenceReport, import};
@@ -157,17 +157,12 @@ fn learn<N: Network>(
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     // An output that can't be written should not cost minutes to find.
-    if out.join(MANIFEST).exists() {
-        return Err(Error::fault(
-            "out_is_a_bundle",
-            out.display().to_string(),
-            "the folder holds a bundle's manifest.json, and a network by itself is no part of a bundle",
-            "name another folder for the network",
-        ));
-    }
+    check_files(
+        out,
+        &["attention.onnx", "attention.shelf"],
+        "a network by itself",
+    )?;
     let [onnx_path, shelf_path] = ["attention.onnx", "attention.shelf"].map(|name| out.join(name));
-    check_writable(&onnx_path)?;
-    check_writable(&shelf_path)?;
     let (mapping, log) = import(shop, mapping, watch)?;
     let products = log.products.len();
     let lesson = held_back(&log.sequences, mapping.of);

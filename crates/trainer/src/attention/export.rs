@@ -1,7 +1,6 @@
 //! The network as ONNX, and as a compiled program.
 
 use shelfedge_onnx::build::{Activation, Dim, Graph, Kind, Pool};
-use shelfedge_onnx::{Options, Precision, lower};
 
 use super::net::{Dims, EPSILON, Weights};
 use crate::error::Result;
@@ -78,28 +77,17 @@ pub(super) fn onnx(dims: &Dims, w: &Weights, metadata: &[(&str, String)]) -> Res
     g.finish().map_err(|e| internal("onnx", e.to_string()))
 }
 
-/// Compiles the ONNX file, in the precisions to which the weights were rounded.
-pub(super) fn compile(onnx: &[u8]) -> Result<Vec<u8>> {
-    let options = Options {
-        dense: Precision::F16,
-        tables: Precision::I8,
-        ..Options::default()
-    };
-    lower(onnx, &options)
-        .map_err(|e| internal("lowering", e.to_string()))?
-        .compile(&[])
-        .map_err(|e| internal("compile", e.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
     use shelfedge_onnx::reference::{Reference, Tensor};
+    use shelfedge_onnx::{Options, lower};
     use shelfedge_ranking::attention::{Attention, Buffers};
 
     use super::*;
     use crate::attention::learn::{Network, Part};
     use crate::attention::net::{Batch, Net};
+    use crate::export::compile;
     use crate::rng::Rng;
 
     /// Small, with weights of every size.

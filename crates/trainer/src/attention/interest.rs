@@ -378,7 +378,7 @@ mod tests {
     use shelfedge_ranking::attention::{Attention, Buffers};
 
     use super::*;
-    use crate::attention::export::compile;
+    use crate::export::compile;
 
     /// Small, with weights of every size.
     fn model() -> (Dims, Weights) {

@@ -245,16 +245,7 @@ const HTML: &str = "report.html";
 /// A folder that can't be made or written to, and a bundle's: with other files in it
 /// the bundle could not be replaced any more.
 pub fn check_out(folder: &Path) -> Result<()> {
-    if folder.join(bundle::MANIFEST).exists() {
-        return Err(Error::fault(
-            "out_is_a_bundle",
-            folder.display().to_string(),
-            "the folder holds a bundle's manifest.json, and reports are no part of a bundle",
-            "name another folder for the report",
-        ));
-    }
-    bundle::check_writable(&folder.join(JSON))?;
-    bundle::check_writable(&folder.join(HTML))
+    bundle::check_files(folder, &[JSON, HTML], "a report")
 }
 
 const NOTHING_UNSEEN: &str = "nothing_unseen";

@@ -13,7 +13,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::{By, Embedded, Named, Photos, Settings, WIDTH, embed};
-use crate::bundle::{CARD, MANIFEST, check_writable, write_file};
+use crate::bundle::{CARD, check_files, write_file};
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import;
@@ -78,18 +78,8 @@ impl Outcome {
 /// # Errors
 /// Tables, photos or an encoder that can't be read; an output that can't be written.
 pub fn run(asked: &Asked<'_>, out: &Path, watch: &mut dyn Watch) -> Result<Outcome> {
-    if out.join(MANIFEST).exists() {
-        return Err(Error::fault(
-            "out_is_a_bundle",
-            out.display().to_string(),
-            "the folder holds a bundle's manifest.json, and an encoder by itself is no part of a bundle",
-            "name another folder for the encoder",
-        ));
-    }
+    check_files(out, &[ONNX, TABLE, CARD], "an encoder by itself")?;
     let [onnx_path, table_path, card_path] = [ONNX, TABLE, CARD].map(|name| out.join(name));
-    for path in [&onnx_path, &table_path, &card_path] {
-        check_writable(path)?;
-    }
     let imported = import::import(asked.shop, asked.mapping, watch)?;
     let named = asked.named(imported.photos.as_ref())?;
     let mut found = Photos::list(&named.folder)?;

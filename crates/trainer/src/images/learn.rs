@@ -12,7 +12,7 @@
 //! Pure: pixels and a seed in, weights out; [`super::export`] writes them as ONNX.
 
 use crate::boost::shared;
-use crate::linear::{dot, eigen, gram, means, principal, unit};
+use crate::linear::{components, dot, eigen, gram, means, unit};
 use crate::rng::Rng;
 
 /// Pixels of a photo's side.
@@ -145,24 +145,11 @@ impl Network {
 
     /// Finds the principal components of what is pooled.
     fn compress(&mut self, photos: &[Vec<u8>], seed: u64) {
-        let width = self.pooled_width();
         let mut rows: Vec<Vec<f32>> = vec![Vec::new(); photos.len()];
         shared(photos.iter().zip(&mut rows).collect(), |(photo, row)| {
             *row = self.pool(&floats(photo));
         });
-        let mut mean = vec![0.0f32; width];
-        for row in &rows {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-        mean.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
-        let centred: Vec<f32> = rows
-            .iter()
-            .flat_map(|row| row.iter().zip(&mean).map(|(x, mean)| x - mean))
-            .collect();
-        // As many photos have one direction less between them.
-        let dims = WIDTH.min(photos.len().saturating_sub(1)).max(1);
-        self.directions = principal(&centred, width, dims, seed);
-        self.mean = mean;
+        (self.mean, self.directions) = components(&rows, WIDTH, seed);
     }
 
     /// What is pooled of a photo.
@@ -266,7 +253,7 @@ fn normalise(patch: &mut [f32]) {
 }
 
 /// Copies the patch whose corner is there, as a convolution reads it.
-fn take(pixels: &[f32], x: usize, y: usize, patch: &mut [f32]) {
+fn take<T: Copy>(pixels: &[T], x: usize, y: usize, patch: &mut [T]) {
     for (line, out) in patch.chunks_exact_mut(PATCH).enumerate() {
         let (channel, dy) = (line / PATCH, line % PATCH);
         let from = (channel * SIDE + y + dy) * SIDE + x;
@@ -287,11 +274,12 @@ fn sample_colours(photos: &[Vec<u8>], rng: &mut Rng) -> Vec<f32> {
 /// Patches that show something, without brightness and contrast.
 fn sample_patches(photos: &[Vec<u8>], rng: &mut Rng) -> Vec<f32> {
     let mut out = Vec::with_capacity(TAUGHT_PATCHES * OF_PATCH);
-    let mut patch = vec![0.0f32; OF_PATCH];
+    let (mut bytes, mut patch) = ([0u8; OF_PATCH], vec![0.0f32; OF_PATCH]);
     for _ in 0..TAUGHT_PATCHES {
-        let photo = floats(&photos[rng.below(photos.len())]);
+        let photo = &photos[rng.below(photos.len())];
         let corner = [(); 2].map(|()| rng.below(SIDE - PATCH + 1));
-        take(&photo, corner[0], corner[1], &mut patch);
+        take(photo, corner[0], corner[1], &mut bytes);
+        patch.copy_from_slice(&floats(&bytes));
         normalise(&mut patch);
         out.extend_from_slice(&patch);
     }

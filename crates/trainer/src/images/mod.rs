@@ -22,7 +22,7 @@ use shelfedge_commerce::Fault;
 use crate::boost::shared;
 use crate::error::{Error, Result};
 use crate::import::Imported;
-use crate::linear::{dot, principal, unit};
+use crate::linear::{components, dot, unit};
 use crate::rng::Rng;
 use crate::watch::Watch;
 
@@ -93,21 +93,8 @@ struct Projection {
 impl Projection {
     /// The principal components of some embeddings.
     fn of(rows: &[Vec<f32>], seed: u64) -> Self {
-        let width = rows.first().map_or(1, Vec::len);
-        let mut mean = vec![0.0f32; width];
-        for row in rows {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-        mean.iter_mut().for_each(|sum| *sum /= rows.len() as f32);
-        let centred: Vec<f32> = rows
-            .iter()
-            .flat_map(|row| row.iter().zip(&mean).map(|(x, mean)| x - mean))
-            .collect();
-        let dims = WIDTH.min(rows.len().saturating_sub(1)).max(1);
-        Self {
-            directions: principal(&centred, width, dims, seed),
-            mean,
-        }
+        let (mean, directions) = components(rows, WIDTH, seed);
+        Self { mean, directions }
     }
 
     fn apply(&self, row: &[f32]) -> Vec<f32> {

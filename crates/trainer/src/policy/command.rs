@@ -16,7 +16,7 @@ use super::net::Weights;
 use super::rules::Policy;
 use super::simulate::{Ranker, Simulator, Span};
 use super::{Current, Settings, export};
-use crate::bundle::{MANIFEST, check_writable, write_file};
+use crate::bundle::{check_files, write_file};
 use crate::error::{Error, Result};
 use crate::import::{Imported, Report, import};
 use crate::rng::Rng;
@@ -295,16 +295,8 @@ pub fn run(
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     // An output that can't be written should not cost minutes to find.
-    if out.join(MANIFEST).exists() {
-        return Err(Error::fault(
-            "out_is_a_bundle",
-            out.display().to_string(),
-            "the folder holds a bundle's manifest.json, and a policy is no part of a bundle",
-            "name another folder for the policy",
-        ));
-    }
+    check_files(out, &[ONNX, SHELF, CARD, REPORT], "a policy")?;
     let paths = [ONNX, SHELF, CARD, REPORT].map(|name| out.join(name));
-    paths.iter().try_for_each(|path| check_writable(path))?;
     let (mut outcome, weights, attribution) = match source {
         Source::Log(path) => of_log(path, settings, watch)?,
         Source::Shop { path, mapping } => of_shop(path, mapping, settings, watch)?,
@@ -327,7 +319,7 @@ pub fn run(
             ),
         ],
     )?;
-    let shelf = export::compile(&onnx)?;
+    let shelf = crate::export::compile(&onnx)?;
     outcome.onnx_sha256 = hex(&sha256(&onnx));
     outcome.bytes = [onnx.len(), shelf.len()];
     outcome.out = out.display().to_string();

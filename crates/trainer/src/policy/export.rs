@@ -2,7 +2,6 @@
 
 use shelfedge_features::visits::WIDTH;
 use shelfedge_onnx::build::{Activation, Dim, Graph, Kind};
-use shelfedge_onnx::{Options, Precision, lower};
 
 use super::net::Weights;
 use crate::error::Result;
@@ -33,21 +32,10 @@ pub(super) fn onnx(weights: &Weights, metadata: &[(&str, String)]) -> Result<Vec
     g.finish().map_err(|e| internal("onnx", e.to_string()))
 }
 
-/// Compiles the ONNX file, in the precision to which the weights were rounded.
-pub(super) fn compile(onnx: &[u8]) -> Result<Vec<u8>> {
-    let options = Options {
-        dense: Precision::F16,
-        ..Options::default()
-    };
-    lower(onnx, &options)
-        .map_err(|e| internal("lowering", e.to_string()))?
-        .compile(&[])
-        .map_err(|e| internal("compile", e.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::compile;
     use crate::rng::Rng;
     use shelfedge_engine::{Input, Model, Workspace};
     use shelfedge_onnx::reference::{Reference, Tensor};
