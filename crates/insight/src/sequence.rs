@@ -150,7 +150,7 @@ impl Terms {
     ///
     /// # Errors
     /// A discount that isn't in 0 to 1; every row whose probabilities are no
-    /// distribution, within [`TOLERANCE`], or whose predictions aren't finite, such
+    /// distribution, within [`TOLERANCE`](crate::policy::TOLERANCE), or whose predictions aren't finite, such
     /// as `policy[3]` and `model[3]`.
     pub fn new(
         log: &Log,
