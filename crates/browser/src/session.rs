@@ -167,9 +167,13 @@ impl Session {
                 let fault = Fault::new(&LABEL_MISSING, "sponsored", cause);
                 return Err(Faults::from(fault).into());
             }
-            if request.explore.is_some() {
+            let chance = [
+                ("explore", request.explore.is_some()),
+                ("policy", request.policy.is_some()),
+            ];
+            if let Some((field, _)) = chance.into_iter().find(|(_, asked)| *asked) {
                 let cause = "a bulk ranking has no room for propensities";
-                let fault = Fault::new(&PROPENSITY_MISSING, "explore", cause);
+                let fault = Fault::new(&PROPENSITY_MISSING, field, cause);
                 return Err(Faults::from(fault).into());
             }
             let ranked = rank::rank(&session.ranker, request, &mut session.workspace)?;

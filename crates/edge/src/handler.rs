@@ -462,7 +462,7 @@ impl Edge<'_> {
             phases.add("store", self.clock.elapsed_us() - parsed);
         }
         let list = learn::key(request.list_id());
-        if let Some(explore) = request.explore.as_mut().filter(|it| it.state.is_none()) {
+        if let Some(explore) = explore::settings_mut(&mut request).filter(|it| it.state.is_none()) {
             self.in_time(deadline, "reading what is known of the list")?;
             let begun = self.clock.elapsed_us();
             // Without what is known, or where it can't be read, all is unknown.

@@ -149,6 +149,15 @@ impl Directory {
         Ok(Self { entries })
     }
 
+    /// The names of the sections and where they lie, in the order of the file.
+    pub fn sections(&self) -> impl Iterator<Item = (&str, core::ops::Range<usize>)> {
+        self.entries.iter().map(|(field, offset, length)| {
+            let end = field.iter().position(|b| *b == 0).unwrap_or(NAME);
+            let name = core::str::from_utf8(&field[..end]).unwrap_or_default();
+            (name, *offset..*offset + *length)
+        })
+    }
+
     /// Where a section lies in the file.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<core::ops::Range<usize>> {

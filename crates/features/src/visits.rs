@@ -17,6 +17,9 @@ pub const ACTIONS: usize = 3;
 pub const MAX_PRODUCTS: usize = 4_096;
 /// Groups of a shopper that clicks are counted for, at most; later ones count as one.
 pub const MAX_GROUPS: usize = 256;
+/// Numbers of products that stand for a group of their own, where none is known, begin
+/// here.
+pub const OWN_GROUP: u32 = 1 << 31;
 
 /// How a list is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +44,19 @@ impl Action {
             Self::Explore => "explore",
             Self::Diversify => "diversify",
         }
+    }
+
+    /// The action of the largest value, in the order of [`Action::ALL`]; of equal ones the
+    /// first. What isn't a number is never the largest.
+    #[must_use]
+    pub fn best(values: &[f32; ACTIONS]) -> Self {
+        let mut best = (Self::Exploit, f32::NEG_INFINITY);
+        for (action, value) in Self::ALL.into_iter().zip(values) {
+            if *value > best.1 {
+                best = (action, *value);
+            }
+        }
+        best.0
     }
 
     /// The action of a name.
@@ -124,6 +140,12 @@ impl Visits {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// When the first one was.
+    #[must_use]
+    pub fn first(&self) -> Option<Timestamp> {
+        (self.count > 0).then_some(Timestamp(self.first))
     }
 
     /// Adds a visit: when it was, how its list was made, and what came of it. Visits
@@ -302,5 +324,14 @@ mod tests {
             assert_eq!(Action::parse(action.name()), Some(action));
         }
         assert_eq!(Action::parse("Exploit"), None);
+    }
+
+    #[test]
+    fn of_equal_values_the_first_is_chosen() {
+        assert_eq!(Action::best(&[1.0, 1.0, 0.5]), Action::Exploit);
+        assert_eq!(Action::best(&[0.0, 1.0, 1.0]), Action::Explore);
+        assert_eq!(Action::best(&[0.0, 1.0, 1.5]), Action::Diversify);
+        assert_eq!(Action::best(&[f32::NAN, -1.0, f32::NAN]), Action::Explore);
+        assert_eq!(Action::best(&[f32::NAN; 3]), Action::Exploit);
     }
 }

@@ -14,6 +14,8 @@ pub mod codes;
 pub mod explain;
 #[cfg(feature = "explore")]
 pub mod explore;
+#[cfg(feature = "explore")]
+pub mod policy;
 pub mod recall;
 #[cfg(feature = "rerank")]
 pub mod rerank;
@@ -444,6 +446,10 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         #[cfg(feature = "answers")]
         if let Some(section) = model.section(questions::SECTION) {
             questions::read(section, tables.len())?;
+        }
+        #[cfg(feature = "explore")]
+        if let Some(section) = model.section(policy::SECTION) {
+            policy::ListPolicy::open(section)?;
         }
         let is_log = |name| model.section(name).is_some();
         if PERMIT.is_none() && (is_log(trails::SECTION) || is_log(basket::SECTION)) {

@@ -137,7 +137,7 @@ pub fn program(onnx: &[u8]) -> Result<Program> {
 
 /// Compiles the ONNX file of a network by itself, in the precisions to which its weights
 /// were rounded.
-pub(crate) fn compile(onnx: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn compile(onnx: &[u8], sections: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
     let options = Options {
         dense: Precision::F16,
         tables: Precision::I8,
@@ -145,7 +145,7 @@ pub(crate) fn compile(onnx: &[u8]) -> Result<Vec<u8>> {
     };
     lower(onnx, &options)
         .map_err(|e| internal("lowering", e.to_string()))?
-        .compile(&[])
+        .compile(sections)
         .map_err(|e| internal("compile", e.to_string()))
 }
 

@@ -1,6 +1,7 @@
 //! Golden cases: requests with what every runtime must make of them.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use shelfedge_engine::Input;
 use shelfedge_ranking::{Encoded, Ranker, Workspace};
 use shelfedge_wire::rank;
@@ -35,12 +36,27 @@ pub(crate) struct Kind<'a> {
 
 /// The file.
 #[derive(Debug, Serialize)]
-struct File<'a> {
+struct File<'a, C> {
     format: u32,
     task: &'static str,
     model: &'a str,
     tolerance: f64,
-    cases: Vec<Golden>,
+    cases: Vec<C>,
+}
+
+impl<'a, C: Serialize> File<'a, C> {
+    fn bytes(model: &'a str, cases: Vec<C>) -> Result<Vec<u8>> {
+        let file = Self {
+            format: 1,
+            task: "ranking",
+            model,
+            tolerance: TOLERANCE,
+            cases,
+        };
+        let mut bytes = serde_json::to_vec(&file).map_err(|e| internal("golden", e.to_string()))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 /// A case.
@@ -48,7 +64,7 @@ struct File<'a> {
 struct Golden {
     name: String,
     /// The body of a rank request.
-    request: Box<serde_json::value::RawValue>,
+    request: Box<RawValue>,
     /// The candidates' ids, in the order of the rows.
     products: Vec<String>,
     rows: usize,
@@ -130,7 +146,7 @@ pub(crate) fn golden(
             .map_err(|e| internal("golden case", format!("{e:?}")))?;
         list.push(Golden {
             name,
-            request: serde_json::value::RawValue::from_string(request)
+            request: RawValue::from_string(request)
                 .map_err(|e| internal("golden request", e.to_string()))?,
             products,
             rows: encoded.rows,
@@ -147,20 +163,45 @@ pub(crate) fn golden(
         ));
     }
     let count = list.len();
-    let mut bytes = serde_json::to_vec(&File {
-        format: 1,
-        task: "ranking",
-        model: digest,
-        tolerance: TOLERANCE,
-        cases: list,
-    })
-    .map_err(|e| internal("golden", e.to_string()))?;
-    bytes.push(b'\n');
+    let bytes = File::bytes(digest, list)?;
     Ok(Written {
         bytes,
         parity,
         cases: count,
     })
+}
+
+/// A case as it is read again: what doesn't depend on the answer stays as it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    name: String,
+    request: Box<RawValue>,
+    products: Box<RawValue>,
+    rows: usize,
+    inputs: Box<RawValue>,
+    scores: Box<RawValue>,
+    response: String,
+}
+
+/// The same cases as another compiled model answers them: one that scores alike and
+/// has another digest.
+pub(crate) fn answered_by(cases: &[u8], shelf: &[u8], digest: &str) -> Result<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Read {
+        cases: Vec<Kept>,
+    }
+    let mut read: Read =
+        serde_json::from_slice(cases).map_err(|e| internal("golden", e.to_string()))?;
+    let ranker = open(shelf)?;
+    let mut workspace = Workspace::default();
+    for case in &mut read.cases {
+        let request = parse(case.request.get())?;
+        let response = rank::respond(&ranker, &request, digest, &mut workspace)
+            .map_err(|e| internal("golden case", format!("{e:?}")))?;
+        case.response =
+            String::from_utf8(response).map_err(|e| internal("golden case", e.to_string()))?;
+    }
+    File::bytes(digest, read.cases)
 }
 
 fn open(shelf: &[u8]) -> Result<Ranker<&[u8]>> {

@@ -232,6 +232,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a bundle that carries a policy for whole lists
+    ///
+    /// Requests with the field `policy` are then answered with the list that it chooses, with the choice
+    /// and its propensity. Only a policy that may ship has the file that this takes.
+    #[command(verbatim_doc_comment)]
+    AttachPolicy {
+        /// The bundle's folder
+        #[arg(long, value_name = "FOLDER")]
+        bundle: PathBuf,
+        /// The folder that `shelfedge-train policy` wrote
+        #[arg(long, value_name = "FOLDER")]
+        policy: PathBuf,
+        /// The folder for the bundle with the policy; may be that of the bundle
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what a bundle is worth, on what it did not learn from
     ///
     /// Asks its compiled model, in the engine that the shop runs, about the newest orders or sequences
@@ -759,6 +778,15 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             let outcome = policy::run(source, &out, &settings, &mut watch)?;
             watch.clear();
             print(&outcome, policy::Outcome::table, json)?;
+        }
+        Command::AttachPolicy {
+            bundle,
+            policy,
+            out,
+            json,
+        } => {
+            let attached = policy::attach(&bundle, &policy, &out)?;
+            print(&attached, policy::Attached::table, json)?;
         }
         Command::Evaluate {
             model,

@@ -30,6 +30,8 @@ codes! {
     OUT_OF_RANGE = "out_of_range", "A number isn't whole or lies outside its bounds.", "Send a whole number within the bounds.";
     DEVICE_UNKNOWN = "device_unknown", "A device isn't one of those known.", "Send desktop, mobile or tablet, or leave the field out.";
     POLICY_UNKNOWN = "policy_unknown", "A policy of exploration isn't one of those known.", "Send thompson or linucb.";
+    POLICY_MISSING = "policy_missing", "A request asks a policy for whole lists, and the model carries none.", "Leave the field out, or use a bundle that shelfedge-train attach-policy made.";
+    LIST_ACTION_UNKNOWN = "list_action_unknown", "How a list was made isn't one of the ways known.", "Send exploit, explore or diversify, as the ranking's answer told it.";
     RERANK_UNAVAILABLE = "rerank_unavailable", "A request asks for re-ranking or exploration, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
     ANSWERS_UNAVAILABLE = "answers_unavailable", "A request has answers or asks for questions, which this engine was built without.", "Import from shelfedge/full, or ask the edge component.";
     QUESTIONS_MISSING = "questions_missing", "A request has answers, and the model has no questions.", "Ask only what GET /v1/questions lists, or use a bundle that was trained with questions.";

@@ -14,6 +14,7 @@ use crate::codes;
 use crate::hash::Hash128;
 use crate::json::{Decoder, Kind as Type, Malformed, Path, Unknown, Writer};
 use crate::manifest::hex;
+use crate::policy;
 use crate::rank::{DEFAULT_ARM, Request};
 use crate::rerank::{self, basis_points, share, share_of};
 
@@ -140,9 +141,13 @@ pub(crate) fn check(decoder: &mut Decoder<'_>, request: &Request) {
 
 /// The field of a request, in a fixed form.
 pub(crate) fn write_request(json: &mut Writer, request: &Request) {
-    let Some(explore) = &request.explore else {
-        return;
-    };
+    if let Some(explore) = &request.explore {
+        write_settings(json, explore);
+    }
+}
+
+/// The field `explore`.
+pub(crate) fn write_settings(json: &mut Writer, explore: &Explore) {
     let rounded = |share| share_of(basis_points(share));
     json.key("explore");
     json.open(b'{');
@@ -169,9 +174,12 @@ pub(crate) fn write_request(json: &mut Writer, request: &Request) {
 
 /// Adds the settings, and what is known, to the hash that names the exposure.
 pub(crate) fn hash(hash: &mut Hash128, request: &Request) {
-    let Some(explore) = &request.explore else {
-        return;
-    };
+    if let Some(explore) = &request.explore {
+        hash_settings(hash, explore);
+    }
+}
+
+pub(crate) fn hash_settings(hash: &mut Hash128, explore: &Explore) {
     hash.text(explore.policy.name());
     hash.wholes(&explore.places);
     for share in [explore.share, explore.prior_rate, explore.alpha] {
@@ -219,19 +227,40 @@ pub(crate) fn rank<B: AsRef<[u8]>>(
     query: &Query<'_>,
     workspace: &mut Workspace,
 ) -> Result<Ranked, Problem> {
+    if let Some(policy) = &request.policy {
+        return policy::rank(ranker, request, policy, query, workspace);
+    }
     let Some(explore) = &request.explore else {
         return rerank::rank(ranker, request, query, workspace);
     };
     let rules = rerank::rules(request);
-    let seed = u128::from_be_bytes(request.digest("")) as u64;
-    let explored = ranker.explore(query, &rules, explore, seed, workspace);
+    let explored = ranker.explore(query, &rules, explore, seed(request), workspace);
     explored.map_err(rerank::problem)
 }
 
+/// The whole request, but for the model, as the seed of what is drawn.
+pub(crate) fn seed(request: &Request) -> u64 {
+    u128::from_be_bytes(request.digest("")) as u64
+}
+
+/// What a list that may explore draws by, also where a policy chooses whether it does.
+#[must_use]
+pub fn settings(request: &Request) -> Option<&Explore> {
+    let of_policy = request.policy.as_ref().map(|policy| &policy.explore);
+    request.explore.as_ref().or(of_policy)
+}
+
+/// The same, to fill in what is known.
+pub fn settings_mut(request: &mut Request) -> Option<&mut Explore> {
+    let of_policy = request.policy.as_mut().map(|policy| &mut policy.explore);
+    request.explore.as_mut().or(of_policy)
+}
+
 /// The arm of a list: what decides where chance does.
-pub(crate) fn arm(request: &Request) -> &'static str {
+pub(crate) fn arm(request: &Request, ranked: &Ranked) -> &'static str {
     let explore = request.explore.as_ref();
-    explore.map_or(DEFAULT_ARM, |explore| explore.policy.name())
+    let explored = || explore.map_or(DEFAULT_ARM, |explore| explore.policy.name());
+    policy::arm(ranked).unwrap_or_else(explored)
 }
 
 /// With what probability the product at an index stands there.
@@ -250,7 +279,7 @@ pub(crate) fn write_item(json: &mut Writer, request: &Request, ranked: &Ranked, 
     json.key("tried");
     json.open(b'{');
     json.key("arm");
-    json.string(arm(request));
+    json.string(settings(request).map_or(DEFAULT_ARM, |it| it.policy.name()));
     json.key("fit");
     json.float(share_of(drawn.standing.fit.into()));
     json.key("price");

@@ -51,7 +51,7 @@ pub(crate) fn write_request(_: &mut Writer, _: &Request) {}
 
 pub(crate) fn hash(_: &mut Hash128, _: &Request) {}
 
-pub(crate) const fn arm(_: &Request) -> &'static str {
+pub(crate) const fn arm(_: &Request, _: &Ranked) -> &'static str {
     DEFAULT_ARM
 }
 

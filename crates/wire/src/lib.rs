@@ -21,6 +21,8 @@ pub mod json;
 pub mod limits;
 pub mod manifest;
 pub mod models;
+#[cfg_attr(not(feature = "explore"), path = "policy_off.rs")]
+pub mod policy;
 pub mod problem;
 pub mod profile;
 pub mod rank;

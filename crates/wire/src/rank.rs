@@ -20,6 +20,7 @@ use crate::hash::Hash128;
 use crate::json::{Decoder, Malformed, Path, Unknown, Writer};
 use crate::limits::Limits;
 use crate::manifest::hex;
+use crate::policy::{self, ListPolicy};
 use crate::problem::{self, Problem, check_size};
 use crate::rerank::{self, Diversity, Sponsored};
 
@@ -72,6 +73,8 @@ pub struct Request {
     pub sponsored: Option<Sponsored>,
     /// Places that try out what little is known of.
     pub explore: Option<Explore>,
+    /// What a policy for whole lists needs to know, to choose how this one is made.
+    pub policy: Option<ListPolicy>,
 }
 
 impl Default for Request {
@@ -93,11 +96,12 @@ impl Default for Request {
             diversity: None,
             sponsored: None,
             explore: None,
+            policy: None,
         }
     }
 }
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "now",
     "shopper",
     "session_id",
@@ -114,6 +118,7 @@ const FIELDS: [&str; 16] = [
     "exclude",
     "explore",
     "answers",
+    "policy",
 ];
 
 const DEVICES: [(&str, Device); 4] = [
@@ -169,13 +174,15 @@ fn read(decoder: &mut Decoder<'_>, limits: &Limits) -> Result<Request, Malformed
                     request.exclude.dedup();
                 }
                 14 => request.explore = explore::explore(decoder, path)?,
-                _ => request.answers = answers::read(decoder, path)?,
+                15 => request.answers = answers::read(decoder, path)?,
+                _ => request.policy = policy::policy(decoder, path)?,
             }
             Ok(())
         },
     )?;
     rerank::check(decoder, &request);
     explore::check(decoder, &request);
+    policy::check(decoder, &request);
     Ok(request)
 }
 
@@ -277,6 +284,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
     answers::write_request(&mut json, &request.answers);
     rerank::write_request(&mut json, request);
     explore::write_request(&mut json, request);
+    policy::write_request(&mut json, request);
     json.close(b'}');
     json.finish()
 }
@@ -334,6 +342,7 @@ impl Request {
                 | u64::from(self.diversity.is_some()) << 2
                 | u64::from(self.sponsored.is_some()) << 3
                 | u64::from(self.answers.is_some()) << 4
+                | u64::from(self.policy.is_some()) << 5
                 | (self.exclude.len() as u64) << 8,
         );
         hash.word(self.seed.unwrap_or(u64::MAX));
@@ -370,6 +379,7 @@ impl Request {
             hash.text(product.as_str());
         }
         explore::hash(&mut hash, self);
+        policy::hash(&mut hash, self);
         answers::hash(&mut hash, &self.answers);
         hash.finish()
     }
@@ -451,7 +461,8 @@ pub fn write_response<B: AsRef<[u8]>>(
     json.key("list_id");
     json.string(request.list_id());
     json.key("arm");
-    json.string(explore::arm(request));
+    json.string(explore::arm(request, ranked));
+    policy::write_choice(&mut json, ranked);
     json.key("candidates");
     json.unsigned(ranked.candidates.into());
     json.key("items");
@@ -542,7 +553,7 @@ pub fn exposure<B: AsRef<[u8]>>(
         shopper: request.shopper.clone(),
         session: request.session.clone(),
         model: model_digest.to_owned(),
-        arm: explore::arm(request).to_owned(),
+        arm: explore::arm(request, ranked).to_owned(),
         entries,
     })
 }

@@ -277,24 +277,7 @@ pub(crate) fn rules(request: &Request) -> Rules<'_> {
 pub(crate) fn write_request(json: &mut Writer, request: &Request) {
     if let Some(diversity) = &request.diversity {
         json.key("diversity");
-        json.open(b'{');
-        json.key("caps");
-        json.open(b'{');
-        for attribute in Attribute::ALL {
-            if let Some(cap) = diversity.caps.of(attribute) {
-                json.key(attribute.name());
-                json.unsigned(cap.into());
-            }
-        }
-        json.close(b'}');
-        for (name, share) in [
-            ("trade_off", diversity.trade_off),
-            ("long_tail", diversity.long_tail),
-        ] {
-            json.key(name);
-            json.float(share_of(basis_points(share)));
-        }
-        json.close(b'}');
+        write_diversity(json, diversity);
     }
     let Some(sponsored) = &request.sponsored else {
         return;
@@ -334,14 +317,40 @@ pub(crate) fn write_request(json: &mut Writer, request: &Request) {
     json.close(b'}');
 }
 
+/// The settings as a JSON object.
+pub(crate) fn write_diversity(json: &mut Writer, diversity: &Diversity) {
+    json.open(b'{');
+    json.key("caps");
+    json.open(b'{');
+    for attribute in Attribute::ALL {
+        if let Some(cap) = diversity.caps.of(attribute) {
+            json.key(attribute.name());
+            json.unsigned(cap.into());
+        }
+    }
+    json.close(b'}');
+    for (name, share) in [
+        ("trade_off", diversity.trade_off),
+        ("long_tail", diversity.long_tail),
+    ] {
+        json.key(name);
+        json.float(share_of(basis_points(share)));
+    }
+    json.close(b'}');
+}
+
+pub(crate) fn hash_diversity(hash: &mut Hash128, diversity: &Diversity) {
+    for attribute in Attribute::ALL {
+        hash.word(diversity.caps.of(attribute).map_or(u64::MAX, u64::from));
+    }
+    hash.word(basis_points(diversity.trade_off) as u64);
+    hash.word(basis_points(diversity.long_tail) as u64);
+}
+
 /// Adds the settings to the hash that names the exposure.
 pub(crate) fn hash(hash: &mut Hash128, request: &Request) {
     if let Some(diversity) = &request.diversity {
-        for attribute in Attribute::ALL {
-            hash.word(diversity.caps.of(attribute).map_or(u64::MAX, u64::from));
-        }
-        hash.word(basis_points(diversity.trade_off) as u64);
-        hash.word(basis_points(diversity.long_tail) as u64);
+        hash_diversity(hash, diversity);
     }
     if let Some(sponsored) = &request.sponsored {
         hash.text(sponsored.currency.code());

@@ -30,10 +30,11 @@ export async function replay(load, options, golden) {
         diversity: request.diversity,
         sponsored: request.sponsored,
         explore: request.explore,
+        policy: request.policy,
       };
       const ranking = await shop.rank(asked);
       // A bulk ranking has no room for labels and propensities.
-      const bulk = request.sponsored || request.explore ? undefined : await shop.rankBulk(asked);
+      const bulk = request.sponsored || request.explore || request.policy ? undefined : await shop.rankBulk(asked);
       const body = await shop.request(asked);
       const answer = await shop.answer(JSON.stringify(request));
       const repeated = await shop.answer(body);

@@ -96,6 +96,8 @@ export interface RankOptions {
   readonly sponsored?: RankRequest["sponsored"];
   /** Places that try out what little is known of. Needs `shelfedge/full`; `rankBulk` has no room for the propensities and refuses it. */
   readonly explore?: RankRequest["explore"];
+  /** Asks the model's policy how the list is made. Needs `shelfedge/full` and a bundle that carries one; `rankBulk` refuses it. */
+  readonly policy?: RankRequest["policy"];
 }
 
 /** Where the time of a call went, in milliseconds. */
@@ -304,7 +306,7 @@ export class Shop {
   /** The wire request without its events, and candidates that are given by index. */
   #ask(options: RankOptions): [string, Uint32Array?] {
     return reading("options", () => {
-      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, answers, diversity, sponsored, explore } = fields(options);
+      const { candidates, exclude, limit, newOnly, explain, listId, sessionId, context, now, seed, answers, diversity, sponsored, explore, policy } = fields(options);
       const indices = candidates instanceof Uint32Array ? candidates : undefined;
       demand(
         [
@@ -331,6 +333,7 @@ export class Shop {
         diversity,
         sponsored,
         explore,
+        policy,
       });
       limited("options", body);
       return indices ? [body, indices] : [body];

@@ -124,6 +124,62 @@ export interface RankRequest {
   new_only?: boolean | null;
   /** The time to rank at; the service's clock when missing. The same request with the same now has the same answer, byte for byte. */
   now?: string | null;
+  /** Asks the model's policy how this list is made, by what the shopper was shown before: with the request's own rules alone (exploit), with places that explore, or diversified. Not together with explore. The engine in the npm package's default build refuses it. */
+  policy?: {
+    /** What keeps the list from showing the same over and over. The engine in the npm package's default build refuses it. */
+    diversify: {
+      /** They are never exceeded: where they block all that is left, the list ends. */
+      caps?: {
+        /** At most so many with the same brand; those without one are free. */
+        brand?: number | null;
+        /** At most so many with the same category; those without one are free. */
+        category?: number | null;
+        /** At most so many with the same seller; those without one are free. */
+        seller?: number | null;
+      } | null;
+      /** The share of products from outside the head in every prefix of the list, rounded down. The head is the most bought products with 80 % of the buyers of the model's last 30 days. At most four decimals. */
+      long_tail?: number | null;
+      /** Maximal marginal relevance: 0 orders by score alone, 1 by unlikeness alone. At most four decimals. */
+      trade_off?: number | null;
+    };
+    /** Places that try out candidates of which little is known, and that the list would not show otherwise. The whole request decides what is drawn. The engine in the npm package's default build refuses it. */
+    explore: {
+      /** How many standard deviations the bounds of linucb lie above what is expected; 0.3 when missing. At most four decimals. */
+      alpha?: number | null;
+      /** Which places explore: 1 to 4, each once. A place that is sold doesn't, nor one beyond the list's end. */
+      places: number[];
+      /** thompson draws a rate from what is believed of each product; linucb takes the largest upper bounds of a linear model of how well products fit and how dear they are. */
+      policy: "thompson" | "linucb";
+      /** How many products are drawn from, at most; 16 when missing. */
+      pool?: number | null;
+      /** The share of trials that are rewarded of a product that was never tried, such as the shop's clicks over impressions; 0.01 when missing. At most four decimals. */
+      prior_rate?: number | null;
+      /** How many trials that is worth; 100 when missing. It makes at least half a reward. */
+      prior_strength?: number | null;
+      /** The share of lists whose places are filled evenly, above 0; 0.1 when missing. At most four decimals. */
+      share?: number | null;
+      /** What is known, in hexadecimal digits, as GET /v1/explore/{list} shows it. When missing, an edge component takes what it learnt from events; elsewhere all is unknown. After 90 days without a lesson it counts as unknown. */
+      state?: string | null;
+    };
+    /** The lists that the shopper was shown before, in any order: what the log of the policy has of them. Of two at one moment the first counts, and none at now or later. */
+    visits?: ({
+      /** How the list was made, as the answer told it; exploit for lists without a policy. */
+      action: "exploit" | "explore" | "diversify";
+      /** RFC 3339. */
+      at: string;
+      /** Its places. */
+      items: ({
+        /** Whether the shopper opened it from the list. */
+        clicked?: boolean | null;
+        /** Its category, or what the log that taught the policy called a group; its own when missing. */
+        group?: string | null;
+        /** The product. */
+        item_id: string;
+        /** Whether the shopper ordered it from the list. */
+        ordered?: boolean | null;
+      })[];
+    })[] | null;
+  } | null;
   /** What decides where chance does. */
   seed?: number | null;
   /** The visit. */
@@ -210,7 +266,7 @@ export interface RankedItem {
 }
 
 export interface RankResponse {
-  /** What decides where chance does: default, or the policy of exploration. */
+  /** What decides where chance does: default, the policy of exploration, or policy_exploit, policy_explore and policy_diversify. */
   arm: string;
   /** The bids without a place, in the request's order; when sponsored was asked. */
   bids_left_out?: ({
@@ -228,7 +284,13 @@ export interface RankResponse {
   /** Where the list will be shown. */
   list_id: string;
   model: string;
-  /** The rules that the list misses; when diversity, sponsored or explore was asked. */
+  /** How the model's policy chose that the list be made; when policy was asked. Keep both with what was shown: the log that judges the next policy needs them. */
+  policy?: {
+    action: "exploit" | "explore" | "diversify";
+    /** With what probability it chose the action. Propensities of items are given the action. */
+    propensity: number;
+  };
+  /** The rules that the list misses; when diversity, sponsored, explore or policy was asked. */
   shortfalls?: ({
     /** How many products of the long tail the worst prefix lacks, or how many places a cap left empty. */
     missing: number;
@@ -275,7 +337,7 @@ export interface Questions {
 export interface WireFault {
   action: string;
   cause: string;
-  code: "answer_unknown" | "answers_unavailable" | "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "explore_context" | "explore_linear" | "explore_places" | "explore_pool" | "explore_prior" | "explore_share" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "policy_unknown" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "question_unknown" | "questions_missing" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "state_malformed" | "state_too_large" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "answer_unknown" | "answers_unavailable" | "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "explore_context" | "explore_linear" | "explore_places" | "explore_pool" | "explore_prior" | "explore_share" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "list_action_unknown" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "policy_missing" | "policy_unknown" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "question_unknown" | "questions_missing" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "state_malformed" | "state_too_large" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }

@@ -574,3 +574,19 @@ fn what_is_known_is_shown_and_forgotten() {
         (503, "store_unavailable")
     );
 }
+
+/// What is known of the list is read for a policy too, which may choose to explore.
+#[test]
+fn a_policy_needs_a_model_that_carries_one() {
+    let Some(mut shop) = Shop::with_model() else {
+        return;
+    };
+    let request = json!({
+        "now": "2011-12-10T10:00:00Z", "list_id": "home",
+        "policy": {"explore": {"policy": "thompson", "places": [1]}, "diversify": {}},
+    });
+    let response = shop.post("/v1/rank", &request.to_string());
+    assert_eq!(response.status, 422);
+    assert_eq!(json(&response)["errors"][0]["code"], "policy_missing");
+    assert_eq!(shop.store.reads, 1);
+}

@@ -422,6 +422,9 @@ pub struct Notes {
     /// What chance put where it is, from the top; every other product has its place
     /// for certain.
     pub drawn: Vec<Drawn>,
+    /// How a policy for whole lists chose that it be made, where one did.
+    #[cfg(feature = "explore")]
+    pub chosen: Option<crate::policy::Chosen>,
 }
 
 impl Notes {

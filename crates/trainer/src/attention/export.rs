@@ -118,7 +118,7 @@ mod tests {
         round(&dims, &mut twice);
         assert_eq!(twice, w, "rounding twice changes nothing");
         let file = onnx(&dims, &w, &[]).expect("an ONNX file");
-        let shelf = compile(&file).expect("a compiled model");
+        let shelf = compile(&file, &[]).expect("a compiled model");
         let engine = Attention::open(&shelf).expect("a network");
         let reference = Reference::load(&file).expect("a reference");
         let device = Device::flex();

@@ -591,7 +591,7 @@ mod tests {
         Net::round(&dims, &mut twice);
         assert_eq!(twice, w, "rounding twice changes nothing");
         let file = Net::onnx(&dims, &w, &[]).expect("an ONNX file");
-        let shelf = compile(&file).expect("a compiled model");
+        let shelf = compile(&file, &[]).expect("a compiled model");
         let engine = Attention::open(&shelf).expect("a network");
         let reference = Reference::load(&file).expect("a reference");
         let (mut buffers, mut furthest) = (Buffers::default(), 0.0f32);

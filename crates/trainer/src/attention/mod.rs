@@ -279,7 +279,7 @@ impl<N: Network> Course<N> {
         let mut weights = self.weights.clone();
         N::round(&self.dims, &mut weights);
         let onnx = N::onnx(&self.dims, &weights, metadata)?;
-        let shelf = crate::export::compile(&onnx)?;
+        let shelf = crate::export::compile(&onnx, &[])?;
         Ok((onnx, shelf))
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use shelfedge_features::visits::{Action, WIDTH};
+use shelfedge_ranking::policy;
 use shelfedge_wire::manifest::{hex, sha256};
 
 use super::card::card;
@@ -15,7 +16,7 @@ use super::log::{self, LogReport, Trajectory};
 use super::net::Weights;
 use super::rules::Policy;
 use super::simulate::{Ranker, Simulator, Span};
-use super::{Current, Settings, export};
+use super::{Settings, export};
 use crate::bundle::{check_files, write_file};
 use crate::error::{Error, Result};
 use crate::import::{Imported, Report, import};
@@ -260,12 +261,8 @@ impl Settings {
     }
 
     fn current(&self) -> Policy {
-        match self.current {
-            Current::Exploit => Policy::Always(Action::Exploit),
-            Current::Explore => Policy::Always(Action::Explore),
-            Current::Diversify => Policy::Always(Action::Diversify),
-            Current::Uniform => Policy::Uniform,
-        }
+        let action = self.current.action();
+        action.map_or(Policy::Uniform, Policy::Always)
     }
 
     /// What runs, then the others that could be better.
@@ -319,7 +316,13 @@ pub fn run(
             ),
         ],
     )?;
-    let shelf = crate::export::compile(&onnx)?;
+    let judged = policy::Judged {
+        even: settings.even as f32,
+        visits: settings.visits as u32,
+        days: settings.days as u32,
+        current: settings.current.action(),
+    };
+    let shelf = crate::export::compile(&onnx, &[(policy::JUDGED, judged.write())])?;
     outcome.onnx_sha256 = hex(&sha256(&onnx));
     outcome.bytes = [onnx.len(), shelf.len()];
     outcome.out = out.display().to_string();
@@ -586,7 +589,7 @@ fn actions(weights: &Weights, log: &[&Trajectory]) -> [f64; 3] {
     let states = log.iter().flat_map(|t| &t.decisions).map(|d| &d.state);
     for state in states {
         let state: &[f32; WIDTH] = state;
-        counts[super::rules::best(&weights.values(state)) as usize] += 1.0;
+        counts[Action::best(&weights.values(state)) as usize] += 1.0;
     }
     let all: f64 = counts.iter().sum();
     counts.map(|n| n / all.max(1.0))

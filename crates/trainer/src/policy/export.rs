@@ -48,7 +48,7 @@ mod tests {
         let weights = weights.shipped(1.5);
         assert_eq!(weights.clone().shipped(1.0), weights, "rounded once");
         let file = onnx(&weights, &[("shelfedge.task", "policy".to_owned())]).expect("onnx");
-        let shelf = compile(&file).expect("a compiled model");
+        let shelf = compile(&file, &[]).expect("a compiled model");
         let states: Vec<[f32; WIDTH]> = (0..50)
             .map(|_| std::array::from_fn(|_| rng.unit()))
             .collect();

@@ -6,12 +6,11 @@
 //! only believes in; so the loss has a part that grows with the value of actions which
 //! weren't taken (conservative Q-learning: Kumar, Zhou, Tucker and Levine 2020).
 
-use shelfedge_features::visits::{ACTIONS, WIDTH};
+use shelfedge_features::visits::{ACTIONS, Action, WIDTH};
 
 use super::Settings;
 use super::log::Trajectory;
 use super::net::{Adam, Weights};
-use super::rules::best;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::watch::Watch;
@@ -66,7 +65,7 @@ pub(super) fn learn(
         for _ in 0..settings.batch {
             let t = &transitions[rng.below(transitions.len())];
             let after = t.next.as_ref().map_or(0.0, |next| {
-                let chosen = best(&weights.values(next));
+                let chosen = Action::best(&weights.values(next));
                 trailing.values(next)[chosen as usize]
             });
             let target = t.reward + discount * after;
@@ -129,7 +128,6 @@ mod tests {
     use crate::policy::log::Decision;
     use crate::policy::rules::Policy;
     use crate::watch::Silent;
-    use shelfedge_features::visits::Action;
 
     /// Two states. In the first, `Explore` earns nothing and leads to the second, where
     /// `Exploit` earns 3; `Exploit` earns 1 and ends. Greed for the next reward is wrong.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use shelfedge_commerce::Fault;
 use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::time::{DAY, Timestamp};
-use shelfedge_features::visits::{Action, Place, Visits, WIDTH};
+use shelfedge_features::visits::{Action, OWN_GROUP, Place, Visits, WIDTH};
 
 use super::simulate::Span;
 use crate::error::{Error, Result, fault};
@@ -26,8 +26,6 @@ const MOST_PLACES: usize = 200;
 const MOST_VALUE: f64 = 1e9;
 /// Faults told in full.
 const TOLD: usize = 100;
-/// Numbers of products that stand for their own group begin here.
-const OWN_GROUP: u32 = 1 << 31;
 
 /// One list of a shopper, and what it earned.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 //! (`fit`). Half of the shoppers teach, the other half judges (`judge`); the policy
 //! is written only if the verdict says that it is no worse than what runs.
 
+mod attach;
 mod card;
 mod command;
 mod export;
@@ -23,8 +24,10 @@ mod tests;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use shelfedge_features::visits::Action;
 use shelfedge_insight::sequence::MAX_STEPS;
 
+pub use attach::{Attached, attach};
 pub use command::{CARD, Fit, Line, ONNX, Outcome, REPORT, Run, SHELF, Source, Truth, run};
 pub use judge::{Decided, Interval, Judged};
 pub use log::LogReport;
@@ -46,6 +49,18 @@ pub enum Current {
     Diversify,
     /// One of the three, evenly.
     Uniform,
+}
+
+impl Current {
+    /// The action that runs, unless all do alike.
+    pub(crate) const fn action(self) -> Option<Action> {
+        match self {
+            Self::Exploit => Some(Action::Exploit),
+            Self::Explore => Some(Action::Explore),
+            Self::Diversify => Some(Action::Diversify),
+            Self::Uniform => None,
+        }
+    }
 }
 
 /// How to learn and to judge: a settings file.

@@ -45,7 +45,7 @@ impl Policy {
                 })
             }
             Self::Learnt { weights, even } => {
-                let best = only(best(&weights.values(state)));
+                let best = only(Action::best(&weights.values(state)));
                 best.map(|p| (1.0 - even) * p + even / ACTIONS as f64)
             }
         }
@@ -60,17 +60,6 @@ impl Policy {
             Self::Learnt { .. } => "learnt".to_owned(),
         }
     }
-}
-
-/// The action of the largest value; of equal ones the first.
-pub(super) fn best(values: &[f32; ACTIONS]) -> Action {
-    let largest = |best: Action, action: Action| match values[action as usize]
-        .total_cmp(&values[best as usize])
-    {
-        std::cmp::Ordering::Greater => action,
-        _ => best,
-    };
-    Action::ALL.into_iter().fold(Action::Exploit, largest)
 }
 
 #[cfg(test)]
@@ -90,12 +79,5 @@ mod tests {
             visits.push(Timestamp(visit), Action::Explore, &[]);
         }
         assert_eq!(chosen, [1.0, 1.0, 0.0, 0.0]);
-    }
-
-    #[test]
-    fn of_equal_values_the_first_is_chosen() {
-        assert_eq!(best(&[1.0, 1.0, 0.5]), Action::Exploit);
-        assert_eq!(best(&[0.0, 1.0, 1.0]), Action::Explore);
-        assert_eq!(best(&[0.0, 1.0, 1.5]), Action::Diversify);
     }
 }

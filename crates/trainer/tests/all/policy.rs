@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use shelfedge_engine::{Input, Model, Workspace};
+use shelfedge_ranking::Ranker;
+use shelfedge_trainer::bundle;
 use shelfedge_trainer::policy::{self, CARD, ONNX, Outcome, REPORT, SHELF, Settings, Source};
 use shelfedge_trainer::rng::Rng;
 use shelfedge_trainer::watch::Silent;
+use shelfedge_wire::{Limits, rank};
 
 use crate::common::text;
 
@@ -105,6 +108,7 @@ fn a_better_policy_ships_and_the_log_says_what_it_is_worth() {
     assert!(values[1] > values[0] && values[1] > values[2], "{values:?}");
     let card = fs::read_to_string(out.join(CARD)).unwrap();
     assert!(card.contains("**Ships: ") && card.contains(&outcome.onnx_sha256));
+    is_served(&out, folder.path());
     // The same seed gives the same bytes, another one others.
     let read = |out: &Path, name: &str| fs::read(out.join(name)).unwrap();
     let twice = folder.path().join("twice");
@@ -133,6 +137,71 @@ fn a_better_policy_ships_and_the_log_says_what_it_is_worth() {
     assert!(out.join(REPORT).exists());
     let card = fs::read_to_string(out.join(CARD)).unwrap();
     assert!(card.contains("**Does not ship: "));
+}
+
+/// A bundle that carries the policy is a bundle, answers as it did before, and makes
+/// lists as the policy chooses.
+fn is_served(policy: &Path, folder: &Path) {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bundles/basket");
+    let with = folder.join("with");
+    let attached = policy::attach(&bundle, policy, &with).unwrap();
+    assert!(!attached.replaced);
+    let opened = bundle::open(&with).unwrap();
+    let before = bundle::open(&bundle).unwrap();
+    assert_eq!(opened.onnx, before.onnx);
+    assert!(opened.card.starts_with(&before.card));
+    assert!(opened.card.contains("### A policy for whole lists"));
+    let golden = |folder: &Path| -> serde_json::Value {
+        let bytes = fs::read(folder.join("golden.json")).unwrap();
+        let manifest = bundle::open(folder).unwrap().manifest;
+        manifest.check_part("golden.json", &bytes).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let (old, new) = (golden(&bundle), golden(&with));
+    assert_eq!(new["model"], attached.model);
+    let cases = |golden: &serde_json::Value| golden["cases"].as_array().unwrap().clone();
+    let ranker = Ranker::open(&opened.shelf[..]).unwrap();
+    let mut workspace = shelfedge_ranking::Workspace::default();
+    let mut ask = |request: &str| -> serde_json::Value {
+        let request = rank::parse(request.as_bytes(), &Limits::default()).unwrap();
+        let bytes = rank::respond(&ranker, &request, &attached.model, &mut workspace).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    for (old, new) in cases(&old).iter().zip(cases(&new)) {
+        let answer = |case: &serde_json::Value| -> serde_json::Value {
+            serde_json::from_str(case["response"].as_str().unwrap()).unwrap()
+        };
+        assert_eq!(answer(old)["items"], answer(&new)["items"]);
+        assert_eq!(ask(&new["request"].to_string()), answer(&new));
+        for field in ["name", "request", "inputs", "scores"] {
+            assert_eq!(old[field], new[field]);
+        }
+    }
+    // Who is new is shown a list that explores; but for the tenth that is drawn evenly.
+    let explored = (0..40).filter(|seed| {
+        let answer = ask(&format!(
+            "{{\"now\":\"2011-12-10T10:00:00Z\",\"seed\":{seed},\"policy\":{{\"diversify\":{{}},\
+             \"explore\":{{\"policy\":\"thompson\",\"places\":[2]}}}}}}"
+        ));
+        assert!(answer["policy"]["propensity"].as_f64().unwrap() > 0.03);
+        answer["policy"]["action"] == "explore" && answer["items"][1].get("tried").is_some()
+    });
+    assert!(explored.count() > 30);
+    // Again, into the same folder: the policy is replaced, and nothing else changes.
+    let again = policy::attach(&with, policy, &with).unwrap();
+    assert!(again.replaced);
+    assert_eq!(again.model, attached.model);
+    assert_eq!(bundle::open(&with).unwrap().card, opened.card);
+    // A folder without a policy that may ship says so.
+    let error = policy::attach(&bundle, folder, &with).unwrap_err();
+    assert_eq!(error.faults()[0].code, "policy_not_shipped");
+    fs::create_dir(folder.join("bad")).unwrap();
+    fs::write(folder.join("bad").join(SHELF), &before.shelf).unwrap();
+    let error = policy::attach(&bundle, &folder.join("bad"), &with).unwrap_err();
+    assert_eq!(error.faults()[0].code, "policy_malformed");
+    fs::write(folder.join("with/golden.json"), "{}").unwrap();
+    let error = policy::attach(&with, policy, &with).unwrap_err();
+    assert_eq!(error.faults()[0].code, "part_swapped");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod manifest;
 mod model;
 mod mutations;
 mod openapi;
+mod policy;
 mod profile;
 mod rank;
 mod rerank;

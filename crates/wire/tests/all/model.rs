@@ -154,6 +154,28 @@ pub(crate) fn of(
         as_of: Timestamp::parse_rfc3339("2011-12-09T12:50:00Z").expect("a time"),
         currency: Currency::GBP,
     };
+    let mut sections = vec![
+        ("meta", meta.write()),
+        ("spec", spec.write()),
+        ("products", written.products),
+        ("similar", written.similar),
+        ("popular", written.popular),
+    ];
+    sections.extend(attributes.map(|section| (attributes::SECTION, section)));
+    sections.extend(questions.map(|section| (questions::SECTION, section)));
+    let weights = WEIGHTS.map(|(_, weight)| weight).to_vec();
+    dense(("candidate", "score"), weights, None, &sections)
+}
+
+/// A compiled model of one matrix, a row for each output, and what is added to each.
+pub(crate) fn dense(
+    (input, output): (&str, &str),
+    weights: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    sections: &[(&str, Vec<u8>)],
+) -> Vec<u8> {
+    let outputs = bias.as_ref().map_or(1, Vec::len);
+    let inputs = weights.len() / outputs;
     let value = |width: usize| Value {
         shape: Shape {
             rows: Rows::PerRow,
@@ -166,37 +188,32 @@ pub(crate) fn of(
         name: name.to_owned(),
         value: ValueId(value),
     };
+    let tensor = |rows: usize, cols: usize, data| Tensor {
+        rows: rows as u32,
+        cols: cols as u32,
+        data: Data::F32(data),
+    };
+    let has_bias = bias.is_some();
+    let matrix = tensor(outputs, inputs, weights);
+    let bias = bias.map(|bias| tensor(1, outputs, bias));
     let program = Program {
-        values: vec![value(WEIGHTS.len()), value(1)],
-        inputs: vec![port("candidate", 0)],
-        outputs: vec![port("score", 1)],
+        values: vec![value(inputs), value(outputs)],
+        inputs: vec![port(input, 0)],
+        outputs: vec![port(output, 1)],
         steps: vec![Step {
             op: Op::Dense {
                 x: ValueId(0),
                 weight: TensorId(0),
-                bias: None,
+                bias: has_bias.then_some(TensorId(1)),
                 addend: None,
                 activation: Unary::Identity,
             },
             result: ValueId(1),
         }],
-        tensors: vec![Tensor {
-            rows: 1,
-            cols: WEIGHTS.len() as u32,
-            data: Data::F32(WEIGHTS.map(|(_, weight)| weight).to_vec()),
-        }],
+        tensors: [matrix].into_iter().chain(bias).collect(),
         forests: Vec::new(),
     };
-    let mut sections = vec![
-        ("meta", meta.write()),
-        ("spec", spec.write()),
-        ("products", written.products),
-        ("similar", written.similar),
-        ("popular", written.popular),
-    ];
-    sections.extend(attributes.map(|section| (attributes::SECTION, section)));
-    sections.extend(questions.map(|section| (questions::SECTION, section)));
-    program.compile(&sections).expect("a model")
+    program.compile(sections).expect("a model")
 }
 
 /// The opened model.

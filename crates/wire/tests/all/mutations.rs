@@ -12,6 +12,7 @@ use crate::answers::ANSWERS;
 use crate::events::CLOUDEVENT;
 use crate::explore::EXPLORE;
 use crate::model::{DIGEST, ranker};
+use crate::policy::POLICY;
 use crate::rank::REQUEST;
 use crate::rerank::RERANK;
 use crate::stored::STORED;
@@ -65,7 +66,12 @@ fn read_all(bytes: &[u8]) {
             Ok(answer) => drop(serde_json::from_slice::<serde_json::Value>(&answer).expect("JSON")),
             // But for what this model doesn't know: of its products, and to ask.
             Err(problem) => {
-                let unknown = ["attribute_unknown", "question_unknown", "answer_unknown"];
+                let unknown = [
+                    "attribute_unknown",
+                    "question_unknown",
+                    "answer_unknown",
+                    "policy_missing",
+                ];
                 let mut faults = problem.faults.iter();
                 assert!(
                     request.now.is_none() || faults.all(|it| unknown.contains(&it.code)),
@@ -101,6 +107,7 @@ proptest! {
     #[test]
     fn mutated_requests_for_exploration(changes in changes()) {
         read_all(&mutate(EXPLORE, &changes));
+        read_all(&mutate(POLICY, &changes));
     }
 
     #[test]

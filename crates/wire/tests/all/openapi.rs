@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use shelfedge_commerce::{Currency, EventKind};
 use shelfedge_features::questions::{MAX_ANSWERS, MAX_QUESTIONS};
 use shelfedge_ranking::explore::{self, Kind};
+use shelfedge_ranking::policy::{self, Action};
 use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
 use shelfedge_ranking::{Group, MAX_BIDS, MAX_EXCLUDED, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
@@ -20,6 +21,8 @@ use crate::events::CLOUDEVENT;
 #[cfg(feature = "explore")]
 use crate::explore::EXPLORE;
 use crate::model::{DIGEST, ranker};
+#[cfg(feature = "explore")]
+use crate::policy::{POLICY, on::with_policy};
 use crate::rank::REQUEST;
 #[cfg(feature = "rerank")]
 use crate::rerank::RERANK;
@@ -243,6 +246,43 @@ fn explore() -> Value {
     })
 }
 
+fn list_policy() -> Value {
+    let actions = Action::ALL.map(Action::name);
+    let shown = json!({
+        "type": "object",
+        "required": ["item_id"],
+        "properties": {
+            "item_id": text(64, "The product."),
+            "group": optional(json!({"type": "string", "maxLength": policy::MAX_GROUP_BYTES, "description": "Its category, or what the log that taught the policy called a group; its own when missing."})),
+            "clicked": {"type": ["boolean", "null"], "description": "Whether the shopper opened it from the list."},
+            "ordered": {"type": ["boolean", "null"], "description": "Whether the shopper ordered it from the list."},
+        },
+    });
+    json!({
+        "type": "object",
+        "description": "Asks the model's policy how this list is made, by what the shopper was shown before: with the request's own rules alone (exploit), with places that explore, or diversified. Not together with explore. The engine in the npm package's default build refuses it.",
+        "required": ["explore", "diversify"],
+        "properties": {
+            "explore": explore(),
+            "diversify": diversity(),
+            "visits": {
+                "type": ["array", "null"],
+                "maxItems": policy::MAX_VISITS,
+                "description": "The lists that the shopper was shown before, in any order: what the log of the policy has of them. Of two at one moment the first counts, and none at now or later.",
+                "items": {
+                    "type": "object",
+                    "required": ["at", "action", "items"],
+                    "properties": {
+                        "at": {"type": "string", "format": "date-time", "description": "RFC 3339."},
+                        "action": {"type": "string", "enum": actions, "description": "How the list was made, as the answer told it; exploit for lists without a policy."},
+                        "items": {"type": "array", "maxItems": MAX_LIMIT, "items": shown, "description": "Its places."},
+                    },
+                },
+            },
+        },
+    })
+}
+
 /// What chance put there, on an item of the response and of an event.
 fn tried(required: &[&str], about: &str) -> Value {
     let standing =
@@ -299,6 +339,7 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "diversity": optional(diversity()),
                     "sponsored": optional(sponsored()),
                     "explore": optional(explore()),
+                    "policy": optional(list_policy()),
                 },
             }),
         ),
@@ -356,12 +397,22 @@ fn rank_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                     "exposure_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "Send it with the events that follow, as params.exposure_id."},
                     "model": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
                     "list_id": text(64, "Where the list will be shown."),
-                    "arm": text(64, "What decides where chance does: default, or the policy of exploration."),
+                    "arm": text(64, "What decides where chance does: default, the policy of exploration, or policy_exploit, policy_explore and policy_diversify."),
+                    "policy": {
+                        "type": "object",
+                        "description": "How the model's policy chose that the list be made; when policy was asked. Keep both with what was shown: the log that judges the next policy needs them.",
+                        "additionalProperties": false,
+                        "required": ["action", "propensity"],
+                        "properties": {
+                            "action": {"type": "string", "enum": Action::ALL.map(Action::name)},
+                            "propensity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "With what probability it chose the action. Propensities of items are given the action."},
+                        },
+                    },
                     "candidates": whole(0, 4_294_967_295, "How many products were scored."),
                     "items": {"type": "array", "maxItems": MAX_LIMIT, "items": reference("RankedItem")},
                     "unknown": {"type": "array", "items": {"type": "string"}, "description": "Candidates that the model doesn't know."},
                     "ignored_events": whole(0, 4_294_967_295, "Items that the model doesn't know, and events later than now."),
-                    "shortfalls": {"type": "array", "maxItems": Rule::ALL.len(), "description": "The rules that the list misses; when diversity, sponsored or explore was asked.", "items": {
+                    "shortfalls": {"type": "array", "maxItems": Rule::ALL.len(), "description": "The rules that the list misses; when diversity, sponsored, explore or policy was asked.", "items": {
                         "type": "object",
                         "additionalProperties": false,
                         "required": ["rule", "place", "missing"],
@@ -988,6 +1039,18 @@ fn real_bodies_fit_their_schemas() {
             assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
         }
     }
+    #[cfg(feature = "explore")]
+    {
+        let request = rank::parse(POLICY.as_bytes(), &limits).expect("a request");
+        let answer = rank::respond(&with_policy(), &request, DIGEST, &mut workspace);
+        for (schema, json) in [
+            ("RankRequest", POLICY.as_bytes().to_vec()),
+            ("RankRequest", rank::write_request(&request)),
+            ("RankResponse", answer.expect("an answer")),
+        ] {
+            assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
+        }
+    }
     for code in Code::ALL {
         assert_eq!(
             check("Problem", &Problem::new(*code).to_json()),
@@ -1088,6 +1151,20 @@ fn what_the_schema_refuses_the_parser_refuses() {
         ("\"alpha\": 0.5", "\"alpha\": 0.5, \"state\": 7"),
     ] {
         both_refuse(EXPLORE, (from, to), "RankRequest", ranked);
+    }
+    #[cfg(feature = "explore")]
+    for (from, to) in [
+        ("\"places\": [2, 4]", "\"places\": [0]"),
+        ("\"category\": 1", "\"category\": 0"),
+        ("\"diversify\": ", "\"spread\": "),
+        ("\"at\": ", "\"when\": "),
+        ("\"explore\", ", "\"try\", "),
+        ("\"item_id\": \"20727\", ", ""),
+        ("\"clicked\": true", "\"clicked\": 1"),
+        ("\"bags\"", "7"),
+        ("\"visits\": [", "\"visits\": 3, \"_\": ["),
+    ] {
+        both_refuse(POLICY, (from, to), "RankRequest", ranked);
     }
     let long_source = format!("{:?}", "w".repeat(events::MAX_SOURCE_BYTES + 1));
     for (from, to) in [
