@@ -587,6 +587,6 @@ fn a_policy_needs_a_model_that_carries_one() {
     });
     let response = shop.post("/v1/rank", &request.to_string());
     assert_eq!(response.status, 422);
-    assert_eq!(json(&response)["errors"][0]["code"], "policy_missing");
+    assert_eq!(json(&response)["faults"][0]["code"], "policy_missing");
     assert_eq!(shop.store.reads, 1);
 }

@@ -29,7 +29,7 @@ fn holders(sets: &Sequences, products: usize) -> Vec<Vec<u32>> {
 }
 
 /// Counts, for one of the `wanted` products after the other, the sets that hold
-/// it and each other one, and gives them to `of` sorted by product.
+/// it and each other one, and gives them to `of` in no order.
 fn together<T: Send + Clone>(
     sets: &Sequences,
     products: usize,
@@ -55,7 +55,6 @@ fn together<T: Send + Clone>(
                         *count += 1.0;
                     }
                 }
-                met.sort_unstable();
                 let row: Vec<(u32, f32)> = met
                     .drain(..)
                     .map(|other| (other, std::mem::take(&mut counts[other as usize])))
@@ -70,8 +69,14 @@ fn together<T: Send + Clone>(
 /// The largest weights, whatever their sign, by product.
 pub(super) fn strongest(mut weights: Vec<(u32, f32)>, keep: usize) -> Vec<(u32, f32)> {
     weights.retain(|(_, weight)| *weight != 0.0);
-    weights.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
-    weights.truncate(keep);
+    if weights.len() > keep {
+        let stronger =
+            |a: &(u32, f32), b: &(u32, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+        weights.select_nth_unstable_by(keep, stronger);
+        weights.truncate(keep);
+    }
+    // Of a hundred thousand few stay; so many lists would take all memory.
+    weights.shrink_to_fit();
     weights.sort_unstable_by_key(|(product, _)| *product);
     weights
 }
