@@ -46,7 +46,7 @@ pub struct Log {
 }
 
 /// A smaller propensity makes a weight beside which no other counts.
-pub(crate) const SMALLEST_PROPENSITY: f64 = 1e-12;
+pub const SMALLEST_PROPENSITY: f64 = 1e-12;
 
 impl Log {
     /// From decisions and the number of actions there were to choose from.

@@ -19,10 +19,16 @@ use shelfedge_commerce::fault::{Fault, Faults};
 use crate::bootstrap::{Clusters, Estimate};
 use crate::codes;
 use crate::policy::{Options, SMALLEST_PROPENSITY, check_distribution, ratio};
-use crate::verdict::{Rule, Verdict};
+use crate::verdict::{Rule, Verdict, may_be_one};
 
 /// Decisions of a trajectory, at most.
 pub const MAX_STEPS: usize = 12;
+/// A propensity from here on is that of a decision that was always taken, and what a
+/// policy does otherwise with less than this chance doesn't count.
+const ALWAYS: f64 = 1e-6;
+/// Share of uncovered decisions that is put up with, such as a few that were logged by
+/// another program.
+const MOST_UNCOVERED: f64 = 0.001;
 /// Groups that the bootstrap draws, at most. Trajectories are independent, so sums of
 /// equally many are as good to draw as single ones; fewer draw faster.
 const MOST_GROUPS: usize = 2_000;
@@ -126,6 +132,9 @@ impl Log {
 pub struct Terms {
     discount: f64,
     trajectories: Vec<Trajectory>,
+    /// Decisions that the policy may come to and may take otherwise, where the log
+    /// always took the one.
+    uncovered: usize,
 }
 
 /// What one trajectory says.
@@ -136,6 +145,8 @@ struct Trajectory {
     weights: [f64; MAX_STEPS],
     /// What each step earned, discounted; nothing from the end on.
     rewards: [f64; MAX_STEPS],
+    /// How many there were.
+    steps: usize,
     /// What the model says of the policy from the first step.
     direct: f64,
     /// The same, corrected step by step.
@@ -163,12 +174,14 @@ impl Terms {
         let mut probabilities = vec![0.0; log.actions as usize];
         let mut predicted = vec![0.0; log.actions as usize];
         let mut trajectories = Vec::with_capacity(log.ends.len());
+        let mut uncovered = 0;
         for rows in log.rows() {
             let mut weight = 1.0;
             let mut factor = 1.0;
             let mut out = Trajectory {
                 weights: [0.0; MAX_STEPS],
                 rewards: [0.0; MAX_STEPS],
+                steps: rows.len(),
                 direct: 0.0,
                 dr: 0.0,
             };
@@ -183,6 +196,10 @@ impl Terms {
                 check_row(row, &probabilities, &predicted, &mut faults);
                 let action = step.action as usize;
                 let ratio = probabilities[action] / step.propensity;
+                let is_always = step.propensity > 1.0 - ALWAYS;
+                if weight > 0.0 && is_always && probabilities[action] < 1.0 - ALWAYS {
+                    uncovered += 1;
+                }
                 weight *= ratio;
                 let at = row - first;
                 out.weights[at] = weight;
@@ -203,6 +220,7 @@ impl Terms {
         faults.into_result(Self {
             discount,
             trajectories,
+            uncovered,
         })
     }
 
@@ -218,6 +236,7 @@ impl Terms {
             let mut out = Trajectory {
                 weights: [1.0; MAX_STEPS],
                 rewards: [0.0; MAX_STEPS],
+                steps: rows.len(),
                 direct: 0.0,
                 dr: 0.0,
             };
@@ -234,6 +253,7 @@ impl Terms {
         faults.into_result(Self {
             discount,
             trajectories,
+            uncovered: 0,
         })
     }
 
@@ -248,6 +268,13 @@ impl Terms {
         } else {
             0.0
         }
+    }
+
+    /// Decisions that the policy may come to and may take otherwise, where the log
+    /// always took the one: nothing tells what would have come of it.
+    #[must_use]
+    pub fn uncovered_steps(&self) -> usize {
+        self.uncovered
     }
 
     /// Decisions that the policy might have come to and taken, too, and that were
@@ -387,12 +414,24 @@ pub fn verdict(
         columns[2 * SUMS..].copy_from_slice(&[1.0, a.dr - b.dr]);
         columns
     });
-    let [dr, snips] = grouped(rows, counts[0]).estimates(options.draws, options.seed, |sums| {
+    let estimates = grouped(rows, counts[0]).estimates(options.draws, options.seed, |sums| {
         let n = sums[2 * SUMS];
         let [_, a] = weighed(&sums[..SUMS], n);
         let [_, b] = weighed(&sums[SUMS..2 * SUMS], n);
-        [sums[2 * SUMS + 1] / n, a - b]
+        let mut out = [0.0; 2 + 2 * MAX_STEPS];
+        out[..2].copy_from_slice(&[sums[2 * SUMS + 1] / n, a - b]);
+        let weights = sums[..MAX_STEPS]
+            .iter()
+            .chain(&sums[SUMS..SUMS + MAX_STEPS]);
+        for (out, sum) in out[2..].iter_mut().zip(weights) {
+            *out = sum / n;
+        }
+        out
     });
+    let [dr, snips, weights @ ..] = estimates;
+    let decisions: f64 = pairs().map(|(a, _)| a.steps as f64).sum();
+    let uncovered = candidate.uncovered.max(current.uncovered) as f64;
+    let covered = uncovered <= MOST_UNCOVERED * decisions && weights.into_iter().all(may_be_one);
     let effective = candidate.effective_trajectories();
     Ok(Verdict::decide(Verdict {
         answer: crate::Answer::NotEnoughData,
@@ -402,6 +441,7 @@ pub fn verdict(
         effective_rows: effective.min(current.effective_trajectories()),
         rewarded_rows: candidate.rewarded_steps().min(current.rewarded_steps()),
         clusters: counts[0],
+        covered,
     }))
 }
 
@@ -619,6 +659,38 @@ mod tests {
             ..rule
         };
         assert_eq!(answer(&best, &worst, asks_more), Answer::NotEnoughData);
+    }
+
+    /// Whatever the estimates say of it.
+    #[test]
+    fn what_the_log_does_not_cover_does_not_ship() {
+        let (log, states) = log(6_000, 3);
+        let rule = Rule {
+            effective_rows: 100.0,
+            ..Rule::with_margin(0.5)
+        };
+        let asked = |log: &Log| {
+            let [a, b] = [[0.9, 0.9], [0.5, 0.5]].map(|p| terms(log, &states, p, 0.8));
+            let verdict = verdict(&a, &b, rule, &Options::default()).unwrap();
+            (verdict.answer, verdict.covered, a.uncovered_steps())
+        };
+        assert_eq!(asked(&log), (Answer::Ship, true, 0));
+        // What was done in state 1 is said to have been done always.
+        let mut always = log.clone();
+        for (step, (state, _)) in always.steps.iter_mut().zip(&states) {
+            if *state == 1 {
+                step.propensity = 1.0;
+            }
+        }
+        let (answer, covered, uncovered) = asked(&always);
+        assert_eq!((answer, covered), (Answer::NotEnoughData, false));
+        assert!(uncovered > 1_000);
+        // Propensities of another policy than that which chose.
+        let mut wrong = log.clone();
+        for step in &mut wrong.steps {
+            step.propensity = (step.propensity + 0.25).min(0.99);
+        }
+        assert_eq!(asked(&wrong), (Answer::NotEnoughData, false, 0));
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub enum Answer {
     Unproven,
     /// An interval lies below the margin as a whole.
     Worse,
-    /// Too few effective or rewarded rows or clusters to ask at all; the intervals
-    /// are no evidence.
+    /// Too few effective or rewarded rows or clusters to ask at all, or a log that
+    /// doesn't cover what one of the two does; the intervals are no evidence.
     NotEnoughData,
 }
 
@@ -80,6 +80,16 @@ pub struct Verdict {
     pub rewarded_rows: usize,
     /// Of the log.
     pub clusters: usize,
+    /// Whether the log did, now and then, all that the two policies would do: the mean
+    /// of their weights is 1 then, but for chance (Kallus and Uehara 2020 call it
+    /// overlap). If it isn't, or the propensities are wrong, no estimate holds.
+    pub covered: bool,
+}
+
+/// Whether a mean weight may be 1: within twice the width of a 95 % interval, so that
+/// it seldom says no by chance.
+pub(crate) fn may_be_one(weight: Estimate) -> bool {
+    (weight.value - 1.0).abs() <= (weight.high - weight.low) + 0.01
 }
 
 impl Verdict {
@@ -116,12 +126,12 @@ impl Verdict {
             )
         });
         let log = Clusters::new(rows);
-        let [dr, snips] = log.estimates(
+        let [dr, snips, weight_a, weight_b] = log.estimates(
             options.draws,
             options.seed,
             |[n, surplus, weight_a, sum_a, weight_b, sum_b]| {
                 let snips = ratio(*sum_a, *weight_a) - ratio(*sum_b, *weight_b);
-                [surplus / n, snips]
+                [surplus / n, snips, weight_a / n, weight_b / n]
             },
         );
         let effective_rows = candidate.effective_rows().min(current.effective_rows());
@@ -134,6 +144,7 @@ impl Verdict {
             effective_rows,
             rewarded_rows,
             clusters: log.len(),
+            covered: options.cap.is_some() || [weight_a, weight_b].into_iter().all(may_be_one),
         }))
     }
 
@@ -145,7 +156,8 @@ impl Verdict {
         let below = -rule.margin;
         let is_enough = self.effective_rows >= rule.effective_rows
             && self.rewarded_rows >= rule.rewarded_rows
-            && self.clusters >= rule.clusters;
+            && self.clusters >= rule.clusters
+            && self.covered;
         self.answer = if !is_enough {
             Answer::NotEnoughData
         } else if dr.high < below || snips.high < below {
@@ -179,6 +191,9 @@ impl fmt::Display for Verdict {
             rewarded_rows,
             clusters,
         } = self.rule;
+        if !self.covered {
+            f.write_str("the log does not cover what one of the two does; ")?;
+        }
         write!(
             f,
             "{answer}: candidate less current {} (doubly robust), {} (self-normalised), margin \

@@ -295,6 +295,9 @@ pub fn run(
     // An output that can't be written should not cost minutes to find.
     drop(Staging::begin(out)?);
     let mut imported = import(shop, mapping, watch)?;
+    if let Some(fault) = imported.shop.dated_ahead() {
+        return Err(Error::Invalid(vec![fault]));
+    }
     images::give(&mut imported, seed, watch)?;
     let imported = &imported;
     let window = basket::held_back(&imported.shop, 0);

@@ -24,6 +24,8 @@ pub struct Staging {
     target: PathBuf,
     partial: PathBuf,
     previous: PathBuf,
+    /// Folders above the target that were made for it, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 /// What a bundle's folder may hold while it is written.
@@ -43,10 +45,13 @@ impl Staging {
                 "name a folder to write the bundle to, as models/ranking",
             )
         })?;
+        let above = target.ancestors().skip(1);
+        let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let staging = Self {
             target: target.to_path_buf(),
             partial: target.with_file_name(format!(".{name}.partial")),
             previous: target.with_file_name(format!(".{name}.previous")),
+            made: above.take_while(missing).map(Path::to_path_buf).collect(),
         };
         if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
@@ -90,8 +95,12 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // After a commit there is nothing left to remove.
+        // After a commit there is nothing left to remove, and a folder that holds
+        // something stays.
         let _ = fs::remove_dir_all(&self.partial);
+        for folder in &self.made {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 
@@ -263,22 +272,44 @@ pub fn check_writable(path: &Path) -> Result<()> {
 
 /// Writes one file atomically.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path
-        .file_name()
-        .map_or_else(|| "out".to_owned(), |n| n.to_string_lossy().into_owned());
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    write_files(&[(path, Some(bytes))])
+}
+
+/// Writes files that belong together, and removes those that have no content: a disk
+/// that is full leaves all of them as they were.
+pub(crate) fn write_files(files: &[(&Path, Option<&[u8]>)]) -> Result<()> {
+    let partial = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!(".{name}.partial"))
+    };
+    let written = |(path, bytes): &(&Path, Option<&[u8]>)| {
+        let Some(bytes) = bytes else { return Ok(()) };
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+        }
+        File::create(partial(path))
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .map_err(|e| Error::io("write", path, e))
+    };
+    // What an earlier run wrote would stand beside another one's.
+    let placed = |(path, bytes): &(&Path, Option<&[u8]>)| match bytes {
+        Some(_) => fs::rename(partial(path), path).map_err(|e| Error::io("write", path, e)),
+        None => match fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+            _ => Ok(()),
+        },
+    };
+    let all = files.iter().try_for_each(written);
+    let all = all.and_then(|()| files.iter().try_for_each(placed));
+    if all.is_err() {
+        for (path, _) in files {
+            let _ = fs::remove_file(partial(path));
+        }
     }
-    let partial = path.with_file_name(format!(".{name}.partial"));
-    let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    if let Err(e) = written.and_then(|()| fs::rename(&partial, path)) {
-        let _ = fs::remove_file(&partial);
-        return Err(Error::io("write", path, e));
-    }
-    Ok(())
+    all
 }
 
 #[cfg(test)]
@@ -401,5 +432,38 @@ mod tests {
         staging.commit().expect("committed");
         assert!(link.is_symlink());
         assert_eq!(names(&real), [MANIFEST]);
+    }
+
+    #[test]
+    fn files_that_belong_together_are_all_written_or_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [one, two, old] = ["deep/one", "two", "old"].map(|name| folder.path().join(name));
+        fs::write(one.with_file_name("x"), "").expect_err("no folder yet");
+        fs::write(&old, "old").expect("written");
+        let files: [(&Path, Option<&[u8]>); 3] =
+            [(&one, Some(b"1")), (&two, Some(b"2")), (&old, None)];
+        // What is in the way of the second is found before the first has its place.
+        let blocked = folder.path().join(".two.partial");
+        fs::create_dir(&blocked).expect("made");
+        let error = write_files(&files).expect_err("a folder is in the way");
+        assert!(error.to_string().starts_with("file_failed at "), "{error}");
+        assert!(!one.exists() && !two.exists() && old.exists());
+        assert!(names(&folder.path().join("deep")).is_empty());
+        fs::remove_dir(&blocked).expect("removed");
+        write_files(&files).expect("written");
+        assert_eq!(fs::read(&one).expect("read"), b"1");
+        assert_eq!(names(folder.path()), ["deep", "two"]);
+    }
+
+    #[test]
+    fn folders_that_were_made_for_nothing_go_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("a/b/bundle");
+        drop(Staging::begin(&target).expect("begun"));
+        assert!(names(folder.path()).is_empty());
+        let staging = Staging::begin(&target).expect("begun");
+        staging.write(MANIFEST, &manifest(&[])).expect("written");
+        staging.commit().expect("committed");
+        assert_eq!(names(&target), [MANIFEST]);
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use shelfedge_commerce::Fault;
@@ -92,21 +93,36 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            // The reason is the source's to tell.
-            Self::Io { doing, path, .. } => write!(f, "cannot {doing} {path}"),
+            Self::Io {
+                doing,
+                path,
+                source,
+            } => {
+                let action = match source.kind() {
+                    ErrorKind::NotFound => "name a file or folder that is there",
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        "give this user the right to, or name another place"
+                    }
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                        "make room, or name a place that has some"
+                    }
+                    ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                        "name a file where a file is meant, and a folder where a folder is"
+                    }
+                    _ => "mend what the system names, and run the command again",
+                };
+                write!(
+                    f,
+                    "file_failed at {path}\n  cause:  cannot {doing} it: {source}\n  action: {action}"
+                )
+            }
             Self::Cancelled => write!(f, "stopped; nothing was written"),
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+// What the source says is in the message.
+impl std::error::Error for Error {}
 
 /// Shorthand.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -747,11 +747,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 mapping: source.mapping.as_deref(),
                 photos: photos.as_deref(),
                 encoder: encoder.as_deref(),
-                settings: learning
-                    .settings
-                    .as_ref()
-                    .map(|_| learning.of_images())
-                    .transpose()?,
+                settings: learning.settings.as_deref(),
                 seed: learning.seed,
             };
             let outcome = images::run(&asked, &out, &mut watch)?;

@@ -3,8 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use shelfedge_commerce::Fault;
 use shelfedge_commerce::money::Currency;
+use shelfedge_commerce::time::{DAY, Timestamp};
 use shelfedge_features::attributes::{AttributeRow, SECTION, write};
+
+use crate::error::fault;
+
+/// After so much time without an order (eight months, which teach) the few that follow
+/// were dated wrongly.
+const AHEAD: i64 = 240 * DAY;
 
 /// A product that was sold, or that the shop has and nobody bought yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +140,30 @@ impl Shop {
             customers: self.customers.clone(),
             orders,
         }
+    }
+
+    /// A fault where a few orders (one in a hundred at most) are dated so long after all
+    /// others that the newest weeks hold nothing else: a clock or a date was wrong.
+    pub(crate) fn dated_ahead(&self) -> Option<Fault> {
+        let times = |at: usize| self.orders[at].time;
+        let few = self.orders.len().div_ceil(100);
+        let begin = self.orders.len().saturating_sub(few).max(1);
+        let jump = (begin..self.orders.len()).find(|at| times(*at) - times(at - 1) > AHEAD)?;
+        let (last, newest) = (times(jump - 1), times(self.orders.len() - 1));
+        Some(fault(
+            "dates_ahead",
+            "orders",
+            format!(
+                "{} of {} orders are dated {} days or more after all others, which end at {}; the newest at {}",
+                self.orders.len() - jump,
+                self.orders.len(),
+                (times(jump) - last) / DAY,
+                Timestamp(last),
+                Timestamp(newest),
+            ),
+            "correct their dates, or leave them out by `before` under [time] of the mapping: a model learns from the newest months and is measured on \
+             the newest days",
+        ))
     }
 
     /// Adds products that were never sold, by their codes, with titles. None of them

@@ -9,7 +9,7 @@ use shelfedge_ranking::attention::{Attention, Buffers};
 
 use super::{Course, Epoch, Interest, Kind, Network, SelfAttention, Settings};
 use crate::boost::shared;
-use crate::bundle::{check_files, write_file};
+use crate::bundle::{check_files, write_files};
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import::sequences::{SequenceMapping, SequenceReport, import};
@@ -188,9 +188,7 @@ fn learn<N: Network>(
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
-    std::fs::create_dir_all(out).map_err(|e| Error::io("write", out, e))?;
-    write_file(&onnx_path, &onnx)?;
-    write_file(&shelf_path, &shelf)?;
+    write_files(&[(&onnx_path, Some(&onnx)), (&shelf_path, Some(&shelf))])?;
     Ok(Outcome {
         onnx: onnx_path.display().to_string(),
         shelf: shelf_path.display().to_string(),

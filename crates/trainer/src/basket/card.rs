@@ -55,7 +55,8 @@ pub(super) fn card(
         "## What is in it\n\n\
          Four tables from product to product with {} weights each at most (cosines of customers, of the newest \
          customers and of orders; EASE), what customers bought (at most {} bytes, the newest customers first), titles as TF-IDF{}, and {} trees (LambdaMART) over {} numbers of each candidate, learnt from \
-         {} windows of {WINDOW} days: {} lists of everything, {} of what was new, {} rows. {} bytes.\n\n\
+         {} windows of {WINDOW} days: {} lists of everything, {} of what was new, {} rows. It has {} products, of which {} were never sold, and asks \
+         new shoppers {} questions. {} bytes.\n\n\
          **It holds what each customer bought, without names, and when, to within days. Who downloads the model can read \
          it, and with it the prices. Ship it to browsers only where that is acceptable; at the edge it stays with the \
          shop.**\n\n\
@@ -72,6 +73,9 @@ pub(super) fn card(
         outcome.lists[0],
         outcome.lists[1],
         outcome.rows,
+        outcome.products[0],
+        outcome.products[1],
+        outcome.questions,
         outcome.shelf_bytes
     );
     let all: f64 = model.forest.gain.iter().sum();

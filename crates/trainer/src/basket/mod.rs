@@ -10,7 +10,7 @@ mod card;
 mod newcomers;
 mod tables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
@@ -22,7 +22,7 @@ use shelfedge_features::basket::fit::{Learnt, Line, Order, write};
 use shelfedge_features::basket::{self, Basket, Index, PHOTO_LIKENESS, Reading, Signals, WIDTH};
 use shelfedge_features::questions::MAX_QUESTIONS;
 use shelfedge_features::trails::fit::Sequences;
-use shelfedge_ranking::MAX_EVENTS;
+use shelfedge_ranking::{MAX_EVENTS, Ranker};
 
 use crate::boost::{self, Forest, Lists, Node, shared};
 use crate::bundle::Staging;
@@ -263,17 +263,45 @@ fn days(milliseconds: i64) -> f32 {
 /// What each customer bought in the newest days, each product once, the newest
 /// purchases first.
 fn bought(orders: &[Order], newest: f32) -> Sequences {
-    let mut of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for order in orders.iter().rev().filter(|order| order.age < newest) {
-        let list = of.entry(order.customer).or_default();
-        list.extend(order.lines.iter().map(|line| line.product));
+    // By counting: a large shop has a hundred million lines.
+    let counted = || orders.iter().rev().filter(|order| order.age < newest);
+    let mut ends: Vec<usize> = Vec::new();
+    let mut products = 0;
+    for order in counted() {
+        let customer = order.customer as usize;
+        ends.resize(ends.len().max(customer + 1), 0);
+        ends[customer] += order.lines.len();
+        let largest = order.lines.iter().map(|line| line.product as usize + 1);
+        products = largest.fold(products, usize::max);
+    }
+    let mut begin = 0;
+    for end in &mut ends {
+        // Where the customer's begin, until they are filled in.
+        begin += std::mem::replace(end, begin);
+    }
+    let mut lines = vec![0u32; begin];
+    for order in counted() {
+        let end = &mut ends[order.customer as usize];
+        for line in &order.lines {
+            lines[*end] = line.product;
+            *end += 1;
+        }
     }
     let mut sets = Sequences::default();
-    for mut list in of.into_values() {
-        let mut seen = BTreeSet::new();
-        list.retain(|product| seen.insert(*product));
-        list.truncate(MOST_OF_CUSTOMER);
-        sets.push(&list);
+    let mut seen_by = vec![0u32; products];
+    let (mut begin, mut list) = (0, Vec::new());
+    for (customer, end) in (1u32..).zip(ends) {
+        list.clear();
+        for product in &lines[begin..end] {
+            let seen = std::mem::replace(&mut seen_by[*product as usize], customer);
+            if seen != customer && list.len() < MOST_OF_CUSTOMER {
+                list.push(*product);
+            }
+        }
+        if !list.is_empty() {
+            sets.push(&list);
+        }
+        begin = end;
     }
     sets
 }
@@ -737,6 +765,11 @@ pub struct Outcome {
     pub measured: Option<Comparison>,
     /// Bytes of the compiled model.
     pub shelf_bytes: usize,
+    /// Products in it, and those of them that were never sold.
+    pub products: [usize; 2],
+    /// Questions that it asks new shoppers; fewer than wanted where no more split what
+    /// customers order.
+    pub questions: usize,
 }
 
 impl Outcome {
@@ -751,10 +784,17 @@ impl Outcome {
             row.extend(numbers.map(ToString::to_string));
             table.add_row(row);
         }
-        let what = format!(
-            "{}: {} windows of {WINDOW} days taught, with {} lists and {} of new products; {} bytes",
-            self.out, self.windows, self.lists[0], self.lists[1], self.shelf_bytes
+        let mut what = format!(
+            "{}: {} windows of {WINDOW} days taught, with {} lists and {} of new products; {} questions; {} bytes",
+            self.out, self.windows, self.lists[0], self.lists[1], self.questions, self.shelf_bytes
         );
+        if self.shelf_bytes > BUDGET {
+            let [products, unsold] = self.products;
+            what += &format!(
+                ", more than the {BUDGET} that a model aims for: it has {products} products, of which {unsold} \
+                 were never sold"
+            );
+        }
         match &self.measured {
             None => what,
             Some(measured) => format!(
@@ -819,7 +859,14 @@ pub(crate) fn finish(
     let as_of = shop.end() + SECOND;
     let model = learn(shop, as_of, settings, watch)?;
     let compiled = compile(&model, shop, as_of, imported.digest, settings)?;
+    let never_sold = newcomers::never_sold(shop);
+    let ranker = Ranker::open(&compiled.shelf[..]).map_err(|e| internal("model", e.to_string()))?;
     let outcome = Outcome {
+        products: [
+            shop.products.len(),
+            never_sold.iter().filter(|unsold| **unsold).count(),
+        ],
+        questions: ranker.questions().len(),
         out: String::new(),
         windows: model.windows,
         lists: model.lists,
@@ -847,6 +894,9 @@ pub fn run(
     // An output that can't be written should not cost minutes to find.
     drop(Staging::begin(out)?);
     let mut imported = import(shop, mapping, watch)?;
+    if let Some(fault) = imported.shop.dated_ahead() {
+        return Err(Error::Invalid(vec![fault]));
+    }
     if !settings.without.contains(&Ingredient::Photos) {
         images::give(&mut imported, settings.seed, watch)?;
     }

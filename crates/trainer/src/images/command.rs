@@ -12,8 +12,8 @@ use arrow_schema::{DataType, Field};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{By, Embedded, Named, Photos, Settings, WIDTH, embed};
-use crate::bundle::{CARD, check_files, write_file};
+use super::{By, Embedded, Named, Photos, WIDTH, embed};
+use crate::bundle::{CARD, check_files, write_files};
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import;
@@ -79,6 +79,8 @@ impl Outcome {
 /// Tables, photos or an encoder that can't be read; an output that can't be written.
 pub fn run(asked: &Asked<'_>, out: &Path, watch: &mut dyn Watch) -> Result<Outcome> {
     check_files(out, &[ONNX, TABLE, CARD], "an encoder by itself")?;
+    // The next command would take the embeddings for a table of orders.
+    import::outside(asked.shop, &out.join(TABLE))?;
     let [onnx_path, table_path, card_path] = [ONNX, TABLE, CARD].map(|name| out.join(name));
     let imported = import::import(asked.shop, asked.mapping, watch)?;
     let named = asked.named(imported.photos.as_ref())?;
@@ -102,17 +104,11 @@ pub fn run(asked: &Asked<'_>, out: &Path, watch: &mut dyn Watch) -> Result<Outco
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
-    std::fs::create_dir_all(out).map_err(|e| Error::io("write", out, e))?;
-    match &embedded.onnx {
-        Some(onnx) => write_file(&onnx_path, onnx)?,
-        // An earlier run's is not what these embeddings come from.
-        None if onnx_path.exists() => {
-            std::fs::remove_file(&onnx_path).map_err(|e| Error::io("remove", &onnx_path, e))?;
-        }
-        None => {}
-    }
-    write_file(&table_path, &table)?;
-    write_file(&card_path, card.as_bytes())?;
+    write_files(&[
+        (&onnx_path, embedded.onnx.as_deref()),
+        (&table_path, Some(&table)),
+        (&card_path, Some(card.as_bytes())),
+    ])?;
     Ok(outcome)
 }
 
@@ -127,8 +123,8 @@ pub struct Asked<'a> {
     pub photos: Option<&'a Path>,
     /// An encoder that the shop brings.
     pub encoder: Option<&'a Path>,
-    /// How to read photos.
-    pub settings: Option<Settings>,
+    /// A file of how to read photos; what it doesn't name is as the mapping says.
+    pub settings: Option<&'a Path>,
     /// The seed, before that of the settings.
     pub seed: Option<u64>,
 }
@@ -146,7 +142,10 @@ impl Asked<'_> {
         };
         let own = mapped.and_then(|named| named.encoder.as_deref());
         let of_mapping = mapped.map(|named| &named.settings);
-        let mut settings = self.settings.as_ref().or(of_mapping).cloned();
+        let mut settings = of_mapping.cloned();
+        if let Some(path) = self.settings {
+            settings = Some(settings.unwrap_or_default().with(path)?);
+        }
         if let Some(seed) = self.seed {
             settings.get_or_insert_default().seed = seed;
         }

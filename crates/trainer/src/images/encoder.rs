@@ -4,9 +4,8 @@ use std::path::Path;
 
 use shelfedge_onnx::reference::{Reference, Tensor};
 
-use super::Settings;
+use super::{Settings, read};
 use crate::error::{Error, Result};
-use crate::export::internal;
 
 /// Bytes of an encoder's file, at most.
 const MOST_BYTES: u64 = 256 << 20;
@@ -40,17 +39,16 @@ impl Encoder {
     /// Reads a file.
     pub(super) fn load(path: &Path, settings: &Settings) -> Result<Self> {
         let io = |e| Error::io("read", path, e);
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
         let file = path.display().to_string();
-        if bytes > MOST_BYTES {
+        let Some(bytes) = read::bytes(path, MOST_BYTES).map_err(io)? else {
             return Err(Error::fault(
                 "encoder_too_large",
                 file,
-                format!("{bytes} bytes; {MOST_BYTES} are the most"),
+                format!("more than {MOST_BYTES} bytes"),
                 "give a smaller encoder, or store its weights in half precision",
             ));
-        }
-        Self::open(&std::fs::read(path).map_err(io)?, file, settings)
+        };
+        Self::open(&bytes, file, settings)
     }
 
     /// Opens the bytes of a file, which faults call `file`.
@@ -153,7 +151,7 @@ impl Encoder {
                 )
             })?;
             let Some((name, tensor)) = found.into_iter().next() else {
-                return Err(internal("encoder", "it gives nothing out".to_owned()));
+                return Err(self.output("it gives nothing out".to_owned()));
             };
             let mut vectors = self.vectors(&name, tensor, rows)?;
             vectors.truncate(chunk.len());
@@ -181,14 +179,7 @@ impl Encoder {
     /// What comes out, as one vector of length 1 a photo: where it has places (the
     /// pixels of a map, or the tokens of a transformer), their mean.
     fn vectors(&self, name: &str, tensor: Tensor, rows: usize) -> Result<Vec<Vec<f32>>> {
-        let refuse = |cause: String| {
-            Error::fault(
-                "encoder_output",
-                self.file.clone(),
-                cause,
-                "export an encoder whose first output is one vector of floats a photo",
-            )
-        };
+        let refuse = |cause: String| self.output(cause);
         let Tensor::F32 { dims, data } = tensor else {
             return Err(refuse(format!("its output {name:?} is of integers")));
         };
@@ -222,9 +213,39 @@ impl Encoder {
                 sum / places as f32
             };
             let mut vector: Vec<f32> = (0..width).map(number).collect();
+            // Squares of large numbers are infinite, and of small ones nothing.
+            let largest = vector.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            if largest > 0.0 {
+                vector.iter_mut().for_each(|x| *x /= largest);
+            }
             crate::linear::unit(&mut vector);
             vector
         });
         Ok(vectors.collect())
+    }
+
+    fn output(&self, cause: String) -> Error {
+        Error::fault(
+            "encoder_output",
+            self.file.clone(),
+            cause,
+            "export an encoder whose first output is one vector of floats a photo",
+        )
+    }
+
+    /// Refuses embeddings that tell no two photos apart.
+    pub(super) fn tells(&self, vectors: &[Vec<f32>]) -> Result<()> {
+        let is_zero = |vector: &Vec<f32>| vector.iter().all(|x| *x == 0.0);
+        if !vectors.is_empty() && vectors.iter().all(is_zero) {
+            return Err(self.output("it gives nothing but zeros for every photo".to_owned()));
+        }
+        let alike = |pair: &[Vec<f32>]| crate::linear::dot(&pair[0], &pair[1]) > 1.0 - 1e-6;
+        if vectors.len() > 2 && vectors.windows(2).all(alike) {
+            return Err(self.output(format!(
+                "it gives the same for all {} photos",
+                vectors.len()
+            )));
+        }
+        Ok(())
     }
 }

@@ -183,6 +183,9 @@ pub fn embed(
             let sample = decode(&taught, encoder.size, &mut faults);
             if faults.is_empty() {
                 let rows = run_all(&encoder, &sample)?;
+                if sample.windows(2).any(|pair| pair[0] != pair[1]) {
+                    encoder.tells(&rows)?;
+                }
                 let wide = rows.first().is_some_and(|row| row.len() > WIDTH);
                 projection = wide.then(|| Projection::of(&rows, settings.seed));
             }

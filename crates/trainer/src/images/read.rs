@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
@@ -223,12 +223,24 @@ pub(super) fn pixels(path: &Path, size: [usize; 2]) -> core::result::Result<Vec<
         )
     };
     let io = |e: std::io::Error| refused(e.to_string(), "make the file readable, or remove it");
-    let bytes = fs::metadata(path).map_err(io)?.len();
-    if bytes > MOST_BYTES {
-        let cause = format!("{bytes} bytes; {MOST_BYTES} are the most");
+    let Some(bytes) = bytes(path, MOST_BYTES).map_err(io)? else {
+        let cause = format!("more than {MOST_BYTES} bytes");
         return Err(refused(cause, "give a smaller photo"));
+    };
+    decode(&bytes, size).map_err(|(cause, action)| refused(cause, action))
+}
+
+/// A file's bytes; none where there are more than so many. What is no ordinary file, as
+/// a pipe, may never end and is refused.
+pub(super) fn bytes(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no ordinary file"));
     }
-    decode(&fs::read(path).map_err(io)?, size).map_err(|(cause, action)| refused(cause, action))
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(most + 1)
+        .read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// The pixels of a file's bytes; else what is wrong with them, and what to do.

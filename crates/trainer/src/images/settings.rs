@@ -38,6 +38,26 @@ impl Settings {
         crate::settings::load(path, |s: &Self, check| s.check(check))
     }
 
+    /// The same with what a settings file names.
+    pub(crate) fn with(self, path: &Path) -> Result<Self> {
+        #[derive(Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Named {
+            seed: Option<u64>,
+            side: Option<usize>,
+            mean: Option<[f32; 3]>,
+            std: Option<[f32; 3]>,
+        }
+        let merged = |named: &Named| Self {
+            seed: named.seed.unwrap_or(self.seed),
+            side: named.side.unwrap_or(self.side),
+            mean: named.mean.unwrap_or(self.mean),
+            std: named.std.unwrap_or(self.std),
+        };
+        let named = crate::settings::load(path, |named: &Named, check| merged(named).check(check))?;
+        Ok(merged(&named))
+    }
+
     /// Tells `check` of each key, whether its value is right, and what is.
     pub(crate) fn check(&self, check: &mut dyn FnMut(&str, bool, &str)) {
         check("side", (8..=1_024).contains(&self.side), "in 8 to 1024");

@@ -321,6 +321,61 @@ fn encoders_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn an_encoder_that_tells_nothing_apart_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    draw(folder.path(), 3, 3);
+    let photos = Photos::list(folder.path()).expect("photos");
+    let side = Dim::Fixed(8);
+    for (factor, cause) in [(0.0, "nothing but zeros"), (1.0, "the same for all 9")] {
+        let bytes = made(&[Dim::Rows, Dim::Fixed(3), side, side], |graph, x| {
+            let x = graph.scale(x, if factor == 0.0 { 0.0 } else { 1e-30 });
+            let one = graph.f32("one", &[1], vec![factor]);
+            graph.add(x, one)
+        });
+        let path = folder.path().join("encoder.onnx");
+        std::fs::write(&path, bytes).expect("written");
+        let by = By::Given(&path);
+        let error = embed(&photos, by, &Settings::default(), &mut Silent).expect_err("refused");
+        assert_eq!(error.faults()[0].code, "encoder_output");
+        assert!(error.to_string().contains(cause), "{error}");
+    }
+}
+
+#[test]
+fn what_a_settings_file_does_not_name_is_as_the_mapping_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, "seed = 9\n").expect("written");
+    let mapped = Settings {
+        mean: [0.5; 3],
+        side: 64,
+        ..Settings::default()
+    };
+    let found = mapped.clone().with(&path).expect("settings");
+    assert_eq!(
+        found,
+        Settings {
+            seed: 9,
+            ..mapped.clone()
+        }
+    );
+    std::fs::write(&path, "side = 4\n").expect("written");
+    let error = mapped.with(&path).expect_err("out of range");
+    assert_eq!(error.faults()[0].code, "settings_invalid");
+}
+
+/// A pipe without end is no photo, and isn't waited for.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("a.png")).expect("linked");
+    let fault = read::pixels(&folder.path().join("a.png"), [8, 8]).expect_err("refused");
+    assert_eq!(fault.code, "photo_unreadable");
+    assert!(fault.cause.contains("no ordinary file"), "{}", fault.cause);
+}
+
+#[test]
 fn a_wide_encoder_is_compressed() {
     let folder = tempfile::tempdir().expect("a folder");
     draw(folder.path(), 9, 8);

@@ -141,6 +141,9 @@ fn of_orders(shop: &Shop, report: &Report) -> Vec<Finding> {
             "give at least three months of orders, and at least 20 customers who come back";
         add(&["basket"], &note("too_little_history", cause, action));
     }
+    if let Some(fault) = shop.dated_ahead() {
+        add(&["basket"], &[fault]);
+    }
     if let [product] = shop.products.as_slice() {
         let cause = format!("all that was sold is {}", product.code);
         let action = "there is nothing to rank; check columns.product in the mapping file";

@@ -1266,6 +1266,39 @@ fn a_check_says_what_the_data_is_good_for() {
         found.table()
     );
     assert!(found.table().ends_with("not usable"));
+    let row = |day: u32| {
+        let at = format!(
+            "{:02}/{:02}/20{:02} 10:00",
+            1 + day % 28,
+            1 + day / 28 % 12,
+            20 + day / 336
+        );
+        format!(
+            "{day},P{},Cup,2,{at},2.5{},c{},GBP\n",
+            day % 2,
+            day % 3,
+            day % 30
+        )
+    };
+    let mut rows: String = (0..200).map(row).collect();
+    assert!(
+        codes(&check_of(&rows))
+            .iter()
+            .all(|(code, _)| *code != "dates_ahead")
+    );
+    rows += &row(3_360);
+    let open = MAPPING.replace("before = \"2021-01-01T00:00:00Z\"\n", "");
+    put(folder.path(), "mapping.toml", &open);
+    let found = check_of(&rows);
+    put(folder.path(), "mapping.toml", MAPPING);
+    let ahead = found.findings.iter().find(|it| it.code == "dates_ahead");
+    let ahead = ahead.unwrap_or_else(|| panic!("{}", found.table()));
+    assert_eq!(ahead.stops, ["basket"]);
+    assert!(
+        ahead.cause.starts_with("1 of 201 orders are dated 3"),
+        "{}",
+        ahead.cause
+    );
     let found = check_of("1,P1,Cup,2,02/01/2020 10:00,2.50,,GBP\n");
     assert_eq!(codes(&found), [("no_orders", "ranking basket".to_owned())]);
     assert_eq!(found.report.rows_of(Rule::MissingCustomer), 1);

@@ -17,7 +17,7 @@ use super::net::Weights;
 use super::rules::Policy;
 use super::simulate::{Ranker, Simulator, Span};
 use super::{Settings, export};
-use crate::bundle::{check_files, write_file};
+use crate::bundle::{check_files, write_files};
 use crate::error::{Error, Result};
 use crate::import::{Imported, Report, import};
 use crate::rng::Rng;
@@ -332,21 +332,14 @@ pub fn run(
         return Err(Error::Cancelled);
     }
     let [onnx_path, shelf_path, card_path, report_path] = &paths;
-    // A network of an earlier run would stand beside another one's card.
-    for path in [onnx_path, shelf_path] {
-        match std::fs::remove_file(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", path, e));
-            }
-            _ => {}
-        }
-    }
-    write_file(card_path, card(&outcome, attribution.as_deref()).as_bytes())?;
-    write_file(report_path, &report)?;
-    if outcome.shipped {
-        write_file(onnx_path, &onnx)?;
-        write_file(shelf_path, &shelf)?;
-    }
+    let card = card(&outcome, attribution.as_deref());
+    let ships = |bytes| outcome.shipped.then_some(bytes);
+    write_files(&[
+        (onnx_path, ships(&onnx[..])),
+        (shelf_path, ships(&shelf[..])),
+        (card_path, Some(card.as_bytes())),
+        (report_path, Some(&report)),
+    ])?;
     Ok(outcome)
 }
 
@@ -602,6 +595,9 @@ fn reason(decided: &Decided) -> String {
         margin,
         effective_shoppers,
         needed,
+        rewarded,
+        shoppers,
+        covered,
         ..
     } = decided;
     match decided.answer {
@@ -614,9 +610,33 @@ fn reason(decided: &Decided) -> String {
         "unproven" => format!(
             "a part of an interval of learnt less what runs, {dr} or {snips}, lies below -{margin:.3}"
         ),
-        _ => format!(
-            "the log says too little of one of the two: {effective_shoppers:.0} effective shoppers of {needed:.0}"
-        ),
+        _ => {
+            let mut missing = Vec::new();
+            if !covered {
+                missing.push(
+                    "it never made lists that the learnt policy or what runs would make, or its propensities are not \
+                     those with which they were made"
+                        .to_owned(),
+                );
+            }
+            if effective_shoppers < needed {
+                missing.push(format!(
+                    "{effective_shoppers:.0} effective shoppers of {needed:.0} that are needed"
+                ));
+            }
+            for ([found, needed], of) in [
+                (rewarded, "lists that earned something"),
+                (shoppers, "shoppers"),
+            ] {
+                if found < needed {
+                    missing.push(format!("{found} {of} of {needed} that are needed"));
+                }
+            }
+            format!(
+                "the log says too little of one of the two: {}",
+                missing.join("; ")
+            )
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use super::net::Weights;
 use crate::error::Result;
 use crate::export::internal;
 
-/// Writes the ONNX file: a state in each row, to the value of each action.
+/// Writes the ONNX file: a state in each row, to the value of each action, in a unit in
+/// which what a list of the log earned is about 1 (half precision ends at 65,504).
 pub(super) fn onnx(weights: &Weights, metadata: &[(&str, String)]) -> Result<Vec<u8>> {
     let mut g = Graph::new("policy");
     g.producer("shelfedge-train", env!("CARGO_PKG_VERSION"));
@@ -45,8 +46,8 @@ mod tests {
         let mut rng = Rng::new(6, 2);
         let mut weights = Weights::new(24, 7);
         weights.numbers_mut().for_each(|w| *w += 0.2 * rng.normal());
-        let weights = weights.shipped(1.5);
-        assert_eq!(weights.clone().shipped(1.0), weights, "rounded once");
+        let weights = weights.shipped();
+        assert_eq!(weights.clone().shipped(), weights, "rounded once");
         let file = onnx(&weights, &[("shelfedge.task", "policy".to_owned())]).expect("onnx");
         let shelf = compile(&file, &[]).expect("a compiled model");
         let states: Vec<[f32; WIDTH]> = (0..50)

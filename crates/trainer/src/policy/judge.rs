@@ -121,7 +121,18 @@ impl From<Estimate> for Interval {
 
 impl std::fmt::Display for Interval {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3} [{:.3}, {:.3}]", self.value, self.low, self.high)
+        // Three decimals, and more where they would all be noughts.
+        let largest = self.low.abs().max(self.high.abs());
+        let more = match largest > 0.0 && largest < 0.01 {
+            true => (-largest.log10()).ceil() as usize,
+            false => 0,
+        };
+        let d = 3 + more;
+        write!(
+            f,
+            "{:.d$} [{:.d$}, {:.d$}]",
+            self.value, self.low, self.high
+        )
     }
 }
 
@@ -157,6 +168,13 @@ pub struct Decided {
     pub effective_shoppers: f64,
     /// How many are needed.
     pub needed: f64,
+    /// Lists that earned something and that either policy might have made, and how many
+    /// are needed.
+    pub rewarded: [usize; 2],
+    /// Shoppers who judge, and how many are needed.
+    pub shoppers: [usize; 2],
+    /// Whether the log made, now and then, every list that either policy makes.
+    pub covered: bool,
 }
 
 impl Decided {
@@ -173,6 +191,9 @@ impl Decided {
             margin: verdict.rule.margin,
             effective_shoppers: verdict.effective_rows,
             needed: verdict.rule.effective_rows,
+            rewarded: [verdict.rewarded_rows, verdict.rule.rewarded_rows],
+            shoppers: [verdict.clusters, verdict.rule.clusters],
+            covered: verdict.covered,
         }
     }
 

@@ -26,7 +26,7 @@ struct Transition {
     next: Option<[f32; WIDTH]>,
 }
 
-/// Learns the values of actions, in the unit of the rewards. What comes after the last
+/// Learns the values of actions, in a unit in which a usual reward is about 1. What comes after the last
 /// decision of a trajectory counts for nothing, as in the estimates that judge it.
 pub(super) fn learn(
     log: &[&Trajectory],
@@ -34,13 +34,7 @@ pub(super) fn learn(
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Weights> {
-    let rewards = || log.iter().flat_map(|t| &t.decisions).map(|d| d.reward);
-    // Values of about one a decision, so that one learning rate does for every shop.
-    let size: f64 = rewards().map(f64::abs).sum();
-    let unit = match size > 0.0 {
-        true => size / rewards().count().max(1) as f64,
-        false => 1.0,
-    };
+    let unit = unit(log);
     let transitions: Vec<Transition> = log
         .iter()
         .flat_map(|trajectory| {
@@ -110,7 +104,18 @@ pub(super) fn learn(
         }
     }
     // The mean of the last steps, in effect.
-    Ok(trailing.shipped(unit as f32))
+    Ok(trailing.shipped())
+}
+
+/// The mean size of a reward: values are of about one a decision, so that one learning
+/// rate does for every shop.
+fn unit(log: &[&Trajectory]) -> f64 {
+    let rewards = || log.iter().flat_map(|t| &t.decisions).map(|d| d.reward);
+    let size: f64 = rewards().map(f64::abs).sum();
+    match size > 0.0 {
+        true => size / rewards().count().max(1) as f64,
+        false => 1.0,
+    }
 }
 
 fn huber(miss: f32) -> f32 {
@@ -178,7 +183,12 @@ mod tests {
         assert_eq!(weights, again, "one seed, the same bytes");
         let values = weights.values(&state(1));
         // 1, 0.9 x 3 and 0.
-        for (value, right) in values.into_iter().zip([1.0, 2.7, 0.0]) {
+        let unit = unit(&log) as f32;
+        for (value, right) in values
+            .map(|value| unit * value)
+            .into_iter()
+            .zip([1.0, 2.7, 0.0])
+        {
             assert!((value - right).abs() < 0.35, "{values:?}");
         }
         let policy = Policy::Learnt { weights, even: 0.3 };

@@ -14,6 +14,8 @@ use shelfedge_commerce::id::{ProductId, ShopperId};
 use shelfedge_commerce::time::{DAY, Timestamp};
 use shelfedge_features::visits::{Action, OWN_GROUP, Place, Visits, WIDTH};
 
+use shelfedge_insight::policy::SMALLEST_PROPENSITY;
+
 use super::simulate::Span;
 use crate::error::{Error, Result, fault};
 use crate::watch::Watch;
@@ -154,6 +156,9 @@ pub(super) fn read(
         intake.report.lines += 1;
         match serde_json::from_slice::<Line>(&line) {
             Ok(read) => intake.line(&place, read),
+            Err(_) if number == 1 && line.starts_with(b"\xEF\xBB\xBF") => {
+                intake.refuse(place, "it begins with a byte order mark".to_owned());
+            }
             Err(e) => intake.refuse(place, e.to_string()),
         }
         if intake.faults.len() >= TOLD {
@@ -213,7 +218,8 @@ impl Intake {
         let p = line.propensity;
         check(
             "propensity",
-            (!(p > 0.0 && p <= 1.0)).then(|| format!("{p} is not above 0 and at most 1")),
+            (!(SMALLEST_PROPENSITY..=1.0).contains(&p))
+                .then(|| format!("{p:e} is not from {SMALLEST_PROPENSITY:e} to 1")),
         );
         check(
             "list",

@@ -159,12 +159,8 @@ impl Weights {
             .flat_map(|layer| layer.matrix.iter_mut().chain(&mut layer.bias))
     }
 
-    /// With the values in another unit, and the matrices in half precision: the numbers
-    /// that a compiled model holds.
-    pub(super) fn shipped(mut self, unit: f32) -> Self {
-        let last = &mut self.layers[2];
-        let all = last.matrix.iter_mut().chain(&mut last.bias);
-        all.for_each(|x| *x *= unit);
+    /// With the matrices in half precision: the numbers that a compiled model holds.
+    pub(super) fn shipped(mut self) -> Self {
         for layer in &mut self.layers {
             halve(&mut layer.matrix);
         }

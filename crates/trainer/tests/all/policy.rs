@@ -204,6 +204,53 @@ fn is_served(policy: &Path, folder: &Path) {
     assert_eq!(error.faults()[0].code, "part_swapped");
 }
 
+/// Who comes back late is always shown what exploits: what exploring would do there
+/// nobody knows, whatever the estimates say.
+#[test]
+fn a_log_that_never_made_such_lists_ships_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = Rng::new(5, 0);
+    let mut out = String::new();
+    for shopper in 0..4_000 {
+        let late = rng.unit() < 0.4;
+        let mut write = |day: usize, action: &str, propensity: f64, value: f64| {
+            writeln!(
+                out,
+                "{{\"shopper\":\"s{shopper}\",\"at\":\"2026-{:02}-{:02}T10:00:00Z\",\"action\":\"{action}\",\
+                 \"propensity\":{propensity},\"list\":[],\"value\":{value}}}",
+                1 + day / 28,
+                1 + day % 28,
+            )
+            .unwrap();
+        };
+        let even = ["exploit", "explore", "diversify"][rng.below(3)];
+        let worth = |action: &str| if action == "explore" { 3e6 } else { 1e6 };
+        write(0, even, 0.333_333_333_3, worth(even));
+        match late {
+            true => write(25, "exploit", 1.0, 1e6),
+            false => {
+                let even = ["exploit", "explore", "diversify"][rng.below(3)];
+                write(5, even, 0.333_333_333_3, worth(even));
+            }
+        }
+    }
+    out += "{\"shopper\":\"late\",\"at\":\"2026-03-20T10:00:00Z\",\"action\":\"exploit\",\"propensity\":1,\"list\":[]}\n";
+    let path = folder.path().join("lists.jsonl");
+    fs::write(&path, out).unwrap();
+    let outcome = learn(&path, &folder.path().join("policy"), &quick());
+    let decided = &outcome.runs[0].decided;
+    assert!(decided.dr.low > 1e5, "it looks good: {decided:?}");
+    assert!(!decided.covered && decided.answer == "not_enough_data");
+    assert!(
+        outcome.reason.contains("it never made lists"),
+        "{}",
+        outcome.reason
+    );
+    assert!(!outcome.shipped);
+    // Values of a million are no trouble for a network in half precision.
+    assert!(outcome.bytes[1] > 0);
+}
+
 #[test]
 fn a_shop_that_explores_already_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
