@@ -238,8 +238,14 @@ pub fn tables<L: Iterator<Item = (u32, i64)>>(
                 (places[o], damped)
             })
             .collect();
-        list.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        list.truncate(options.neighbours);
+        let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if list.len() > options.neighbours {
+            list.select_nth_unstable_by(options.neighbours, better);
+            list.truncate(options.neighbours);
+            // Of a hundred thousand few stay; so many lists would take all memory.
+            list.shrink_to_fit();
+        }
+        list.sort_unstable_by(better);
         row.similar = list;
         for other in touched.drain(..) {
             weight[other as usize] = 0.0;
