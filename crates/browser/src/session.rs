@@ -167,11 +167,13 @@ impl Session {
                 let fault = Fault::new(&LABEL_MISSING, "sponsored", cause);
                 return Err(Faults::from(fault).into());
             }
-            let chance = [
-                ("explore", request.explore.is_some()),
-                ("policy", request.policy.is_some()),
-            ];
-            if let Some((field, _)) = chance.into_iter().find(|(_, asked)| *asked) {
+            // Constants in the default engine, which has neither.
+            let field = match request.explore.is_some() {
+                true => Some("explore"),
+                false if request.policy.is_some() => Some("policy"),
+                false => None,
+            };
+            if let Some(field) = field {
                 let cause = "a bulk ranking has no room for propensities";
                 let fault = Fault::new(&PROPENSITY_MISSING, field, cause);
                 return Err(Faults::from(fault).into());

@@ -6,8 +6,6 @@
 //! shopper's earlier visits alone: the simulator, the trainer and whoever serves such
 //! a policy call this code. It knows no list that is being made, and draws nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use shelfedge_commerce::time::{DAY, Timestamp};
 
 /// Ways to make a list.
@@ -112,9 +110,11 @@ pub struct Visits {
     lists_clicked: u32,
     shown: u32,
     clicked: u32,
-    products: BTreeSet<u32>,
-    /// Clicks of each group.
-    groups: BTreeMap<u32, u32>,
+    /// By number: lists that are sorted, since trees would be kilobytes of what a
+    /// shopper downloads.
+    products: Vec<u32>,
+    /// Clicks of each group, by its number.
+    groups: Vec<(u32, u32)>,
     new: u32,
     actions: [u32; ACTIONS],
     /// Of the last list: shown before, clicked and ordered, as shares of its places.
@@ -162,20 +162,18 @@ impl Visits {
         let (mut again, mut clicked, mut ordered) = (0u32, 0u32, 0u32);
         // What is shown twice in one list is new the first time only.
         for place in list {
-            if self.products.contains(&place.product) {
-                again += 1;
-            } else {
-                self.new = self.new.saturating_add(1);
-                if self.products.len() < MAX_PRODUCTS {
-                    self.products.insert(place.product);
+            match self.products.binary_search(&place.product) {
+                Ok(_) => again += 1,
+                Err(at) => {
+                    self.new = self.new.saturating_add(1);
+                    if self.products.len() < MAX_PRODUCTS {
+                        self.products.insert(at, place.product);
+                    }
                 }
             }
             if place.clicked {
                 clicked += 1;
-                let known =
-                    self.groups.contains_key(&place.group) || self.groups.len() < MAX_GROUPS;
-                let group = if known { place.group } else { u32::MAX };
-                *self.groups.entry(group).or_default() += 1;
+                self.click(place.group);
             }
             ordered += u32::from(place.ordered);
         }
@@ -186,6 +184,19 @@ impl Visits {
         self.lists_clicked += u32::from(clicked > 0);
         self.with_order += u32::from(ordered > 0);
         self.of_last = [again, clicked, ordered].map(|part| share(part, places));
+    }
+
+    fn click(&mut self, group: u32) {
+        let find =
+            |groups: &[(u32, u32)], group: u32| groups.binary_search_by_key(&group, |it| it.0);
+        let group = match find(&self.groups, group) {
+            Err(_) if self.groups.len() >= MAX_GROUPS => u32::MAX,
+            _ => group,
+        };
+        match find(&self.groups, group) {
+            Ok(at) => self.groups[at].1 += 1,
+            Err(at) => self.groups.insert(at, (group, 1)),
+        }
     }
 
     /// The state at a moment, such as that of the next visit. Every number is in 0 to
@@ -205,7 +216,10 @@ impl Visits {
         };
         // Herfindahl's index, of whole numbers: it doesn't depend on how groups are
         // numbered.
-        let squares = self.groups.values().map(|n| f64::from(*n) * f64::from(*n));
+        let squares = self
+            .groups
+            .iter()
+            .map(|(_, n)| f64::from(*n) * f64::from(*n));
         let squares: f64 = squares.sum();
         let clicks = f64::from(self.clicked.max(1));
         let in_one = (squares / (clicks * clicks)) as f32;

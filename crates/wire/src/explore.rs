@@ -6,6 +6,7 @@
 use shelfedge_commerce::ListId;
 pub use shelfedge_ranking::explore::{Explore, Kind, State};
 use shelfedge_ranking::explore::{MAX_PLACES, MAX_POOL};
+use shelfedge_ranking::rerank::Rules;
 pub use shelfedge_ranking::rerank::Standing as Tried;
 use shelfedge_ranking::{MAX_LIMIT, Query, Ranked, Ranker, Workspace, codes as ranking};
 
@@ -233,8 +234,28 @@ pub(crate) fn rank<B: AsRef<[u8]>>(
     let Some(explore) = &request.explore else {
         return rerank::rank(ranker, request, query, workspace);
     };
-    let rules = rerank::rules(request);
-    let explored = ranker.explore(query, &rules, explore, seed(request), workspace);
+    by(
+        ranker,
+        &rerank::rules(request),
+        explore,
+        seed(request),
+        query,
+        workspace,
+    )
+}
+
+/// The ranking with places that explore. All requests come through here, so that it is
+/// compiled once.
+#[inline(never)]
+pub(crate) fn by<B: AsRef<[u8]>>(
+    ranker: &Ranker<B>,
+    rules: &Rules<'_>,
+    explore: &Explore,
+    seed: u64,
+    query: &Query<'_>,
+    workspace: &mut Workspace,
+) -> Result<Ranked, Problem> {
+    let explored = ranker.explore(query, rules, explore, seed, workspace);
     explored.map_err(rerank::problem)
 }
 

@@ -4,10 +4,8 @@
 //! `policy_off.rs` takes the place of this file in a build without the feature
 //! `explore`.
 
-use std::collections::BTreeMap;
-
 use shelfedge_commerce::fault::{Fault, Faults, quote};
-use shelfedge_commerce::{ProductId, Timestamp};
+use shelfedge_commerce::{ProductId, Timestamp, sort};
 use shelfedge_ranking::policy::{
     Action, Chosen, MAX_GROUP_BYTES, MAX_VISITS, OWN_GROUP, Place, Visits,
 };
@@ -264,19 +262,25 @@ impl ListPolicy {
     /// The visits by time; of two at one moment the first that was told, as where the
     /// policy was learnt.
     fn in_order(&self) -> Vec<&Visit> {
-        let mut visits: Vec<&Visit> = self.visits.iter().collect();
-        visits.sort_by_key(|visit| visit.at);
-        visits.dedup_by_key(|visit| visit.at);
-        visits
+        let mut visits: Vec<(usize, &Visit)> = self.visits.iter().enumerate().collect();
+        sort::by(&mut visits, |a, b| a.1.at.cmp(&b.1.at).then(a.0.cmp(&b.0)));
+        visits.dedup_by_key(|visit| visit.1.at);
+        visits.into_iter().map(|(_, visit)| visit).collect()
     }
 
     /// What was known of the shopper at a moment.
     fn known(&self, now: Timestamp) -> Visits {
-        fn number<'a>(names: &mut BTreeMap<&'a str, u32>, name: &'a str) -> u32 {
+        fn number<'a>(names: &mut Vec<(&'a str, u32)>, name: &'a str) -> u32 {
             let next = names.len() as u32;
-            *names.entry(name).or_insert(next)
+            match names.binary_search_by(|known| known.0.cmp(name)) {
+                Ok(at) => names[at].1,
+                Err(at) => {
+                    names.insert(at, (name, next));
+                    next
+                }
+            }
         }
-        let (mut products, mut groups) = (BTreeMap::new(), BTreeMap::new());
+        let (mut products, mut groups) = (Vec::new(), Vec::new());
         let mut known = Visits::default();
         for visit in self.in_order() {
             if visit.at >= now {
@@ -341,10 +345,10 @@ pub(crate) fn rank<B: AsRef<[u8]>>(
         rules.diversity = Some(&diversified);
     }
     let ranked = match chosen.action {
-        Action::Explore => ranker.explore(query, &rules, &policy.explore, seed, workspace),
-        Action::Exploit | Action::Diversify => ranker.rerank(query, &rules, workspace),
+        Action::Explore => explore::by(ranker, &rules, &policy.explore, seed, query, workspace),
+        Action::Exploit | Action::Diversify => rerank::by(ranker, &rules, query, workspace),
     };
-    let mut ranked = ranked.map_err(rerank::problem)?;
+    let mut ranked = ranked?;
     if let Some(notes) = &mut ranked.notes {
         notes.chosen = Some(chosen);
     }

@@ -378,8 +378,19 @@ pub(crate) fn rank<B: AsRef<[u8]>>(
     if request.diversity.is_none() && request.sponsored.is_none() {
         return ranker.rank(query, workspace).map_err(refused);
     }
-    let reranked = ranker.rerank(query, &rules(request), workspace);
-    reranked.map_err(problem)
+    by(ranker, &rules(request), query, workspace)
+}
+
+/// The ranking, re-ranked by rules, of which there may be none. All requests come
+/// through here, so that it is compiled once.
+#[inline(never)]
+pub(crate) fn by<B: AsRef<[u8]>>(
+    ranker: &Ranker<B>,
+    rules: &Rules<'_>,
+    query: &Query<'_>,
+    workspace: &mut Workspace,
+) -> Result<Ranked, Problem> {
+    ranker.rerank(query, rules, workspace).map_err(problem)
 }
 
 pub(crate) fn problem(error: RerankError) -> Problem {
