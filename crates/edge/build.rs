@@ -9,7 +9,9 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(embedded_model)");
     println!("cargo::rerun-if-env-changed=SHELFEDGE_MODEL_DIR");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // At run time: a build folder that another checkout filled may hold this script.
+    let crate_folder = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let root = Path::new(&crate_folder).join("../..");
     let folder = env::var_os("SHELFEDGE_MODEL_DIR")
         .map_or_else(|| root.join("models/ranking"), PathBuf::from);
     let shelf = folder.join("model.shelf");

@@ -14,8 +14,8 @@ use crate::digest::{self, Stamp};
 /// `shelfedge_bg.wasm`), the profile and the features. Each has a profile, and so a
 /// folder, of its own, because cargo gives both the same file name.
 const ENGINES: [(&str, &str, &[&str]); 2] = [
-    ("shelfedge", "wasm", &[]),
-    ("shelfedge_full", "wasm-full", &["--features", "full"]),
+    ("shelfedge", "wasm-small", &[]),
+    ("shelfedge_full", "wasm", &["--features", "full"]),
 ];
 
 /// What wasm-bindgen writes, after the stem.
@@ -38,7 +38,7 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
             command
                 .arg("--lib")
                 .args(features)
-                .args(["--config", "profile.wasm.strip=\"debuginfo\""])
+                .args(["--config", "profile.wasm-small.strip=\"debuginfo\""])
                 // Where a panic comes from, in files and lines of the machine that
                 // built it: 2 KB for nobody, since a trap in a page has no message.
                 .args([

@@ -118,6 +118,17 @@ impl<'a> Halves<'a> {
         })
     }
 
+    /// All of them as they are written, of which those below `0x8000` are in order.
+    pub(crate) fn bits(self) -> impl Iterator<Item = u16> + 'a {
+        let (cells, _) = self.bytes.as_chunks::<2>();
+        cells.iter().map(|cell| u16::from_le_bytes(*cell))
+    }
+
+    /// The largest bits that stand for no more than about `limit`, by a part in 2,048.
+    pub(crate) fn up_to(self, limit: f32) -> u16 {
+        f32_to_f16((limit / self.scale).max(0.0))
+    }
+
     /// The cells and their scale, which makes room for the largest.
     pub(crate) fn of(values: &[f32]) -> (f32, Vec<u16>) {
         let largest = values.iter().fold(0.0f32, |m, x| m.max(x.abs()));
@@ -139,17 +150,61 @@ impl<'a> Halves<'a> {
 
 /// The best of all, sorted by falling score, equal ones by number.
 pub(crate) fn best(all: impl Iterator<Item = (f32, u32)>, keep: usize) -> Vec<(f32, u32)> {
-    // Falling, so that the best come first.
-    let mut keys: Vec<u64> = all.map(|(score, number)| !key(score, number)).collect();
-    if keys.len() > keep {
-        if keep > 0 {
-            keys.select_nth_unstable(keep - 1);
-        }
-        keys.truncate(keep);
+    let mut best = Best::new(keep);
+    for (score, number) in all {
+        best.push(score, number);
     }
-    keys.sort_unstable();
-    let sorted = keys.into_iter();
-    sorted.map(|key| (score(!key), key as u32)).collect()
+    best.sorted()
+}
+
+/// The best of what was pushed so far, in room for few of them.
+pub(crate) struct Best {
+    keep: usize,
+    /// The smallest are the best.
+    keys: Vec<u64>,
+    /// None larger is among the best.
+    worst: u64,
+}
+
+impl Best {
+    pub(crate) const fn new(keep: usize) -> Self {
+        Self {
+            keep,
+            keys: Vec::new(),
+            worst: u64::MAX,
+        }
+    }
+
+    pub(crate) fn push(&mut self, score: f32, number: u32) {
+        let key = !key(score, number);
+        if key <= self.worst {
+            if self.keys.len() >= 2 * self.keep.max(32) {
+                self.shrink();
+            }
+            self.keys.push(key);
+        }
+    }
+
+    /// The score below which none is among the best; there need be none yet.
+    pub(crate) fn worst(&self) -> Option<f32> {
+        (self.worst < u64::MAX).then(|| score(!self.worst))
+    }
+
+    fn shrink(&mut self) {
+        if self.keys.len() > self.keep {
+            if let Some(last) = self.keep.checked_sub(1) {
+                self.worst = *self.keys.select_nth_unstable(last).1;
+            }
+            self.keys.truncate(self.keep);
+        }
+    }
+
+    pub(crate) fn sorted(mut self) -> Vec<(f32, u32)> {
+        self.shrink();
+        self.keys.sort_unstable();
+        let sorted = self.keys.into_iter();
+        sorted.map(|key| (score(!key), key as u32)).collect()
+    }
 }
 
 /// Grows with the score, in the order of `f32::total_cmp`, and falls with the

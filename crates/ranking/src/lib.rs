@@ -457,14 +457,6 @@ impl<B: AsRef<[u8]>> Ranker<B> {
         }
         // A model with a log sees nothing else.
         let kind = Kind::open(|name| model.section(name), tables.len())?;
-        if let Kind::Basket(basket) = &kind
-            && !basket.is_sound()
-        {
-            return Err(OpenError::Table(TableError {
-                section: basket::SECTION,
-                missing: false,
-            }));
-        }
         if let Kind::Trails(trails) = &kind
             && trails.attends()
         {

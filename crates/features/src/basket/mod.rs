@@ -18,7 +18,7 @@ pub use encode::{PHOTO_LIKENESS, TITLE_LIKENESS, WIDTH, groups};
 use shelfedge_engine::file::u32_at;
 use shelfedge_engine::math::{exp, f16_to_f32};
 
-use crate::flat::{Cut, Halves, Numbers, best};
+use crate::flat::{Best, Cut, Halves, Numbers, best};
 use crate::shopper::Past;
 use crate::tables::TableError;
 
@@ -185,9 +185,19 @@ impl<'a> Rows<'a> {
     }
 
     /// Calls with what a product leads to, and its weight. Scales that are at hand
-    /// need not be made of their halves.
-    fn from(self, product: u32, at_hand: Option<&[f32]>, mut of: impl FnMut(u32, f32)) {
-        let cells = Self::range(self.ends, product, self.weights.len());
+    /// need not be made of their halves. `left` is how many cells the query may still
+    /// read: at first all that there are, which different products never exceed, but
+    /// rows of a damaged table, which overlap, would.
+    fn from(
+        self,
+        product: u32,
+        at_hand: Option<&[f32]>,
+        left: &mut usize,
+        mut of: impl FnMut(u32, f32),
+    ) {
+        let mut cells = Self::range(self.ends, product, self.weights.len());
+        cells.end = cells.end.min(cells.start.saturating_add(*left));
+        *left -= cells.len();
         let weight = |weight: u8, scale: f32| f32::from(weight.cast_signed()) * scale;
         if let Some(scales) = at_hand {
             self.to.each(cells, self.weights, |to, cell| {
@@ -326,18 +336,6 @@ impl<'a> Basket<'a> {
         cut.is_done().then_some(basket)
     }
 
-    /// Whether every product's cells come after those of the product before: what
-    /// opening it leaves out, because it is done for every request. Without it a
-    /// damaged log could make a query long.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        let tables = self.tables.iter().map(|table| table.ends);
-        tables.chain([self.title_ends]).all(|ends| {
-            let (cells, _) = ends.as_chunks::<4>();
-            cells.iter().map(|c| u32::from_le_bytes(*c)).is_sorted()
-        })
-    }
-
     /// How many numbers a candidate has.
     #[must_use]
     pub const fn width(&self) -> usize {
@@ -369,13 +367,27 @@ impl<'a> Basket<'a> {
 
     /// The most popular of the products that are allowed.
     fn popular(&self, keep: usize, allowed: impl Fn(u32) -> bool) -> Vec<u32> {
-        let all = (0..self.products as u32)
-            .map(|product| (self.popularity(product), product))
-            .filter(|(popularity, product)| *popularity > 0.0 && allowed(*product));
-        best(all, keep)
-            .into_iter()
-            .map(|(_, product)| product)
-            .collect()
+        let newest = self.columns[Column::Buyers14 as usize];
+        let older = self.columns[Column::Buyers60 as usize];
+        let mut found = Best::new(keep);
+        // With so few buyers, in half precision, a product isn't among them for sure:
+        // neither count is half of what that takes. Most products of a large shop end here.
+        let (mut few, mut few_older) = (0, 0);
+        for (product, (of_14, of_60)) in (0u32..).zip(newest.bits().zip(older.bits())) {
+            if of_14 <= few && of_60 <= few_older {
+                continue;
+            }
+            let popularity = self.popularity(product);
+            if popularity > 0.0 && allowed(product) {
+                found.push(popularity, product);
+                if let Some(worst) = found.worst() {
+                    few = newest.up_to(0.49 * worst);
+                    few_older = older.up_to(0.49 * 100.0 * worst);
+                }
+            }
+        }
+        let found = found.sorted().into_iter();
+        found.map(|(_, product)| product).collect()
     }
 
     fn customers(&self) -> impl Iterator<Item = Customer> + '_ {
@@ -602,6 +614,7 @@ impl Signals {
         self.bought.resize(basket.products, 0);
         self.remember(past);
         let bought = self.own.len();
+        let mut left = basket.tables.map(|table| table.weights.len());
         for row in 0..bought {
             let product = self.products[row];
             let [_, lately, habit] = self.own[row].faded;
@@ -610,7 +623,8 @@ impl Signals {
             let since = self.own[row].since;
             let mut from = |table: Table, of: &mut dyn FnMut(&mut [f32; SIGNALS], f32)| {
                 let at_hand = index.map(|index| &index.scales[table as usize][..]);
-                basket.tables[table as usize].from(product, at_hand, |to, weight| {
+                let left = &mut left[table as usize];
+                basket.tables[table as usize].from(product, at_hand, left, |to, weight| {
                     if let Some(row) = self.row(to) {
                         of(&mut self.rows[row], weight);
                     }
