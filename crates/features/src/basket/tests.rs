@@ -218,6 +218,55 @@ fn signals_of_a_small_shop() {
 }
 
 #[test]
+fn rows_that_overlap_are_read_no_longer_than_there_are_cells() {
+    let section = section();
+    let basket = Basket::open(&section, PRODUCTS).expect("a section");
+    let table = basket.tables[Table::Similar as usize];
+    let cells = table.weights.len();
+    let read = |ends: [u32; PRODUCTS]| {
+        let ends: Vec<u8> = ends.iter().flat_map(|end| end.to_le_bytes()).collect();
+        let damaged = Rows {
+            ends: &ends,
+            ..table
+        };
+        let (mut left, mut read) = (cells, 0);
+        for product in 0..PRODUCTS as u32 {
+            damaged.from(product, None, &mut left, |_, _| read += 1);
+        }
+        (read, left)
+    };
+    let all = cells as u32;
+    assert_eq!(read([all, 0, all, 0, all, 0, all]), (cells, 0));
+    assert_eq!(read([u32::MAX; PRODUCTS]), (cells, 0));
+    assert_eq!(read([all, all - 1, 0, 0, 1, 0, 0]), (cells, 0));
+    assert_eq!(read([2, 1, 3, 0, 0, 0, 0]), (4, cells - 4));
+}
+
+#[test]
+fn the_popular_are_found_without_reading_all_of_them() {
+    // Buyers of 14 and of 60 days of 4,000 products.
+    let mut rng = 7u32;
+    let mut orders = Vec::new();
+    for customer in 0..6_000u32 {
+        rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let product = (rng >> 16) * (rng >> 20 & 15) % 4_000;
+        let age = if rng & 256 == 0 { 5.0 } else { 30.0 };
+        orders.push(order(customer, age, &[(product, 1)]));
+    }
+    let tables = [(); TABLES].map(|()| vec![Vec::new(); 4_000]);
+    let section = section_of(&orders, 4_000, tables);
+    let basket = Basket::open(&section, 4_000).expect("a section");
+    let mut all: Vec<u32> = (0..4_000).collect();
+    all.retain(|product| basket.popularity(*product) > 0.0 && product % 3 > 0);
+    all.sort_by(|a, b| basket.popularity(*b).total_cmp(&basket.popularity(*a)));
+    assert!(all.len() > 500, "{}", all.len());
+    for keep in [0, 1, 7, 40, 200, all.len(), 4_000] {
+        let found = basket.popular(keep, |product| product % 3 > 0);
+        assert_eq!(found, all[..keep.min(all.len())], "{keep}");
+    }
+}
+
+#[test]
 fn candidates_are_led_to_or_popular_and_new_ones_never_bought() {
     let section = section();
     let basket = Basket::open(&section, PRODUCTS).expect("a section");
