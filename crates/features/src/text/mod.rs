@@ -1,5 +1,13 @@
+//! Texts to numbers. Of what customers write: [`Text`], [`Grams`], [`Vocabulary`].
+//!
 //! Titles to tokens: lower case, split at everything that is neither letter nor
 //! digit; a Chinese, Japanese or Korean character is a token of its own.
+
+mod grams;
+mod normal;
+
+pub use grams::{Buffers, Grams, Known, Vocabulary};
+pub use normal::{Kind, MAX_TEXT_BYTES, MAX_TOKENS, Text, Token};
 
 use crate::hash::Hash;
 
