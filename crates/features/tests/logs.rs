@@ -11,6 +11,7 @@ use shelfedge_features::attributes::{self, AttributeRow};
 use shelfedge_features::basket::fit::{Learnt as Orders, Line, Order, write as orders};
 use shelfedge_features::basket::{self, TABLES};
 use shelfedge_features::questions::{self, Answer, Band, Kind, Question};
+use shelfedge_features::text::{Grams, Text, Vocabulary};
 use shelfedge_features::trails::fit::{Learnt, Sequences, write as sequences};
 use shelfedge_features::trails::{self, Part, Sum};
 
@@ -134,6 +135,7 @@ fn few_questions() -> Vec<u8> {
 #[test]
 fn unchanged_they_open() {
     assert!(body::questions(&few_questions()));
+    assert!(body::text(&text_with_vocabulary()));
     assert!(body::trails(&log_of_sequences()));
     assert!(body::basket(&log_of_orders()));
     assert!(body::basket(&log_with_photos()));
@@ -169,6 +171,25 @@ fn attributes_and_questions_with_any_bit_flipped_are_an_error_or_harmless() {
     }
 }
 
+/// A vocabulary of two grams of a text, and the text.
+fn text_with_vocabulary() -> Vec<u8> {
+    let grams = Grams {
+        words: 2,
+        han: 4,
+        chars: (3, 5),
+    };
+    let written = "Where's my order AB-1234? 我要退款！👍";
+    let mut keys = Vec::new();
+    grams.each(&Text::new(written), |key| keys.push((key, 2.5)));
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    keys.dedup();
+    let section = Vocabulary::write(grams, &keys);
+    let mut bytes = (section.len() as u16).to_le_bytes().to_vec();
+    bytes.extend(section);
+    bytes.extend(written.as_bytes());
+    bytes
+}
+
 /// The fuzz targets begin with them; `UPDATE_EXPECT=1` writes them again.
 #[test]
 fn the_committed_seeds_are_these() {
@@ -179,6 +200,7 @@ fn the_committed_seeds_are_these() {
         ("basket_photos", log_with_photos()),
         ("attributes", table_of_attributes()),
         ("questions", few_questions()),
+        ("text", text_with_vocabulary()),
     ] {
         let file = folder.join(name);
         if std::env::var_os("UPDATE_EXPECT").is_some() {
@@ -208,5 +230,6 @@ proptest! {
         body::basket(&change(log_with_photos()));
         body::attributes(&change(table_of_attributes()));
         body::questions(&change(few_questions()));
+        body::text(&change(text_with_vocabulary()));
     }
 }

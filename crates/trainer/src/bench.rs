@@ -6,6 +6,7 @@ mod bandit;
 mod cold;
 mod images;
 mod new_products;
+mod texts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use bandit::{Scored, bandit};
 pub use cold::cold_start;
 pub use images::{Labels, Retrieval, images};
 pub use new_products::new_products;
+pub use texts::{intent, sentiment};
 
 /// Which part of a prepared folder is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ pub mod generate;
 pub mod golden;
 pub mod images;
 pub mod import;
+pub mod intent;
 pub mod learn;
 mod linear;
 mod logged;

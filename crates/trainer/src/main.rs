@@ -20,8 +20,8 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, best, bundle, evaluate, generate, images, import, next, policy,
-    ranking, settings, shoppers,
+    attention, basket, bench, best, bundle, evaluate, generate, images, import, intent, next,
+    policy, ranking, settings, shoppers,
 };
 
 const AFTER: &str = "\
@@ -178,6 +178,35 @@ enum Command {
         #[command(flatten)]
         learning: Learning,
         /// Print the outcome, with the validation curve, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Learn to say what a text is about: intents, or sentiment
+    ///
+    /// From texts with labels, as Parquet or CSV; the label oos is for texts that have none of the others.
+    /// Linear scores over runs of words and parts of them, and a small network, are tried on a tenth of the
+    /// texts; the smallest of what is nearly best is learnt again from all, and written.
+    #[command(verbatim_doc_comment)]
+    Intent {
+        /// A table of texts; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        data: Vec<PathBuf>,
+        /// The column of texts
+        #[arg(long, value_name = "NAME", default_value = "text")]
+        text_column: String,
+        /// The column of labels
+        #[arg(long, value_name = "NAME", default_value = "label")]
+        label_column: String,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Bytes of the compiled model, at most
+        #[arg(long, value_name = "BYTES", default_value_t = 5_000_000)]
+        max_bytes: usize,
+        /// Fixes all sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
     },
@@ -413,6 +442,18 @@ enum Task {
     /// What is to be predicted is never read.
     #[command(verbatim_doc_comment)]
     Sequence(Prepared),
+    /// Say which intent a text has
+    ///
+    /// Reads train.parquet and, to predict test, valid.parquet: the columns text and label, where the
+    /// label oos is for texts that have none of the intents. Of what is to be predicted it reads row and
+    /// text alone. Writes row, label and score, the label's probability.
+    #[command(verbatim_doc_comment)]
+    Intent(PreparedTexts),
+    /// Say whether a text is for or against
+    ///
+    /// As for intents, with two labels that are whole numbers; score is the probability of the larger one.
+    #[command(verbatim_doc_comment)]
+    Sentiment(PreparedTexts),
     /// Choose items, from a log with propensities, and predict clicks
     ///
     /// Reads log_random.parquet and log_bts.parquet: row, cluster, item, position, click, propensity, and
@@ -547,10 +588,7 @@ struct Prepared {
 
 impl Prepared {
     fn target(&self) -> bench::Target {
-        match self.window {
-            Part::Valid => bench::Target::Valid,
-            Part::Test => bench::Target::Test,
-        }
+        self.window.target()
     }
 
     fn outputs(&self) -> bench::Outputs<'_> {
@@ -561,10 +599,56 @@ impl Prepared {
     }
 }
 
+#[derive(Args)]
+struct PreparedTexts {
+    /// The prepared folder
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// The prediction file to write, as Parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// What to predict: valid from train (the way to tune), or test from train and valid; valid, too,
+    /// where the folder has no test.parquet
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Part::Test,
+        hide_possible_values = true,
+        value_name = "valid|test",
+        verbatim_doc_comment
+    )]
+    window: Part,
+    /// Fixes all sampling
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Bytes of the compiled model, at most
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<usize>,
+}
+
+impl PreparedTexts {
+    fn settings(&self, max_bytes: usize) -> intent::Settings {
+        intent::Settings {
+            seed: self.seed,
+            max_bytes: self.max_bytes.unwrap_or(max_bytes),
+            ..intent::Settings::default()
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
     Valid,
     Test,
+}
+
+impl Part {
+    fn target(self) -> bench::Target {
+        match self {
+            Self::Valid => bench::Target::Valid,
+            Self::Test => bench::Target::Test,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -717,6 +801,25 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             let outcome = next::run(&source.shop, mapping, &out, !no_test, &settings, &mut watch)?;
             watch.clear();
             print(&outcome, next::Outcome::table, json)?;
+        }
+        Command::Intent {
+            data,
+            text_column,
+            label_column,
+            out,
+            max_bytes,
+            seed,
+            json,
+        } => {
+            let settings = intent::Settings {
+                seed,
+                max_bytes,
+                ..intent::Settings::default()
+            };
+            let columns = [text_column.as_str(), label_column.as_str()];
+            let outcome = intent::run(&data, columns, &out, &settings, &mut watch)?;
+            watch.clear();
+            print(&outcome, intent::Outcome::table, json)?;
         }
         Command::Attention {
             source,
@@ -873,6 +976,14 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 Task::Sequence(of) => {
                     let settings = of.learning.of_next()?;
                     bench::sequence(&of.data, of.outputs(), of.target(), &settings, &mut watch)?
+                }
+                Task::Intent(of) => {
+                    let settings = of.settings(5_000_000);
+                    bench::intent(&of.data, &of.out, of.window.target(), &settings, &mut watch)?
+                }
+                Task::Sentiment(of) => {
+                    let settings = of.settings(3_000_000);
+                    bench::sentiment(&of.data, &of.out, of.window.target(), &settings, &mut watch)?
                 }
                 Task::Bandit {
                     data,

@@ -58,6 +58,13 @@ pub(crate) const ROOMS: &[Room] = &[
         outside: Outside::Only(&[]),
     },
     Room {
+        name: "shelfedge-assistant",
+        folder: "crates/assistant",
+        knows: &["shelfedge-engine", "shelfedge-features"],
+        tests_know: &[],
+        outside: Outside::Only(&[]),
+    },
+    Room {
         name: "shelfedge-insight",
         folder: "crates/insight",
         knows: &["shelfedge-commerce"],
@@ -112,6 +119,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "shelfedge-trainer",
         folder: "crates/trainer",
         knows: &[
+            "shelfedge-assistant",
             "shelfedge-commerce",
             "shelfedge-engine",
             "shelfedge-features",

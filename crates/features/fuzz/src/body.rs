@@ -5,6 +5,7 @@ use shelfedge_commerce::time::DAY;
 use shelfedge_features::Past;
 use shelfedge_features::basket::{self, Basket, Signals};
 use shelfedge_features::shopper::SESSION_PRODUCTS;
+use shelfedge_features::text::{Buffers, Text, Vocabulary};
 use shelfedge_features::trails::{Index, Sums, Trails};
 use shelfedge_features::{Attribute, Attributes, questions};
 
@@ -104,4 +105,37 @@ pub(crate) fn attributes(bytes: &[u8]) -> bool {
         }
     }
     sound
+}
+
+/// Any bytes as a vocabulary behind its length, and as a text. Whether they are one.
+pub(crate) fn text(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_at_checked(2) else {
+        return false;
+    };
+    let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+    let (section, written) = rest.split_at(length.min(rest.len()));
+    let written = String::from_utf8_lossy(written);
+    let text = Text::new(&written);
+    let mut end = 0;
+    for token in text.tokens() {
+        assert!(token.start >= end && token.end > token.start);
+        assert!(
+            written
+                .get(token.start as usize..token.end as usize)
+                .is_some()
+        );
+        assert!(!text.normal(token).is_empty());
+        end = token.end;
+    }
+    let Ok(vocabulary) = Vocabulary::open(section) else {
+        return false;
+    };
+    let (mut last, mut read) = (0, 0);
+    let known = vocabulary.encode(&text, 100, &mut Buffers::default(), |row, weight| {
+        assert!(row > last && row as usize <= vocabulary.len());
+        assert!(weight.is_finite());
+        (last, read) = (row, read + 1);
+    });
+    assert!(read <= known.known && known.known <= known.all);
+    vocabulary.is_sound()
 }

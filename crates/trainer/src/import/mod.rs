@@ -16,6 +16,7 @@ mod row;
 pub mod sequences;
 mod store;
 mod table;
+pub mod texts;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,6 +13,7 @@ mod bundle;
 mod common;
 mod evaluate;
 mod import;
+mod intent;
 mod mishaps;
 mod next;
 mod photos;

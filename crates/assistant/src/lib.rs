@@ -1,0 +1,5 @@
+//! What a customer says, from compiled models: no I/O, no clock, no ONNX.
+
+mod classify;
+
+pub use classify::{Answer, Buffers, Classifier, Labels, OpenError};
