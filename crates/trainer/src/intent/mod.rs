@@ -185,7 +185,8 @@ pub fn predict<'t>(
 
 /// Equal texts are on one side.
 fn is_held_back(text: &str) -> bool {
-    Hash::new(FOLD_SEED).bytes(text.as_bytes()).finish() % HELD_BACK == 0
+    let hash = Hash::new(FOLD_SEED).bytes(text.as_bytes()).finish();
+    hash.is_multiple_of(HELD_BACK)
 }
 
 struct Task<'a> {
