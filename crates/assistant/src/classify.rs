@@ -9,7 +9,7 @@ use shelfedge_engine::{Input, Model, PortInfo, Workspace};
 use shelfedge_features::text::{self, Known, Text, Vocabulary};
 
 /// Most labels of a model.
-const MOST_LABELS: usize = 4096;
+pub const MOST_LABELS: usize = 1000;
 /// Most grams of a text that a model reads.
 const MOST_PLACES: usize = 4096;
 const VERSION: u32 = 1;

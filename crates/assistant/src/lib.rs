@@ -2,4 +2,4 @@
 
 mod classify;
 
-pub use classify::{Answer, Buffers, Classifier, Labels, OpenError};
+pub use classify::{Answer, Buffers, Classifier, Labels, MOST_LABELS, OpenError};

@@ -184,8 +184,8 @@ enum Command {
     /// Learn to say what a text is about: intents, or sentiment
     ///
     /// From texts with labels, as Parquet or CSV; the label oos is for texts that have none of the others.
-    /// Linear scores over runs of words and parts of them, and a small network, are tried on a tenth of the
-    /// texts; the smallest of what is nearly best is learnt again from all, and written.
+    /// Linear scores over runs of words and parts of them, and a small network, are tried on texts that are
+    /// held back; the smallest of what is nearly best is learnt again from all, and written.
     #[command(verbatim_doc_comment)]
     Intent {
         /// A table of texts; may be repeated

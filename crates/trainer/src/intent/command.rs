@@ -29,7 +29,7 @@ pub struct Outcome {
     pub left_out: u64,
     /// Labels.
     pub labels: usize,
-    /// What was tried on a tenth of the texts, and what it was worth.
+    /// What was tried on texts that were held back, and what it was worth.
     pub trials: Vec<Trial>,
     /// The trial that was chosen.
     pub chosen: usize,
@@ -51,7 +51,7 @@ impl Outcome {
         }
         let _ = writeln!(
             out,
-            "on the tenth that was held back: accuracy {:.4}, by {}",
+            "on texts that were held back: accuracy {:.4}, by {}",
             chosen.accuracy,
             chosen.form()
         );
@@ -147,8 +147,8 @@ impl Bundle {
         );
         let _ = writeln!(
             out,
-            "On the tenth of the texts that was held back, before the model was learnt again from all of them; the smallest \
-             of what is nearly best was chosen:\n\n\
+            "On texts that were held back (a tenth; of fewer than 2,000 texts each fifth in turn), before the model was learnt again \
+             from all of them; the smallest of what is nearly best was chosen:\n\n\
              | what | cost of a mistake | accuracy | mean -ln p | |\n|---|---|---|---|---|"
         );
         for (i, trial) in self.trials.iter().enumerate() {

@@ -2,7 +2,8 @@
 //! that is good enough is compiled.
 //!
 //! Linear scores, and a bag of embeddings with a hidden layer, are learnt from nine tenths
-//! of the texts and asked for the rest. What is written is learnt again from all of them.
+//! of the texts and asked for the rest; of few texts, from four fifths, five times. What is
+//! written is learnt again from all of them.
 
 mod command;
 mod export;
@@ -12,7 +13,7 @@ mod rows;
 
 pub use command::{Outcome, run};
 use serde::Serialize;
-use shelfedge_assistant::{Buffers, Classifier};
+use shelfedge_assistant::{Buffers, Classifier, MOST_LABELS};
 use shelfedge_engine::math::ln;
 use shelfedge_features::hash::Hash;
 use shelfedge_features::text::Grams;
@@ -27,8 +28,13 @@ use rows::{Classes, Lexicon, Sparse};
 
 /// The label of texts that belong to no class.
 pub const OUT_OF_SCOPE: &str = "oos";
-/// One text in so many is held back to choose by.
+/// One text in so many is held back to choose by; of few texts, each fifth in turn.
 const HELD_BACK: u64 = 10;
+const FOLDS_OF_FEW: u64 = 5;
+/// As many texts aren't few.
+const MANY: usize = 2_000;
+/// Texts that anything can be learnt from.
+const LEAST_TEXTS: usize = 10;
 const FOLD_SEED: u32 = 0x666f_6c64;
 /// Share of what customers write that is taken to be out of scope, for the threshold.
 const SHARE_OUT_OF_SCOPE: f64 = 0.2;
@@ -124,12 +130,32 @@ pub fn build(texts: &Texts, settings: &Settings, watch: &mut dyn Watch) -> Resul
         .map(|(label, _)| label.clone())
         .collect();
     let classes = Classes::of(&known);
-    if classes.names.len() < 2 {
+    let count = classes.names.len();
+    if count < 2 {
         return Err(Error::fault(
             "too_few_labels",
             "label",
-            format!("there are {} labels", classes.names.len()),
+            format!(
+                "texts in scope with a label: {}; labels: {count}",
+                known.len()
+            ),
             "give texts of at least two labels",
+        ));
+    }
+    if count > MOST_LABELS {
+        return Err(Error::fault(
+            "too_many_labels",
+            "label",
+            format!("there are {count} labels, and {MOST_LABELS} are the most"),
+            "name the column of labels, not one of numbers or texts",
+        ));
+    }
+    if known.len() < LEAST_TEXTS {
+        return Err(Error::fault(
+            "too_few_texts",
+            "text",
+            format!("there are {} texts in scope", known.len()),
+            "give at least ten, better ten for each label",
         ));
     }
     // A class for every text; one behind the last for those of none.
@@ -142,16 +168,13 @@ pub fn build(texts: &Texts, settings: &Settings, watch: &mut dyn Watch) -> Resul
             false => none,
         })
         .collect();
-    let held_back: Vec<bool> = texts.texts.iter().map(|text| is_held_back(text)).collect();
     let task = Task {
         texts: &texts.texts,
         of: &of,
         names: &classes.names,
         settings,
     };
-    let teach: Vec<usize> = (0..of.len()).filter(|i| !held_back[*i]).collect();
-    let ask: Vec<usize> = (0..of.len()).filter(|i| held_back[*i]).collect();
-    let (trials, chosen, threshold) = task.choose(&teach, &ask, watch)?;
+    let (trials, chosen, threshold) = task.choose(watch)?;
     let all: Vec<usize> = (0..of.len()).collect();
     let learnt = task.learn(&all, &trials[chosen], threshold, watch)?;
     let onnx = export::onnx(&learnt, &[("shelfedge.task", "intent".to_owned())])?;
@@ -183,10 +206,9 @@ pub fn predict<'t>(
     Ok(())
 }
 
-/// Equal texts are on one side.
-fn is_held_back(text: &str) -> bool {
-    let hash = Hash::new(FOLD_SEED).bytes(text.as_bytes()).finish();
-    hash.is_multiple_of(HELD_BACK)
+/// Which part of so many a text is in; equal texts are in one.
+fn part_of(text: &str, parts: u64) -> u64 {
+    Hash::new(FOLD_SEED).bytes(text.as_bytes()).finish() % parts
 }
 
 struct Task<'a> {
@@ -300,60 +322,66 @@ impl Task<'_> {
     }
 
     /// Tries what there is on texts that were held back.
-    fn choose(
-        &self,
-        teach: &[usize],
-        ask: &[usize],
-        watch: &mut dyn Watch,
-    ) -> Result<(Vec<Trial>, usize, f32)> {
+    fn choose(&self, watch: &mut dyn Watch) -> Result<(Vec<Trial>, usize, f32)> {
         let classes = self.names.len();
-        let (of, asked) = (self.of(teach), self.of(ask));
-        let lexicon = self.lexicon(teach, self.room(0.5, teach.len()), 1.0);
-        let rows = lexicon.encode(self.texts(teach), MOST_PLACES);
-        let ask_rows = lexicon.encode(self.texts(ask), MOST_PLACES);
-        let net = self.network(&rows, &of, watch)?;
-        let by_net: Vec<f32> = (0..ask.len())
-            .flat_map(|i| {
+        let few = self.of.len() < MANY;
+        let (parts, turns) = if few {
+            (FOLDS_OF_FEW, FOLDS_OF_FEW)
+        } else {
+            (HELD_BACK, 1)
+        };
+        let mut asked: Vec<u32> = Vec::new();
+        let mut by_net: Vec<f32> = Vec::new();
+        let mut scored: [Vec<f32>; COSTS.len()] = Default::default();
+        for turn in 0..turns {
+            let held_back = |i: &usize| part_of(&self.texts[*i], parts) == turn;
+            let (ask, teach): (Vec<usize>, Vec<usize>) = (0..self.of.len()).partition(held_back);
+            let of = self.of(&teach);
+            asked.extend(self.of(&ask));
+            let both = |lexicon: &Lexicon| {
+                [&teach, &ask].map(|which| lexicon.encode(self.texts(which), MOST_PLACES))
+            };
+            let lexicon = self.lexicon(&teach, self.room(0.5, teach.len()), 1.0);
+            let [rows, ask_rows] = both(&lexicon);
+            let net = self.network(&rows, &of, watch)?;
+            for i in 0..ask.len() {
                 let mut logits = net.score(ask_rows.row(i));
                 softmax(&mut logits);
-                logits
-            })
-            .collect();
-        let mut trials: Vec<(Trial, Vec<f32>)> = Vec::new();
-        for (tried, cost) in COSTS.into_iter().enumerate() {
-            let lexicon = self.lexicon(teach, self.room(0.0, teach.len()), cost);
-            let rows = lexicon.encode(self.texts(teach), MOST_PLACES);
-            let ask_rows = lexicon.encode(self.texts(ask), MOST_PLACES);
-            let scores = linear::learn(&rows, &of, classes, cost, self.settings.seed);
-            watch.step(
-                "linear",
-                tried as u64 + 1,
-                COSTS.len() as u64,
-                &format!("cost {cost}"),
-            );
-            if watch.cancelled() {
-                return Err(Error::Cancelled);
+                by_net.extend(logits);
             }
-            let by_scores = |sharpness: f32| -> Vec<f32> {
-                (0..ask.len())
-                    .flat_map(|i| probabilities(&scores, ask_rows.row(i), sharpness))
-                    .collect()
+            for (cost, scored) in COSTS.into_iter().zip(&mut scored) {
+                let lexicon = self.lexicon(&teach, self.room(0.0, teach.len()), cost);
+                let [rows, ask_rows] = both(&lexicon);
+                let scores = linear::learn(&rows, &of, classes, cost, self.settings.seed);
+                for i in 0..ask.len() {
+                    scored.extend(logits(&scores, ask_rows.row(i)));
+                }
+                watch.step("linear", turn + 1, turns, &format!("cost {cost}"));
+                if watch.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+            }
+        }
+        let mut trials: Vec<(Trial, Vec<f32>)> = Vec::new();
+        for (cost, scored) in COSTS.into_iter().zip(&scored) {
+            let sharpened = SHARPNESS.map(|sharpness| {
+                let mut all: Vec<f32> = scored.iter().map(|score| score * sharpness).collect();
+                all.chunks_exact_mut(classes).for_each(softmax);
+                let (_, loss) = measure(&all, &asked, classes);
+                (loss, sharpness, all)
+            });
+            let best = sharpened.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, sharpness, by_scores)) = best else {
+                continue;
             };
-            let all = SHARPNESS.map(by_scores);
-            let best = (0..SHARPNESS.len())
-                .min_by(|a, b| {
-                    let of = |i: usize| measure(&all[i], &asked, classes).1;
-                    of(*a).total_cmp(&of(*b))
-                })
-                .unwrap_or(0);
             for share in SHARES {
-                let blend = (all[best].iter().zip(&by_net))
+                let blend = (by_scores.iter().zip(&by_net))
                     .map(|(a, b)| a * (1.0 - share) + b * share)
                     .collect::<Vec<f32>>();
                 let (accuracy, loss) = measure(&blend, &asked, classes);
                 let trial = Trial {
                     cost,
-                    sharpness: SHARPNESS[best],
+                    sharpness,
                     share,
                     accuracy,
                     loss,
@@ -369,8 +397,7 @@ impl Task<'_> {
             .filter(|i| trials[*i].0.accuracy >= best - self.settings.loss)
             .min_by(|a, b| {
                 let (a, b) = (&trials[*a].0, &trials[*b].0);
-                parts(a)
-                    .cmp(&parts(b))
+                (parts(a).cmp(&parts(b)))
                     .then(b.accuracy.total_cmp(&a.accuracy))
                     .then(a.loss.total_cmp(&b.loss))
             })
@@ -418,19 +445,15 @@ impl Task<'_> {
     }
 }
 
-fn probabilities(scores: &[Score], row: &[(u32, f32)], sharpness: f32) -> Vec<f32> {
-    let mut out: Vec<f32> = match scores {
+/// A score for each class.
+fn logits(scores: &[Score], row: &[(u32, f32)]) -> Vec<f32> {
+    match scores {
         [one] => {
-            let score = one.of(row) * sharpness;
+            let score = one.of(row);
             vec![-score / 2.0, score / 2.0]
         }
-        _ => scores
-            .iter()
-            .map(|score| score.of(row) * sharpness)
-            .collect(),
-    };
-    softmax(&mut out);
-    out
+        _ => scores.iter().map(|score| score.of(row)).collect(),
+    }
 }
 
 /// Share of right answers and mean loss, of the texts in scope.
