@@ -77,6 +77,21 @@ async function sameBytes() {
   }
 }
 
+// A customer asks where an order is, and the shop says so.
+async function conversation() {
+  const say = async (request) => {
+    const answer = await post("/v1/assist", JSON.stringify(request));
+    const told = await answer.text();
+    assert.equal(answer.status, 200, `POST /v1/assist: ${told}`);
+    return JSON.parse(told);
+  };
+  const { state, call } = await say({ text: "Where is my order 123456?" });
+  assert.equal(call?.action, "order_status", "the assistant asks the shop for the order");
+  const facts = { carrier: "the post", arrives_on: "Friday" };
+  const { replies } = await say({ state, outcome: { call: call.id, name: "shipped", facts } });
+  assert.match(replies.join(" "), /123456.*the post.*Friday/, "the customer is told what the shop said");
+}
+
 async function events() {
   const { items } = await (await post("/v1/rank", JSON.stringify({ limit: 1 }))).json();
   const event = {
@@ -100,7 +115,8 @@ try {
   const files = await pages();
   const ranked = await sameBytes();
   await events();
-  console.log(`page with ${files} files, ${ranked} products ranked with the same bytes in Node and at the edge`);
+  await conversation();
+  console.log(`page with ${files} files, ${ranked} products ranked with the same bytes in Node and at the edge, a conversation`);
   // Kept-alive connections would hold the process for seconds.
   process.exit(0);
 } catch (error) {

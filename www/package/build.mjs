@@ -21,7 +21,8 @@ const dist = join(here, "dist");
 const DEFAULT_BUNDLE = ["index.js", "worker.js", "shelfedge_bg.wasm"];
 
 // What wasm-bindgen wrote, an engine each: the default one, and the full one, which opens
-// models with logs, too.
+// models with logs, too. What understands texts is an engine of another kind.
+const ASSISTANT = "shelfedge_assistant";
 const ENGINES = ["shelfedge", "shelfedge_full"];
 
 // Each entry is one file, so that a bare <script type="module"> waits for few
@@ -31,12 +32,17 @@ const ENTRIES = [
   { name: "worker" },
   ...ENGINES.flatMap((engine) =>
     [
-      { name: "index", external: ["./core.js"] },
-      { name: "node", platform: "node" },
-      { name: "workerd" },
-      { name: "edge-light" },
+      { name: "index", external: ["./core.js", "./assistant.js"] },
+      { name: "node", platform: "node", external: ["./assistant-node.js"] },
+      { name: "workerd", external: ["./assistant-workerd.js"] },
+      { name: "edge-light", external: ["./assistant-edge-light.js"] },
     ].map((entry) => ({ ...entry, engine, out: engine.replace("shelfedge", entry.name).replace("index_full", "full") })),
   ),
+  { name: "assistant" },
+  { name: "assistant-node", platform: "node" },
+  { name: "assistant-workerd" },
+  { name: "assistant-edge-light" },
+  { name: "chat" },
 ];
 
 // The sources name the default engine's file.
@@ -52,26 +58,30 @@ const named = (engine) => ({
   },
 });
 
+// The assistant's sources name theirs.
+const EXTERNAL = { name: "wasm", setup: (build) => build.onResolve({ filter: /_bg\.wasm(\?module)?$/ }, ({ path }) => ({ path, external: true })) };
+
 // wasm-bindgen's script keeps one instance of the module for good, and a trap
 // would be the end of it for the whole process. Here the script becomes a
 // function (src/bindings.d.ts) that makes the bindings of one more instance.
 // What fetches and compiles is left out: shop.ts does that.
-const script = {
-  name: "bindings",
+const script = (file, engine, classes) => ({
+  name: file,
   setup(build) {
-    build.onResolve({ filter: /^\.\/bindings\.js$/ }, () => ({ path: join(dist, "shelfedge.js") }));
-    build.onLoad({ filter: /[\\/]dist[\\/]shelfedge\.js$/ }, ({ path }) => {
-      const [all, fetching] = readFileSync(path, "utf8").replace(/^export class Shop /m, "class Shop ").split(/^async function __wbg_load\(/m);
+    build.onResolve({ filter: new RegExp(`^\\./${file}\\.js$`) }, () => ({ path: join(dist, `${engine}.js`) }));
+    build.onLoad({ filter: new RegExp(`[\\\\/]dist[\\\\/]${engine}\\.js$`) }, ({ path }) => {
+      const [all, fetching] = readFileSync(path, "utf8").replace(new RegExp(`^export class ${classes} `, "m"), `class ${classes} `).split(/^async function __wbg_load\(/m);
       const script = NEEDLESS.reduce((script, part) => script.replace(part, ""), all);
-      const names = ["class Shop", "function __wbg_get_imports", "function __wbg_finalize_init"];
+      const names = [`class ${classes}`, "function __wbg_get_imports", "function __wbg_finalize_init"];
       if (fetching === undefined || /^(import|export) /m.test(script) || !names.every((name) => script.includes(`\n${name}`))) {
         fail("wasm-bindgen's script is not what build.mjs knows", "Adapt the plugin `bindings` there to this version of wasm-bindgen.");
       }
-      const contents = `export default () => {\n${script}\nreturn { Shop, imports: __wbg_get_imports, start: __wbg_finalize_init };\n};`;
+      const contents = `export default () => {\n${script}\nreturn { ${classes}, imports: __wbg_get_imports, start: __wbg_finalize_init };\n};`;
       return { contents, loader: "js" };
     });
   },
-};
+});
+const SCRIPTS = [script("bindings", "shelfedge", "Shop"), script("assistant-bindings", ASSISTANT, "Assistant")];
 
 // Parts of wasm-bindgen's script for what doesn't occur here: browsers too old for
 // the module's SIMD, an allocator without realloc, `using shop = ...` on a class
@@ -83,7 +93,7 @@ const NEEDLESS = [
 ];
 
 // Declarations that no user sees.
-const INTERNAL = ["core", "storage", "worker", "shelfedge"];
+const INTERNAL = ["arguments", "core", "disk", "storage", "worker", "shelfedge", ASSISTANT];
 
 function fail(cause, action) {
   console.error(`error: ${cause}\n  ${action}`);
@@ -92,7 +102,7 @@ function fail(cause, action) {
 
 async function build() {
   const bindgen = process.env.SHELFEDGE_BINDGEN ?? dist;
-  const names = ENGINES.flatMap((engine) => [`${engine}.js`, `${engine}_bg.wasm`]).concat("shelfedge.d.ts");
+  const names = ENGINES.flatMap((engine) => [`${engine}.js`, `${engine}_bg.wasm`]).concat("shelfedge.d.ts", [".js", ".d.ts", "_bg.wasm"].map((end) => ASSISTANT + end));
   const missing = names.filter((name) => !existsSync(join(bindgen, name)));
   if (missing.length > 0) fail(`${bindgen} lacks ${missing.join(", ")}`, "Run `cargo xtask npm`, which makes them first.");
   const generated = names.map((name) => [name, readFileSync(join(bindgen, name))]);
@@ -121,12 +131,12 @@ async function build() {
       minify: true,
       sourcemap: true,
       legalComments: "none",
-      plugins: engine ? [named(engine), script] : [script],
+      plugins: engine ? [named(engine), ...SCRIPTS] : [EXTERNAL, ...SCRIPTS],
       logLevel: "warning",
     });
   }
   // The bindings are in the bundles now.
-  for (const engine of ENGINES) rmSync(join(dist, `${engine}.js`));
+  for (const engine of [...ENGINES, ASSISTANT]) rmSync(join(dist, `${engine}.js`));
 
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
     if (existsSync(join(root, licence))) cpSync(join(root, licence), join(here, licence));

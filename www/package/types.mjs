@@ -23,6 +23,10 @@ const NAMES = {
   Reason: "Reason",
   RankedItem: "RankedItem",
   RankResponse: "RankResponse",
+  IntentResponse: "IntentResponse",
+  AssistTurn: "AssistTurn",
+  AssistPacket: "AssistPacket",
+  AssistAnswer: "AssistAnswer",
   Models: "Models",
   Questions: "Questions",
   Fault: "WireFault",
@@ -65,7 +69,8 @@ function plain(each, schema, indent) {
   }
 }
 
-function object({ properties, required = [] }, indent, open = false) {
+function object({ properties, required = [], additionalProperties }, indent, open = false) {
+  if (!properties) return `{ [name: string]: ${type(additionalProperties, indent)} }`;
   const inner = `${indent}  `;
   const lines = Object.entries(properties).flatMap(([name, schema]) => [
     ...comment(schema, inner),

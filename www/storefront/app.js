@@ -1,6 +1,7 @@
 // The demo shop: what the shopper does becomes events, every event a new
 // ranking in this page, and every ranking is compared with the edge's.
 import { picture } from "./art.js";
+import { actions } from "./assistant.js";
 import { compare } from "./edge.js";
 import { Grid, make, sentence, stepper } from "./grid.js";
 import { readable } from "./titles.js";
@@ -15,6 +16,8 @@ const LIMIT = 24;
 const CANDIDATES = 2_000;
 /** Reasons that are shown at once. */
 const REASONS = 4;
+/** The highest order number in the data. */
+const LAST_ORDER = 581_587;
 /** Where a visit is remembered, only with the shopper's consent. */
 const REMEMBERED = "shelfedge.demo";
 
@@ -37,6 +40,8 @@ let shoppers = [];
 let shopper, shop, load_ms, problem;
 let shelf = "all";
 let query = "";
+/** The chat's element is there. */
+let chatting = false;
 /** The candidates that the shelf or the search names, and what became of them. */
 let matched, ranking;
 /** The product that was clicked, and the one that is only looked at. */
@@ -108,7 +113,9 @@ async function open(leaving = false) {
     epoch = Math.max(Date.parse(opened.model.data_end), ...events.map(({ time }) => Date.parse(time) + 1));
     started = performance.now();
     shop = opened;
+    if (chatting) $("chat").reset();
     await rerank(false);
+    drawChat();
   } catch (error) {
     if (mine !== turn) return;
     if (error.code !== "storage_unavailable" || !keep) return fail(error);
@@ -249,7 +256,9 @@ function buy() {
   drawBasket();
   $("basket-status").textContent = t("bought", count, money(total));
   $("basket-close").focus();
-  return tell("purchase", items, { id: `demo-${now()}` });
+  // Order numbers go on where the data's end.
+  const numbers = profile.events.map(({ id }) => Number(id)).filter((id) => id < 1e6);
+  return tell("purchase", items, { id: String(Math.max(LAST_ORDER, ...numbers) + 1) });
 }
 
 function sum() {
@@ -437,6 +446,49 @@ function speak(code) {
   drawPicker();
   if (ranking) grid.show(ranking.items, products, basket, selected, true);
   draw();
+  drawChat();
+}
+
+// ------------------------------------------------------------- the chat
+
+/** What the shopper ordered, by the profile in this page. */
+async function orders() {
+  const { events } = await shop.profile.get();
+  return events
+    .filter(({ name, id }) => name === "purchase" && /^\d{6}$/.test(id))
+    .map(({ id, time, params: { items = [] } = {} }) => ({
+      id,
+      time,
+      total: items.reduce((sum, { price = 0, quantity = 1 }) => sum + pence(price) * quantity, 0) / 100,
+      items: items.map(({ item_id }) => products.get(item_id)?.name ?? item_id),
+    }));
+}
+
+async function connect() {
+  if (!shop) throw new Error(t("problem"));
+  const assistant = await shop.assistant({ model: "/models/chat/" });
+  return assistant.chat({ clock: () => new Date(now()), actions: actions({ now, orders, ask: (text) => assistant.ask(text) }) });
+}
+
+async function openChat() {
+  try {
+    await import("/package/chat.js");
+  } catch {
+    // The shop works without it.
+    return;
+  }
+  chatting = true;
+  $("chat").connect = connect;
+  drawChat();
+}
+
+function drawChat() {
+  $("chat").hidden = !chatting || !shop;
+  if (!chatting) return;
+  const first = products.get(ranking?.items[0]?.item_id)?.name;
+  $("chat").lang = document.documentElement.lang;
+  $("chat").words = { title: t("chat_title"), open: t("chat_title") };
+  $("chat").suggestions = [t("chat_ask_order"), ...(first ? [t("chat_ask_price", first)] : []), t("chat_ask_person")];
 }
 
 // ------------------------------------------------------------- the visit
@@ -556,6 +608,12 @@ on("basket", "click", ({ target }) => target === $("basket") && target.close());
 on("basket", "close", () => ($("basket-status").textContent = ""));
 on("buy", "click", buy);
 
+on("chat", "shelfedge-person", async ({ detail }) => {
+  $("packet").textContent = JSON.stringify(await detail.packet(), null, 1);
+  $("handover").showModal();
+});
+on("handover-close", "click", () => $("handover").close());
+
 on("panel-bar", "click", () => $("panel-bar").setAttribute("aria-expanded", $("panel").classList.toggle("open")));
 on("panel", "keydown", ({ key }) => {
   if (key !== "Escape" || !$("panel").classList.contains("open")) return;
@@ -578,3 +636,4 @@ const wanted = asked.get("shopper") ?? (keep ? remembered.shopper : shoppers[0]?
 shopper = shoppers.find((one) => one.shopper === wanted);
 speak(language);
 await open();
+await openChat();

@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, options: &Options) -> Result<()> {
         return check(context, &host);
     }
     let state = context.path(".shelfedge");
-    let mut command = server::command(context, &host, &options.addr, &state);
+    let mut command = server::command(context, &host, &options.addr, &state)?;
     println!("the shop: http://{}/ (Ctrl-C stops it)", options.addr);
     serve(&mut command)
 }

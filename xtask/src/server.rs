@@ -14,9 +14,23 @@ use crate::context::Context;
 /// How long a host may take from its start to its first line with an address.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// The command that serves the shop.
-pub(crate) fn command(context: &Context, host: &Path, address: &str, state: &Path) -> Command {
+/// The variable of the key that signs states of conversations.
+const STATE_KEY: &str = "SPIN_VARIABLE_STATE_KEY";
+
+/// The command that serves the shop, with a key of this run unless there is one.
+pub(crate) fn command(
+    context: &Context,
+    host: &Path,
+    address: &str,
+    state: &Path,
+) -> Result<Command> {
     let mut command = Command::new(host);
+    if std::env::var_os(STATE_KEY).is_none() {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).context("this machine has no random numbers")?;
+        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        command.env(STATE_KEY, key);
+    }
     command
         .current_dir(&context.root)
         .arg("serve")
@@ -28,7 +42,7 @@ pub(crate) fn command(context: &Context, host: &Path, address: &str, state: &Pat
         .args(["--addr", address])
         .arg("--state")
         .arg(state);
-    command
+    Ok(command)
 }
 
 /// A host that answers.
@@ -45,7 +59,7 @@ impl Server {
         // Profiles of an earlier run are forgotten, compiled code is kept.
         let state = context.stamps().join("state");
         let _ = std::fs::remove_file(state.join("key-value.redb"));
-        let mut child = command(context, host, "127.0.0.1:0", &state)
+        let mut child = command(context, host, "127.0.0.1:0", &state)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -32,6 +32,10 @@ pub(crate) struct Options {
 const RATCHET: &str = "tests/ratchet/sizes.json";
 /// The compiled model.
 const MODEL: &str = "models/ranking/model.shelf";
+/// The compiled model of intents.
+const INTENT: &str = "models/intent/model.shelf";
+/// The assistant that converses: intents, sentiment, flows and the catalogue.
+const CHAT: &str = "models/chat/model.shelf";
 
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,12 +144,28 @@ fn measure(context: &Context) -> Result<BTreeMap<String, Size>> {
         sizes.insert(format!("browser/{file}"), size);
     }
     sizes.insert("browser bundle".to_owned(), bundle);
-    let full = "shelfedge_full_bg.wasm";
-    let path = format!("{}/dist/{full}", npm::PACKAGE);
-    sizes.insert(
-        format!("browser/{full}"),
-        of_file(context, &path, "cargo xtask npm")?,
-    );
+    for file in [
+        "shelfedge_full_bg.wasm",
+        "assistant.js",
+        "shelfedge_assistant_bg.wasm",
+        "chat.js",
+    ] {
+        let path = format!("{}/dist/{file}", npm::PACKAGE);
+        sizes.insert(
+            format!("browser/{file}"),
+            of_file(context, &path, "cargo xtask npm")?,
+        );
+    }
+    let intent = of_file(context, INTENT, "shelfedge-train intent")?;
+    sizes.insert("models/intent".to_owned(), intent);
+    let mut assistant = of_file(context, CHAT, "shelfedge-train assistant")?;
+    sizes.insert("models/chat".to_owned(), assistant);
+    for file in ["assistant.js", "shelfedge_assistant_bg.wasm", "chat.js"] {
+        let part = sizes[&format!("browser/{file}")];
+        assistant.raw += part.raw;
+        assistant.brotli += part.brotli;
+    }
+    sizes.insert("assistant with model".to_owned(), assistant);
     let model = of_file(context, MODEL, "cargo xtask demo")?;
     sizes.insert("model.shelf".to_owned(), model);
     sizes.insert(
@@ -155,9 +175,15 @@ fn measure(context: &Context) -> Result<BTreeMap<String, Size>> {
             brotli: bundle.brotli + model.brotli,
         },
     );
+    let edge = of_file(context, "target/edge.wasm", "cargo xtask edge")?;
+    sizes.insert("edge component".to_owned(), edge);
+    let conversing = sizes["models/chat"];
     sizes.insert(
-        "edge component".to_owned(),
-        of_file(context, "target/edge.wasm", "cargo xtask edge")?,
+        "edge component without the assistant's model".to_owned(),
+        Size {
+            raw: edge.raw - conversing.raw,
+            brotli: edge.brotli - conversing.brotli,
+        },
     );
     Ok(sizes)
 }

@@ -11,21 +11,27 @@ use crate::context::{Context, run, step};
 use crate::digest::{self, Stamp};
 
 /// The browser's engines: the stem of wasm-bindgen's files (`shelfedge.js`,
-/// `shelfedge_bg.wasm`), the profile and the features. Each has a profile, and so a
-/// folder, of its own, because cargo gives both the same file name.
-const ENGINES: [(&str, &str, &[&str]); 2] = [
+/// `shelfedge_bg.wasm`), the profile and the features: two that rank, one that
+/// understands texts. Each has a profile, and so a
+/// folder, of its own, because cargo gives all the same file name.
+const ENGINES: [(&str, &str, &[&str]); 3] = [
     ("shelfedge", "wasm-small", &[]),
     ("shelfedge_full", "wasm", &["--features", "full"]),
+    (
+        "shelfedge_assistant",
+        "wasm-assistant",
+        &["--no-default-features", "--features", "assistant"],
+    ),
 ];
 
 /// What wasm-bindgen writes, after the stem.
 const OUTPUTS: [&str; 3] = [".js", "_bg.wasm", ".d.ts"];
 
 /// Bumped when what this module does with the same input changes.
-const VERSION: &str = "4";
+const VERSION: &str = "5";
 
 /// Builds `crates/browser` and runs wasm-bindgen on it (target web) into
-/// `target/bindgen`: the default engine and the full one.
+/// `target/bindgen`, each of [`ENGINES`].
 pub(crate) fn browser(context: &Context) -> Result<()> {
     step("browser wasm", || {
         let mut built = Vec::new();
@@ -70,7 +76,7 @@ pub(crate) fn browser(context: &Context) -> Result<()> {
         fs::create_dir_all(&folder)?;
         for ((stem, ..), bytes) in ENGINES.into_iter().zip(built) {
             // Under the same name for all, which the module and its script repeat: one
-            // script then serves them all.
+            // script then serves all that rank.
             let name = ENGINES[0].0;
             let own = folder.join(stem);
             Bindgen::new()

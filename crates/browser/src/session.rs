@@ -6,12 +6,13 @@ use shelfedge_engine::RunError;
 use shelfedge_engine::program::{Kind, Rows};
 use shelfedge_ranking::{Input, MAX_CANDIDATES, OpenError, Ranker, Workspace};
 use shelfedge_wire::json::Writer;
-use shelfedge_wire::manifest::{Digests, Manifest, PartError};
+use shelfedge_wire::manifest::{Digests, Manifest};
 use shelfedge_wire::models::{self, Model};
 use shelfedge_wire::problem::Code;
 use shelfedge_wire::rank::{self, Request};
 use shelfedge_wire::{Limits, Problem, answers, codes, events};
 
+use crate::bundle::{self, unusable};
 use crate::profile::Profile;
 
 static INDEX_UNKNOWN: FaultCode = FaultCode {
@@ -68,19 +69,8 @@ type Result<T> = core::result::Result<T, Problem>;
 impl Session {
     /// Checks that the parts belong together and opens the model.
     pub(crate) fn open(manifest: &[u8], shelf: Vec<u8>, digest: Option<&[u8]>) -> Result<Self> {
-        let manifest = Manifest::parse(manifest).map_err(|faults| Problem {
-            faults,
-            ..Problem::new(Code::MODEL_UNUSABLE).with_detail("manifest.json can't be used:")
-        })?;
-        let known = manifest.parts.get("model.shelf").is_some_and(|part| {
-            part.bytes == shelf.len() as u64 && digest.is_some_and(|digest| digest == part.sha256)
-        });
-        if !known {
-            // Also where the digest differs: this says what is wrong.
-            manifest
-                .check_part("model.shelf", &shelf)
-                .map_err(|error| unusable(&error))?;
-        }
+        let manifest = Manifest::parse(manifest).map_err(bundle::unreadable)?;
+        bundle::check(&manifest, &shelf, digest)?;
         let digest = manifest.model_digest();
         let ranker = Ranker::open(shelf).map_err(|error| {
             let hint = match error {
@@ -374,15 +364,6 @@ fn input_path(name: &str) -> String {
 }
 
 /// A part that isn't the bundle's.
-fn unusable(error: &PartError) -> Problem {
-    let fault = error.to_fault();
-    let detail = fault.cause.clone();
-    Problem {
-        faults: fault.into(),
-        ..Problem::new(Code::MODEL_UNUSABLE).with_detail(detail)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

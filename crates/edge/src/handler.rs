@@ -5,11 +5,13 @@
 //! begins after the deadline.
 
 use crate::access::{Origin, is_authorized, origin, traceparent};
+use crate::handover::{Outbound, Receiver, With};
 use crate::http::{Body, BodyError, Head, Response, percent_decoded, read_body};
 use crate::learn;
-use crate::model::EmbeddedModel;
+use crate::model::{EmbeddedModel, Models};
 use crate::profile::{MAX_PROFILE_BYTES, Profile, key};
 use crate::settings::{self, BadVariable, Variables};
+use shelfedge_assistant::{Assistant, Buffers, TurnBuffers};
 use shelfedge_commerce::codes::TIME_OUT_OF_RANGE;
 use shelfedge_commerce::event::Event;
 use shelfedge_commerce::fault::{Fault, Faults, Invalid};
@@ -17,9 +19,12 @@ use shelfedge_commerce::id::{ListId, ShopperId};
 use shelfedge_commerce::time::Timestamp;
 use shelfedge_ranking::explore::{Learner, Lesson};
 use shelfedge_ranking::{MAX_EVENTS, Ranker, Workspace};
+use shelfedge_wire::assist::{self, Around, Asked};
+use shelfedge_wire::manifest::hex;
 use shelfedge_wire::problem::{CONTENT_TYPE as PROBLEM_JSON, Code, Problem, Progress};
+use shelfedge_wire::seal::{Conversation, MIN_KEY, Seal};
 use shelfedge_wire::stored::StoredEvent;
-use shelfedge_wire::{Limits, answers, codes, events, explore, models, rank};
+use shelfedge_wire::{Limits, answers, codes, events, explore, handover, intent, models, rank};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -48,12 +53,14 @@ pub trait Profiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFault(pub String);
 
-/// Where time comes from.
+/// Where time and chance come from.
 pub trait Clock {
     /// Milliseconds since 1970, UTC.
     fn unix_ms(&self) -> i64;
     /// Microseconds since the request came in.
     fn elapsed_us(&self) -> u64;
+    /// Bytes that nobody can guess, others each time.
+    fn random(&self) -> [u8; 16];
 }
 
 /// How many seconds a client should wait after it was shed.
@@ -70,17 +77,21 @@ const LIMITS: Limits = Limits {
 
 /// The component, with what its host gives it.
 pub struct Edge<'a> {
-    /// The embedded model.
-    pub model: Option<EmbeddedModel>,
+    /// The embedded models.
+    pub models: Models,
     /// Settings.
     pub variables: &'a dyn Variables,
     /// Time.
     pub clock: &'a dyn Clock,
+    /// The way to who is told of hand-overs.
+    pub outbound: &'a dyn Outbound,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route<'p> {
     Rank,
+    Intent,
+    Assist,
     Events,
     /// A shopper's stored profile, by the path's last part as it came.
     Profile(&'p str),
@@ -96,6 +107,8 @@ impl<'p> Route<'p> {
     fn find(path: &'p str) -> Option<Self> {
         match path {
             "/v1/rank" => Some(Route::Rank),
+            "/v1/intent" => Some(Route::Intent),
+            "/v1/assist" => Some(Route::Assist),
             "/v1/events" => Some(Route::Events),
             "/v1/models" => Some(Route::Models),
             "/v1/questions" => Some(Route::Questions),
@@ -115,7 +128,7 @@ impl<'p> Route<'p> {
     /// What the route answers, beside `OPTIONS`.
     fn methods(self) -> &'static [&'static str] {
         match self {
-            Route::Rank | Route::Events => &["POST"],
+            Route::Rank | Route::Intent | Route::Assist | Route::Events => &["POST"],
             Route::Profile(_) | Route::Explore(_) => &["GET", "HEAD", "DELETE"],
             Route::Models | Route::Questions | Route::Health | Route::OpenApi => &["GET", "HEAD"],
         }
@@ -132,8 +145,8 @@ impl<'p> Route<'p> {
     /// component is there and what it can do.
     fn needs_token(self) -> bool {
         match self {
-            Route::Rank | Route::Events | Route::Models | Route::Questions => true,
-            Route::Profile(_) | Route::Explore(_) => true,
+            Route::Rank | Route::Intent | Route::Assist | Route::Events => true,
+            Route::Models | Route::Questions | Route::Profile(_) | Route::Explore(_) => true,
             Route::Health | Route::OpenApi => false,
         }
     }
@@ -246,6 +259,21 @@ fn id_in_path<T>(
     Err(Problem::from(Faults::from(fault)).into())
 }
 
+/// Takes a state once: the store knows the newest turn of each conversation. Two requests
+/// at the same moment may both come through, for a store can't compare and set.
+fn once(conversation: &Conversation, store: &mut dyn Profiles) -> Result<(), Refusal> {
+    let key = ["conversation:", &hex(&conversation.id)].concat();
+    let known = store.get(&key).map_err(|fault| store_failed(&fault))?;
+    let known = known.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
+    if known.is_some_and(|turn| conversation.turn <= turn) {
+        let cause = "its conversation has gone on since";
+        let fault = Fault::new(&codes::STATE_REPLAYED, "state", cause);
+        return Err(Problem::from(Faults::from(fault)).into());
+    }
+    let turn = conversation.turn.to_le_bytes();
+    store.set(&key, &turn).map_err(|fault| store_failed(&fault))
+}
+
 impl Edge<'_> {
     /// Answers a request.
     pub fn answer(
@@ -342,6 +370,8 @@ impl Edge<'_> {
         }
         match route {
             Route::Rank => self.rank(head, body, profiles, phases),
+            Route::Intent => self.intent(head, body, phases),
+            Route::Assist => self.assist(head, body, profiles, phases),
             Route::Events => self.events(head, body, profiles, phases),
             Route::Profile(part) => {
                 let shopper = id_in_path(part, "shopper", ShopperId::new)?;
@@ -420,7 +450,7 @@ impl Edge<'_> {
     }
 
     fn open(&self) -> Result<(Ranker<&'static [u8]>, EmbeddedModel), Refusal> {
-        let model = self.model.ok_or_else(|| {
+        let model = self.models.ranking.ok_or_else(|| {
             problem(
                 Code::MODEL_UNUSABLE,
                 "the component was built without a model",
@@ -483,6 +513,101 @@ impl Edge<'_> {
         let answer = rank::respond(&ranker, &request, model.digest, &mut workspace)?;
         phases.add("rank", self.clock.elapsed_us() - begun);
         self.in_time(deadline, "answering")?;
+        Ok(Response::new(200, JSON, answer))
+    }
+
+    fn assistant(&self) -> Result<(Assistant<&'static [u8]>, EmbeddedModel), Refusal> {
+        let model = self.models.assistant.ok_or_else(|| {
+            problem(
+                Code::NOT_FOUND,
+                "the component was built without an assistant",
+            )
+        })?;
+        let assistant = Assistant::open(model.bytes)
+            .map_err(|error| problem(Code::MODEL_UNUSABLE, error.to_string()))?;
+        Ok((assistant, model))
+    }
+
+    fn intent(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let bytes = self.body(head, body, &[JSON])?;
+        self.in_time(deadline, "reading the request")?;
+        let begun = self.clock.elapsed_us();
+        let request = intent::parse(&bytes, &LIMITS).map_err(Problem::from)?;
+        let parsed = self.clock.elapsed_us();
+        phases.add("parse", parsed - begun);
+        self.in_time(deadline, "reading the text")?;
+        let (assistant, _) = self.assistant()?;
+        let digest = &assistant.shop().intent;
+        let buffers = &mut Buffers::default();
+        let answer = intent::respond(assistant.intent(), &request, digest, buffers);
+        phases.add("intent", self.clock.elapsed_us() - parsed);
+        self.in_time(deadline, "answering")?;
+        Ok(Response::new(200, JSON, answer))
+    }
+
+    fn assist(
+        &self,
+        head: &Head,
+        body: &mut dyn Body,
+        store: &mut dyn Profiles,
+        phases: &mut Phases,
+    ) -> Result<Response, Refusal> {
+        let deadline = self.deadline()?;
+        let key = settings::STATE_KEY.text(self.variables)?;
+        if key.len() < MIN_KEY {
+            return Err(BadVariable {
+                name: settings::STATE_KEY.name,
+                cause: format!("it must have {MIN_KEY} characters or more"),
+            }
+            .into());
+        }
+        let bytes = self.body(head, body, &[JSON])?;
+        self.in_time(deadline, "reading the request")?;
+        let begun = self.clock.elapsed_us();
+        let request = assist::parse(&bytes, &LIMITS).map_err(Problem::from)?;
+        let (assistant, model) = self.assistant()?;
+        let around = Around {
+            model: model.digest,
+            seal: Seal::Signed(key.as_bytes()),
+            now: self.clock.unix_ms(),
+        };
+        let conversation =
+            (request.conversation(&around, self.clock.random())).map_err(Problem::from)?;
+        phases.add("parse", self.clock.elapsed_us() - begun);
+        self.in_time(deadline, "reading the text")?;
+        let begun = self.clock.elapsed_us();
+        if let Asked::Handover(lines) = &request.asked
+            && let Some(receiver) = Receiver::of(self.variables)?
+        {
+            let packet = assist::packet(&assistant, &conversation, lines).map_err(Problem::from)?;
+            let with = With {
+                clock: self.clock,
+                outbound: self.outbound,
+            };
+            let delivery = with.deliver(&receiver, &conversation, &packet, request.again, store);
+            phases.add("handover", self.clock.elapsed_us() - begun);
+            let id = handover::id(&conversation);
+            let answer = assist::handed_over(model.digest, &packet, &delivery, &id);
+            return Ok(Response::new(200, JSON, answer));
+        }
+        let buffers = &mut TurnBuffers::default();
+        let answer = assist::respond(&assistant, &request, &conversation, &around, buffers)
+            .map_err(Problem::from)?;
+        let answered = self.clock.elapsed_us();
+        phases.add("assist", answered - begun);
+        // What is refused leaves the state as it was.
+        let goes_on = !matches!(request.asked, Asked::Ask(_) | Asked::Handover(_));
+        if goes_on && settings::REFUSE_REPLAYS.switch(self.variables)? {
+            self.in_time(deadline, "reading where the conversation is")?;
+            once(&conversation, store)?;
+            phases.add("store", self.clock.elapsed_us() - answered);
+        }
         Ok(Response::new(200, JSON, answer))
     }
 

@@ -1,4 +1,4 @@
-//! The model that was embedded when the component was built.
+//! The models that were embedded when the component was built.
 
 /// A compiled model and its digest.
 #[derive(Debug, Clone, Copy)]
@@ -9,23 +9,19 @@ pub struct EmbeddedModel {
     pub digest: &'static str,
 }
 
+/// What a component answers with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Models {
+    /// Ranks; none when there was no bundle at build time, which the build for wasm
+    /// refuses.
+    pub ranking: Option<EmbeddedModel>,
+    /// Converses, and says what texts are about; none in a component of a shop without an
+    /// assistant.
+    pub assistant: Option<EmbeddedModel>,
+}
+
 /// The compiled format is laid out for aligned reads.
-#[cfg(embedded_model)]
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
 
-#[cfg(embedded_model)]
-include!(concat!(env!("OUT_DIR"), "/model.rs"));
-
-/// The ranking model; none when there was no bundle at build time, which the
-/// build for wasm refuses.
-#[cfg(embedded_model)]
-pub const EMBEDDED: Option<EmbeddedModel> = Some(EmbeddedModel {
-    bytes: &BYTES.0,
-    digest: DIGEST,
-});
-
-/// The ranking model; none when there was no bundle at build time, which the
-/// build for wasm refuses.
-#[cfg(not(embedded_model))]
-pub const EMBEDDED: Option<EmbeddedModel> = None;
+include!(concat!(env!("OUT_DIR"), "/models.rs"));

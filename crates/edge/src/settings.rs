@@ -94,8 +94,44 @@ pub const EXPLORE_LEARNERS: Variable = Variable {
     about: "Of a hundred shoppers, how many teach lists that explore; 0 stops the learning.",
 };
 
+/// Key of the assistant's states.
+pub const STATE_KEY: Variable = Variable {
+    name: "state_key",
+    default: "",
+    secret: true,
+    about: "Key that signs the states of conversations, 32 characters or more; without it /v1/assist is off.",
+};
+/// Whether states are taken once.
+pub const REFUSE_REPLAYS: Variable = Variable {
+    name: "refuse_replays",
+    default: "true",
+    secret: false,
+    about: "Whether a conversation's state is taken once only; needs the store.",
+};
+/// Who is told of hand-overs.
+pub const HANDOVER_URL: Variable = Variable {
+    name: "handover_url",
+    default: "",
+    secret: true,
+    about: "Address that is told when a conversation needs a person, https only; empty tells nobody.",
+};
+/// How they know that it was the shop.
+pub const HANDOVER_SECRET: Variable = Variable {
+    name: "handover_secret",
+    default: "",
+    secret: true,
+    about: "Secret that signs hand-overs, whsec_ and 24 to 64 bytes in base64.",
+};
+/// Time for a hand-over.
+pub const HANDOVER_DEADLINE_MS: Variable = Variable {
+    name: "handover_deadline_ms",
+    default: "5000",
+    secret: false,
+    about: "Time for all attempts of one hand-over, 100 to 10000 milliseconds.",
+};
+
 /// All of them, in the order of `spin.toml`.
-pub const ALL: [Variable; 9] = [
+pub const ALL: [Variable; 14] = [
     API_TOKEN,
     CORS_ORIGINS,
     STORE_PROFILES,
@@ -105,6 +141,11 @@ pub const ALL: [Variable; 9] = [
     MAX_WRITES_PER_BATCH,
     MIN_WRITE_INTERVAL_MS,
     EXPLORE_LEARNERS,
+    STATE_KEY,
+    REFUSE_REPLAYS,
+    HANDOVER_URL,
+    HANDOVER_SECRET,
+    HANDOVER_DEADLINE_MS,
 ];
 
 /// A variable that can't be used.

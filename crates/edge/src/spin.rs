@@ -9,8 +9,10 @@
 #![allow(unsafe_code, reason = "the SDK's entry point macro needs it")]
 
 use crate::handler::{Clock, Edge, Profiles, StoreFault};
+use crate::handover::Outbound;
 use crate::http::{Body, BodyBroken, Head, Response};
 use crate::settings::Variables;
+use shelfedge_wire::handover::{Call, MAX_REPLY, Reply, Target, Unsent};
 use spin_sdk::http::{
     Headers, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
@@ -18,7 +20,12 @@ use spin_sdk::http_component;
 use spin_sdk::key_value::{Error, Store};
 use spin_sdk::wit::wasi::http0_2_0::types::IncomingBody;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use wasi::clocks::monotonic_clock::subscribe_duration;
+use wasi::http::outgoing_handler;
+use wasi::http::types as outgoing;
+use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, StreamError};
+use wasi::random::random::get_random_u64;
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -36,9 +43,10 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     };
     let mut profiles = HostProfiles { store: None };
     let edge = Edge {
-        model: crate::model::EMBEDDED,
+        models: crate::model::EMBEDDED,
         variables: &HostVariables,
         clock: &clock,
+        outbound: &HostOutbound,
     };
     let response = edge.answer(&head, &mut body, &mut profiles);
     drop(body);
@@ -183,6 +191,11 @@ impl Clock for HostClock {
     fn elapsed_us(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+
+    fn random(&self) -> [u8; 16] {
+        let (a, b) = (get_random_u64(), get_random_u64());
+        (u128::from(a) << 64 | u128::from(b)).to_le_bytes()
+    }
 }
 
 struct HostProfiles {
@@ -220,5 +233,107 @@ impl Profiles for HostProfiles {
 
     fn delete(&mut self, key: &str) -> Result<(), StoreFault> {
         self.store()?.delete(key).map_err(fault)
+    }
+}
+
+struct HostOutbound;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+impl Outbound for HostOutbound {
+    fn call(&self, target: &Target, call: &Call, within_ms: u64) -> Result<Reply, Unsent> {
+        let end = subscribe_duration(within_ms.saturating_mul(NS_PER_MS));
+        let request = outgoing_request(target, call).ok_or(Unsent::Denied)?;
+        let body = request.body().map_err(|()| Unsent::Denied)?;
+        let options = outgoing::RequestOptions::new();
+        let most = Some(within_ms.saturating_mul(NS_PER_MS));
+        let _ = options.set_connect_timeout(most);
+        let _ = options.set_first_byte_timeout(most);
+        let _ = options.set_between_bytes_timeout(most);
+        let future = outgoing_handler::handle(request, Some(options)).map_err(unsent)?;
+        {
+            let stream = body.write().map_err(|()| Unsent::Unreachable)?;
+            // As much as a call may write at once.
+            for piece in call.body.chunks(4096) {
+                (stream.blocking_write_and_flush(piece)).map_err(|_| Unsent::Unreachable)?;
+            }
+        }
+        outgoing::OutgoingBody::finish(body, None).map_err(|_| Unsent::Unreachable)?;
+        // The second is the deadline.
+        let ready = poll(&[&future.subscribe(), &end]);
+        if !ready.contains(&0) {
+            return Err(Unsent::Timeout);
+        }
+        let response = match future.get() {
+            Some(Ok(Ok(response))) => response,
+            Some(Ok(Err(code))) => return Err(unsent(code)),
+            _ => return Err(Unsent::Unreachable),
+        };
+        let values = response.headers().get(&"retry-after".to_owned());
+        let mut reply = Reply {
+            status: response.status(),
+            retry_after: (values.first())
+                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok()),
+            body: Vec::new(),
+        };
+        let body = response.consume().map_err(|()| Unsent::Unreachable)?;
+        let stream = body.stream().map_err(|()| Unsent::Unreachable)?;
+        loop {
+            let ready = poll(&[&stream.subscribe(), &end]);
+            if !ready.contains(&0) {
+                return Err(Unsent::Timeout);
+            }
+            match stream.read(PIECE) {
+                Ok(piece) => reply.body.extend_from_slice(&piece),
+                Err(StreamError::Closed) => return Ok(reply),
+                Err(StreamError::LastOperationFailed(_)) => return Err(Unsent::Unreachable),
+            }
+            if reply.body.len() > MAX_REPLY {
+                return Err(Unsent::TooLarge);
+            }
+        }
+    }
+
+    fn wait(&self, ms: u64) {
+        subscribe_duration(ms.saturating_mul(NS_PER_MS)).block();
+    }
+
+    #[expect(clippy::print_stderr, reason = "a component's log is its stderr")]
+    fn log(&self, line: &str) {
+        eprintln!("{line}");
+    }
+}
+
+fn outgoing_request(target: &Target, call: &Call) -> Option<outgoing::OutgoingRequest> {
+    let headers = outgoing::Fields::new();
+    for (name, value) in &call.headers {
+        headers
+            .append(&(*name).to_owned(), &value.as_bytes().to_vec())
+            .ok()?;
+    }
+    let length = call.body.len().to_string().into_bytes();
+    headers.append(&"content-length".to_owned(), &length).ok()?;
+    let request = outgoing::OutgoingRequest::new(headers);
+    let method = match call.method {
+        "GET" => outgoing::Method::Get,
+        _ => outgoing::Method::Post,
+    };
+    let scheme = match target.is_https {
+        true => outgoing::Scheme::Https,
+        false => outgoing::Scheme::Http,
+    };
+    request.set_method(&method).ok()?;
+    request.set_scheme(Some(&scheme)).ok()?;
+    request.set_authority(Some(&target.authority)).ok()?;
+    request.set_path_with_query(Some(&call.path)).ok()?;
+    Some(request)
+}
+
+fn unsent(code: outgoing::ErrorCode) -> Unsent {
+    use outgoing::ErrorCode as E;
+    match code {
+        E::HttpRequestDenied | E::DestinationIpProhibited => Unsent::Denied,
+        E::ConnectionTimeout | E::HttpResponseTimeout | E::ConnectionReadTimeout => Unsent::Timeout,
+        _ => Unsent::Unreachable,
     }
 }

@@ -19,6 +19,8 @@ pub mod math;
 mod model;
 pub mod program;
 mod trees;
+mod viterbi;
 
 pub use error::{BuildError, LoadError, LoadErrorKind, RunError};
 pub use model::{Input, MAX_ROWS, Model, PortInfo, Workspace};
+pub use viterbi::{Best, viterbi};

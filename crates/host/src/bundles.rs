@@ -21,7 +21,7 @@ pub struct BadBundles(pub Vec<(PathBuf, String)>);
 
 impl fmt::Display for BadBundles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the models can't be served:")?;
+        writeln!(f, "the models can't be used:")?;
         for (file, cause) in &self.0 {
             writeln!(f, "  {}: {cause}", file.display())?;
         }
@@ -65,6 +65,14 @@ pub fn check(models: &Path) -> Result<Vec<Bundle>, BadBundles> {
     } else {
         Err(BadBundles(faults))
     }
+}
+
+/// Checks one folder.
+///
+/// # Errors
+/// All of its parts that are missing, unreadable or not the ones of its manifest.
+pub fn check_folder(folder: &Path) -> Result<Bundle, BadBundles> {
+    check_one(folder, &folder.join("manifest.json")).map_err(BadBundles)
 }
 
 fn check_one(folder: &Path, file: &Path) -> Result<Bundle, Vec<(PathBuf, String)>> {

@@ -5,6 +5,7 @@ use crate::bindings::fermyon::spin::{key_value, variables};
 use crate::key_value::{
     DEFAULT_STORE, KeyValue, KeyValueError, MAX_OPEN_STORES, OpenStore, Seen, Turn,
 };
+use crate::outbound::Outbound;
 use crate::problem::HostProblem;
 use crate::variables::{Variables, is_valid_name};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -26,9 +27,7 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{
-    RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// How often a running guest is looked at: the grain of the deadline.
 const TICK: Duration = Duration::from_millis(5);
@@ -40,6 +39,10 @@ const TURN: u64 = 4;
 
 /// How much of what a guest writes to its stderr is kept for the log.
 const GUEST_LOG_BYTES: usize = 64 * 1024;
+
+/// What a conversation may wait longer, where hand-overs are sent: the longest that the
+/// component's variable for it can be.
+const HANDOVER: Duration = Duration::from_secs(10);
 
 /// What one request may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,6 +281,7 @@ pub struct Guest {
     limits: Limits,
     store: Arc<KeyValue>,
     variables: Arc<Variables>,
+    outbound: Outbound,
     free: Semaphore,
 }
 
@@ -392,11 +396,13 @@ impl Guest {
         };
         let pre = linker.instantiate_pre(&component).map_err(world)?;
         let pre = ProxyPre::new(pre).map_err(world)?;
+        let outbound = Outbound::to(variables.get("handover_url"));
         Ok(Guest {
             pre,
             limits,
             store,
             variables,
+            outbound,
             free: Semaphore::new(limits.instances.max(1) as usize),
         })
     }
@@ -428,7 +434,10 @@ impl Guest {
     /// answer within its limits.
     pub async fn handle(&self, mut request: Request<Bytes>) -> Result<Answer, GuestFailure> {
         check_host(&request).map_err(GuestFailure::Malformed)?;
-        let limit = self.limits.deadline;
+        let mut limit = self.limits.deadline;
+        if self.outbound.is_open() && request.uri().path() == "/v1/assist" {
+            limit += HANDOVER;
+        }
         let deadline = now() + limit;
         let _permit = tokio::time::timeout(limit, self.free.acquire())
             .await
@@ -444,7 +453,7 @@ impl Guest {
         let mut turn = None;
         loop {
             let log = MemoryOutputPipe::new(GUEST_LOG_BYTES);
-            let run = self.run(request.clone(), deadline, log.clone(), turn);
+            let run = self.run(request.clone(), limit, deadline, log.clone(), turn);
             let result = tokio::time::timeout(deadline.saturating_duration_since(now()), run)
                 .await
                 .unwrap_or(Err(Ended::Failed(GuestFailure::Deadline(limit))));
@@ -465,11 +474,11 @@ impl Guest {
     async fn run(
         &self,
         request: Request<Bytes>,
+        limit: Duration,
         deadline: Instant,
         log: MemoryOutputPipe,
         turn: Option<Turn>,
     ) -> Result<Answer, Ended> {
-        let limit = self.limits.deadline;
         let begun = now();
         let state = State {
             table: ResourceTable::new(),
@@ -480,7 +489,7 @@ impl Guest {
                 .allow_udp(false)
                 .build(),
             http: WasiHttpCtx::new(),
-            hooks: NoNetwork,
+            hooks: self.outbound.clone(),
             limiter: Limiter {
                 memory_bytes: self.limits.memory_bytes,
                 table_elements: self.limits.table_elements,
@@ -736,7 +745,7 @@ struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoNetwork,
+    hooks: Outbound,
     limiter: Limiter,
     spin: SpinState,
 }
@@ -767,28 +776,6 @@ impl WasiHttpView for State {
             table: &mut self.table,
             hooks: &mut self.hooks,
         }
-    }
-}
-
-/// Refuses every outgoing request.
-struct NoNetwork;
-
-type Sent = Result<
-    (
-        hyper::Response<WasiBody>,
-        Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
-    ),
-    wasmtime_wasi_http::Error,
->;
-
-impl WasiHttpHooks for NoNetwork {
-    fn send_request(
-        &mut self,
-        _request: Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _written: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
     }
 }
 

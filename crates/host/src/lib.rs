@@ -13,10 +13,14 @@
 //! HTTP/2 (put a proxy before it). It is not Spin: `README.md` beside this
 //! file says what running here proves about Spin and what it does not.
 
+pub mod ask;
 pub mod bench;
 pub mod bundles;
+pub mod chat;
+pub mod flows;
 pub mod guest;
 pub mod key_value;
+mod outbound;
 pub mod problem;
 pub mod server;
 pub mod start;

@@ -3,14 +3,21 @@
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use hyper::body::Bytes;
+use shelfedge_assistant::entities::Clock;
+use shelfedge_commerce::Currency;
+use shelfedge_host::ask;
 use shelfedge_host::bench;
 use shelfedge_host::bundles;
+use shelfedge_host::chat::{self, Answers, Terminal};
+use shelfedge_host::flows::{self, Form};
 use shelfedge_host::guest::{Guest, Limits, engine};
 use shelfedge_host::key_value::KeyValue;
 use shelfedge_host::server::{Address, Shop, listen, serve};
 use shelfedge_host::start;
 use shelfedge_host::static_files::StaticFiles;
 use shelfedge_host::variables::Variables;
+use shelfedge_wire::assist;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +39,18 @@ enum Command {
     Serve(Serve),
     /// Check that every part of the model bundles is the one of its manifest.
     Check(Check),
+    /// Check or draw the assistant's flows.
+    #[command(subcommand)]
+    Flows(FlowsCommand),
+    /// Converse with the assistant, as a customer would.
+    ///
+    /// Nothing is sent or kept. What the flows ask of the shop is answered by a file of answers;
+    /// questions about products by what the assistant knows; the rest by you, if you like.
+    Chat(ChatCommand),
+    /// Ask what the shop knows: a compiled graph, or the one of an assistant.
+    ///
+    /// "how much is X", "cases for Y under 20 by Z", or a product's name, in English or Chinese.
+    Ask(AskCommand),
     /// Measure a fresh instance of the edge component against one that only echoes.
     BenchEdge(BenchEdge),
 }
@@ -41,6 +60,74 @@ struct Check {
     /// The folder with one folder per bundle.
     #[arg(long, default_value = "models", value_name = "DIR")]
     models: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct AskCommand {
+    /// The question.
+    question: String,
+    /// A file of `shelfedge-train graph`, or an assistant's model.
+    #[arg(long, default_value = "models/chat/model.shelf", value_name = "FILE")]
+    graph: PathBuf,
+    /// The currency of amounts that name none.
+    #[arg(long, default_value = "GBP", value_parser = currency)]
+    currency: Currency,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(text).map_err(|invalid| invalid.cause)
+}
+
+#[derive(Debug, Args)]
+struct ChatCommand {
+    /// The bundle of the assistant.
+    #[arg(long, default_value = "models/chat", value_name = "DIR")]
+    model: PathBuf,
+    /// What the shop answers calls.
+    #[arg(
+        long,
+        default_value = "models/assistant/shop.toml",
+        value_name = "FILE"
+    )]
+    shop: PathBuf,
+    /// Play the shop: every call is answered by you.
+    #[arg(long, conflicts_with = "shop")]
+    operator: bool,
+    /// The time at the customer's, with an offset, such as 2026-03-04T18:00:00+08:00; instead of
+    /// this machine's clock, in UTC.
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    /// Read requests as POST /v1/assist has them, one a line, and print its answers; the state
+    /// goes on by itself.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum FlowsCommand {
+    /// List every fault of a file of flows, with line and column; exit 1 where there is one.
+    Check {
+        /// The file.
+        #[arg(default_value = "models/assistant/flows.toml", value_name = "FILE")]
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw a flow as a graph, on stdout.
+    Draw {
+        /// The flow's name.
+        flow: String,
+        /// The file.
+        #[arg(default_value = "models/assistant/flows.toml", value_name = "FILE")]
+        file: PathBuf,
+        /// What to write it for.
+        #[arg(long, default_value = "mermaid")]
+        form: Form,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -149,6 +236,9 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(options) => runtime.block_on(run_server(&options)),
         Command::Check(options) => check(&options.models),
+        Command::Flows(command) => run_flows(&command),
+        Command::Chat(command) => run_chat(&command),
+        Command::Ask(command) => run_ask(&command),
         Command::BenchEdge(options) => runtime.block_on(run_bench(&options)),
     };
     match result {
@@ -239,6 +329,79 @@ fn check(models: &Path) -> anyhow::Result<()> {
         println!("{} is whole: {}", bundle.folder.display(), bundle.digest);
     }
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's output")]
+fn run_flows(command: &FlowsCommand) -> anyhow::Result<()> {
+    match command {
+        FlowsCommand::Check { file, json } => {
+            let report = flows::check(file, &[])?;
+            if *json {
+                println!("{}", report.json);
+            } else {
+                println!("{}", report.text);
+            }
+            if !report.is_sound {
+                bail!("{} has faults", file.display());
+            }
+        }
+        FlowsCommand::Draw { flow, file, form } => println!("{}", flows::draw(file, flow, *form)?),
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer is the command's output")]
+fn run_ask(command: &AskCommand) -> anyhow::Result<()> {
+    let mapped = ask::map(&command.graph)?;
+    let graph = ask::graph(&mapped, &command.graph)?;
+    let answer = ask::answer(&graph, &command.question, command.currency)?;
+    match command.json {
+        true => println!("{}", answer.json),
+        false => println!("{}", answer.text),
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a conversation's time is now")]
+fn run_chat(command: &ChatCommand) -> anyhow::Result<()> {
+    let (bytes, digest) = chat::bundle(&command.model)?;
+    let answers = match command.operator {
+        true => Answers::default(),
+        false => Answers::read(&command.shop)?,
+    };
+    let fixed = match &command.now {
+        Some(text) => Some(assist::clock(text).map_err(|error| anyhow::anyhow!("--now: {error}"))?),
+        None => None,
+    };
+    let clock = || {
+        fixed.unwrap_or_else(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Clock::from(since.map_or(0, |since| since.as_millis() as i64))
+        })
+    };
+    let mut chat = chat::Chat::new(&bytes, digest, answers, &clock)?;
+    let input = std::io::stdin().lock();
+    let is_terminal = input.is_terminal();
+    let mut terminal = Terminal {
+        input,
+        output: std::io::stdout().lock(),
+        is_person: is_terminal || command.operator,
+        echoes: !is_terminal && !command.json,
+    };
+    let ended = match command.json {
+        true => chat.answer(&mut terminal),
+        false => chat.converse(&mut terminal),
+    };
+    match ended {
+        // Whoever read it has gone, as `head` does.
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        ended => ended,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Whether the component has another model inside than the bundles that pages

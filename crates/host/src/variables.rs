@@ -10,7 +10,7 @@ pub struct Variables(BTreeMap<String, String>);
 
 /// What the edge component asks for. `spin.toml` has the same names (a test
 /// compares them), and the component's README says what they do.
-pub const KNOWN: [&str; 9] = [
+pub const KNOWN: [&str; 14] = [
     "api_token",
     "cors_origins",
     "store_profiles",
@@ -20,6 +20,11 @@ pub const KNOWN: [&str; 9] = [
     "max_writes_per_batch",
     "min_write_interval_ms",
     "explore_learners",
+    "state_key",
+    "refuse_replays",
+    "handover_url",
+    "handover_secret",
+    "handover_deadline_ms",
 ];
 
 /// How Spin's environment provider names a variable, before its name in capitals.
@@ -288,7 +293,10 @@ mod tests {
             .skip_while(|line| *line != "[variables]")
             .skip(1)
             .take_while(|line| !line.starts_with('['))
+            .filter(|line| !line.starts_with('#'))
             .filter_map(|line| Some(line.split_once(" = ")?.0))
+            // The manifest's own: it is what Spin lets the component out to.
+            .filter(|name| *name != "handover_origin")
             .collect();
         assert_eq!(names, KNOWN);
     }

@@ -4,8 +4,12 @@
 
 mod bandit;
 mod cold;
+mod corrections;
 mod images;
+mod label_next;
+mod levels;
 mod new_products;
+mod slots;
 mod texts;
 
 use std::path::{Path, PathBuf};
@@ -29,8 +33,12 @@ use crate::watch::Watch;
 
 pub use bandit::{Scored, bandit};
 pub use cold::cold_start;
+pub use corrections::{Corrected, Weighed, corrections};
 pub use images::{Labels, Retrieval, images};
+pub use label_next::{Curves, Rounds, Way, label_next};
+pub use levels::{Levels, Near, levels};
 pub use new_products::new_products;
+pub use slots::slots;
 pub use texts::{intent, sentiment};
 
 /// Which part of a prepared folder is predicted.

@@ -9,9 +9,12 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use shelfedge_wire::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
+use shelfedge_commerce::time::Timestamp;
+use shelfedge_wire::manifest::{Digests, Manifest, Part, sha256};
 
 use crate::error::{Error, Result};
+use crate::golden;
 
 /// The file that makes a folder a bundle.
 pub const MANIFEST: &str = "manifest.json";
@@ -101,6 +104,56 @@ impl Drop for Staging {
         for folder in &self.made {
             let _ = fs::remove_dir(folder);
         }
+    }
+}
+
+/// The bundle of a model that was learnt from texts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfTexts<'a> {
+    /// What the model does, as the manifest names it.
+    pub(crate) task: &'a str,
+    pub(crate) shelf: &'a [u8],
+    pub(crate) onnx: &'a [u8],
+    /// What turns a text into the model's inputs.
+    pub(crate) spec: &'a [u8],
+    pub(crate) golden: &'a [u8],
+    pub(crate) card: &'a str,
+}
+
+impl OfTexts<'_> {
+    /// Puts the bundle in the place of what is at `out`; `data` is what taught it.
+    pub(crate) fn write<'t>(&self, data: impl Iterator<Item = &'t str>, out: &Path) -> Result<()> {
+        let mut of_data = Sha256::new();
+        for part in data {
+            of_data.update((part.len() as u64).to_le_bytes());
+            of_data.update(part.as_bytes());
+        }
+        let digests = Digests {
+            spec: sha256(self.spec),
+            onnx: sha256(self.onnx),
+            data: of_data.finalize().into(),
+        };
+        let parts = [
+            ("model.shelf", self.shelf),
+            ("model.onnx", self.onnx),
+            (golden::FILE, self.golden),
+        ];
+        let of = |(name, bytes): (&str, &[u8])| (name.to_owned(), Part::of(bytes));
+        let manifest = Manifest {
+            task: self.task.to_owned(),
+            producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
+            created: Timestamp(0),
+            parts: parts.into_iter().map(of).collect(),
+            digests,
+            shelf: digests,
+        };
+        let staging = Staging::begin(out)?;
+        for (name, bytes) in parts {
+            staging.write(name, bytes)?;
+        }
+        staging.write(CARD, self.card.as_bytes())?;
+        staging.write(MANIFEST, &manifest.to_json())?;
+        staging.commit()
     }
 }
 

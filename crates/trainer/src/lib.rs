@@ -4,6 +4,7 @@
 //! It doesn't serve: nothing depends on this crate. It computes no feature of
 //! its own either: training and serving call the same `shelfedge_features`.
 
+pub mod assistant;
 pub mod attention;
 pub mod basket;
 pub mod bench;
@@ -17,6 +18,7 @@ pub mod examples;
 pub mod export;
 pub mod generate;
 pub mod golden;
+pub mod graph;
 pub mod images;
 pub mod import;
 pub mod intent;
@@ -37,4 +39,5 @@ pub mod round;
 pub mod settings;
 pub mod shop;
 pub mod shoppers;
+pub mod slots;
 pub mod watch;

@@ -20,8 +20,8 @@ use shelfedge_trainer::learn::Settings;
 use shelfedge_trainer::plan::LastMonth;
 use shelfedge_trainer::watch::Watch;
 use shelfedge_trainer::{
-    attention, basket, bench, best, bundle, evaluate, generate, images, import, intent, next,
-    policy, ranking, settings, shoppers,
+    assistant, attention, basket, bench, best, bundle, evaluate, generate, graph, images, import,
+    intent, next, policy, ranking, settings, shoppers, slots,
 };
 
 const AFTER: &str = "\
@@ -197,15 +197,142 @@ enum Command {
         /// The column of labels
         #[arg(long, value_name = "NAME", default_value = "label")]
         label_column: String,
+        /// What people put right, as CSV, Parquet or JSON lines: text, label and perhaps was; may be repeated
+        #[arg(long, value_name = "FILE")]
+        feedback: Vec<PathBuf>,
         /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
         #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
         /// Bytes of the compiled model, at most
         #[arg(long, value_name = "BYTES", default_value_t = 5_000_000)]
         max_bytes: usize,
+        #[command(flatten)]
+        teacher: TeacherFiles,
         /// Fixes all sampling
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Learn to find slots in texts: a product, a size, a seller
+    ///
+    /// From texts with their slots marked, as `a [large](size) [pizza](food)` in the column text of CSV or
+    /// Parquet (rows of one conversation have the same in a column conversation), or with a token and a tag in
+    /// each line (.conll, .bio). A fifth is kept aside to measure with, beside a dictionary of what was marked.
+    #[command(verbatim_doc_comment)]
+    Slots {
+        /// A file of texts; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        texts: Vec<PathBuf>,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Bytes of the compiled model, at most
+        #[arg(long, value_name = "BYTES", default_value_t = 1_000_000)]
+        max_bytes: usize,
+        /// Says which texts are kept aside
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the texts that are worth a person's label: those that the model can't tell, and that speak for others
+    ///
+    /// Writes CSV with the columns text (masked), label (empty), was (the model's guess), probability, margin,
+    /// count (how often it was written) and covers. With the labels filled in it is what intent --feedback reads.
+    #[command(verbatim_doc_comment)]
+    LabelNext {
+        /// The bundle of the model
+        #[arg(long, value_name = "FOLDER", default_value = "models/intent")]
+        model: PathBuf,
+        /// What customers wrote, as CSV, Parquet or JSON lines with a text; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        unlabelled: Vec<PathBuf>,
+        /// Texts that are labelled already, and aren't asked for again; may be repeated
+        #[arg(long, value_name = "FILE")]
+        labelled: Vec<PathBuf>,
+        /// How many texts to list
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        count: usize,
+        /// What order numbers look like, which are masked: # for a digit, ? for a letter; may be repeated
+        #[arg(long, value_name = "PATTERN")]
+        orders: Vec<String>,
+        /// Where phone numbers without a country code are from: CN, GB or US
+        #[arg(long, value_name = "CODE")]
+        country: Option<String>,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compile what the shop knows into one file: products and their facts
+    ///
+    /// From a catalogue (CSV with a header, or JSON-LD with Products and Offers of schema.org), from triples
+    /// (subject, relation and object with tabs between, relations declared by @relation), or from both.
+    #[command(verbatim_doc_comment)]
+    Graph {
+        /// A catalogue: .csv, .json or .jsonld; may be repeated
+        #[arg(long, value_name = "FILE", required_unless_present = "triples")]
+        catalogue: Vec<PathBuf>,
+        /// A file of triples, or a folder with files .tsv; may be repeated
+        #[arg(long, value_name = "PATH")]
+        triples: Vec<PathBuf>,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put an assistant together: models, flows and what the shop knows, in one bundle
+    ///
+    /// The bundle is what the browser, the edge and `shelfedge chat` open. Flows are checked against the intents
+    /// that the model can tell apart.
+    #[command(verbatim_doc_comment)]
+    Assistant {
+        /// The bundle of the model of intents
+        #[arg(long, value_name = "FOLDER", default_value = "models/intent")]
+        intent: PathBuf,
+        /// The bundle of a model of sentiment, with five labels from very_negative to very_positive
+        #[arg(long, value_name = "FOLDER")]
+        sentiment: Option<PathBuf>,
+        /// The bundle of a tagger that `slots` wrote; each of its tags is an entity of the flows, or one of their
+        /// slots for text
+        #[arg(long, value_name = "FOLDER")]
+        slots: Option<PathBuf>,
+        /// The file of flows
+        #[arg(
+            long,
+            value_name = "FILE",
+            default_value = "models/assistant/flows.toml"
+        )]
+        flows: PathBuf,
+        /// What the shop knows, compiled by `graph`
+        #[arg(long, value_name = "FILE")]
+        graph: Option<PathBuf>,
+        /// What chooses among the dialogue's allowed actions, as the example `policy` of the crate assistant writes it
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// What order numbers look like: # for a digit, ? for a letter, the rest as it is; may be repeated
+        #[arg(long, value_name = "PATTERN", required = true)]
+        orders: Vec<String>,
+        /// What the numbers of its articles look like, by such patterns; may be repeated
+        #[arg(long, value_name = "PATTERN")]
+        skus: Vec<String>,
+        /// The shop's currency, by its code of ISO 4217
+        #[arg(long, value_name = "CODE")]
+        currency: Option<String>,
+        /// Where the shop is: CN, GB or US; says where phone numbers without a country code are from, and which of
+        /// 3/4 is the month
+        #[arg(long, value_name = "CODE")]
+        country: Option<String>,
+        /// The bundle's folder: replaced as a whole if it is a bundle, refused if it holds anything else
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -449,11 +576,80 @@ enum Task {
     /// text alone. Writes row, label and score, the label's probability.
     #[command(verbatim_doc_comment)]
     Intent(PreparedTexts),
+    /// Say how near models of sentiment come to the levels that people gave
+    #[command(verbatim_doc_comment)]
+    Levels {
+        /// The bundle of a model; may be repeated
+        #[arg(long, value_name = "FOLDER", required = true)]
+        model: Vec<PathBuf>,
+        /// A table of texts with levels
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what it is worth to choose which texts are labelled next
+    ///
+    /// Reads train.parquet and valid.parquet: the columns text and label. Learns from a few texts of each
+    /// label, then has more labelled in rounds, by chance and as label-next lists them.
+    #[command(verbatim_doc_comment)]
+    LabelNext {
+        /// The prepared folder
+        #[arg(long, value_name = "FOLDER")]
+        data: PathBuf,
+        /// Texts of each label to begin with
+        #[arg(long, value_name = "COUNT", default_value_t = 5)]
+        first: usize,
+        /// Rounds after that
+        #[arg(long, value_name = "COUNT", default_value_t = 5)]
+        rounds: usize,
+        /// Texts that are labelled in each
+        #[arg(long, value_name = "COUNT", default_value_t = 200)]
+        each: usize,
+        /// How many seeds, from --seed on
+        #[arg(long, value_name = "COUNT", default_value_t = 3)]
+        seeds: u64,
+        /// Fixes all sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what people's corrections are worth, and how much each should count
+    ///
+    /// Learns from half of the texts, takes the wrong answers to three tenths as corrections, and asks for
+    /// the rest.
+    #[command(verbatim_doc_comment)]
+    Corrections {
+        /// A table of texts with labels; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        data: Vec<PathBuf>,
+        /// How many seeds, from --seed on
+        #[arg(long, value_name = "COUNT", default_value_t = 5)]
+        seeds: u64,
+        /// Fixes all sampling
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Bytes of a compiled model, at most
+        #[arg(long, value_name = "BYTES", default_value_t = 1_000_000)]
+        max_bytes: usize,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Say whether a text is for or against
     ///
     /// As for intents, with two labels that are whole numbers; score is the probability of the larger one.
     #[command(verbatim_doc_comment)]
     Sentiment(PreparedTexts),
+    /// Say which slots and entities a turn has, and its intent
+    ///
+    /// Of train it reads domain, cluster, tokens, tags and intent, in Parquet; of what is to be predicted
+    /// row, domain, cluster and tokens. Writes row, tags and, where train has some, intent.
+    #[command(verbatim_doc_comment)]
+    Slots(PreparedTexts),
     /// Choose items, from a log with propensities, and predict clicks
     ///
     /// Reads log_random.parquet and log_bts.parquet: row, cluster, item, position, click, propensity, and
@@ -624,6 +820,25 @@ struct PreparedTexts {
     /// Bytes of the compiled model, at most
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<usize>,
+    #[command(flatten)]
+    teacher: TeacherFiles,
+}
+
+#[derive(Debug, Args)]
+struct TeacherFiles {
+    /// A large model of sentences, as ONNX, that the small one learns from; it isn't shipped
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
+    /// Its tokenizer; without, the tokenizer.json beside it
+    #[arg(long, value_name = "FILE", requires = "teacher")]
+    tokenizer: Option<PathBuf>,
+}
+
+impl TeacherFiles {
+    fn open(&self) -> shelfedge_trainer::error::Result<Option<intent::Teacher>> {
+        let open = |model: &PathBuf| intent::Teacher::open(model, self.tokenizer.as_deref());
+        self.teacher.as_ref().map(open).transpose()
+    }
 }
 
 impl PreparedTexts {
@@ -802,24 +1017,105 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             watch.clear();
             print(&outcome, next::Outcome::table, json)?;
         }
+        Command::Graph {
+            catalogue,
+            triples,
+            out,
+            json,
+        } => {
+            let outcome = graph::run(&catalogue, &triples, &out, &mut watch)?;
+            watch.clear();
+            print(&outcome, graph::Outcome::table, json)?;
+        }
+        Command::Assistant {
+            intent,
+            sentiment,
+            slots,
+            flows,
+            graph,
+            policy,
+            orders,
+            skus,
+            currency,
+            country,
+            out,
+            json,
+        } => {
+            let parts = assistant::Parts {
+                intent: &intent,
+                sentiment: sentiment.as_deref(),
+                slots: slots.as_deref(),
+                flows: &flows,
+                graph: graph.as_deref(),
+                policy: policy.as_deref(),
+                orders,
+                skus,
+                currency: currency.as_deref(),
+                country: country.as_deref(),
+            };
+            let outcome = assistant::run(parts, &out)?;
+            watch.clear();
+            print(&outcome, assistant::Outcome::table, json)?;
+        }
         Command::Intent {
             data,
             text_column,
             label_column,
+            feedback,
             out,
             max_bytes,
+            teacher,
             seed,
             json,
         } => {
+            let teacher = teacher.open()?;
             let settings = intent::Settings {
                 seed,
                 max_bytes,
                 ..intent::Settings::default()
             };
-            let columns = [text_column.as_str(), label_column.as_str()];
-            let outcome = intent::run(&data, columns, &out, &settings, &mut watch)?;
+            let sources = intent::Sources {
+                data: &data,
+                columns: [&text_column, &label_column],
+                feedback: &feedback,
+            };
+            let outcome = intent::run(sources, &out, teacher.as_ref(), &settings, &mut watch)?;
             watch.clear();
             print(&outcome, intent::Outcome::table, json)?;
+        }
+        Command::Slots {
+            texts,
+            out,
+            max_bytes,
+            seed,
+            json,
+        } => {
+            let settings = slots::Settings { seed, max_bytes };
+            let outcome = slots::run(&texts, &out, settings, &mut watch)?;
+            watch.clear();
+            print(&outcome, slots::Outcome::table, json)?;
+        }
+        Command::LabelNext {
+            model,
+            unlabelled,
+            labelled,
+            count,
+            orders,
+            country,
+            out,
+            json,
+        } => {
+            let asking = intent::Asking {
+                model: &model,
+                unlabelled: &unlabelled,
+                labelled: &labelled,
+                count,
+                orders: &orders,
+                country: country.as_deref(),
+            };
+            let outcome = intent::label_next(asking, &out, &mut watch)?;
+            watch.clear();
+            print(&outcome, intent::Listed::table, json)?;
         }
         Command::Attention {
             source,
@@ -978,12 +1274,77 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     bench::sequence(&of.data, of.outputs(), of.target(), &settings, &mut watch)?
                 }
                 Task::Intent(of) => {
-                    let settings = of.settings(5_000_000);
-                    bench::intent(&of.data, &of.out, of.window.target(), &settings, &mut watch)?
+                    let (settings, teacher) = (of.settings(5_000_000), of.teacher.open()?);
+                    bench::intent(
+                        &of.data,
+                        &of.out,
+                        of.window.target(),
+                        teacher.as_ref(),
+                        &settings,
+                        &mut watch,
+                    )?
+                }
+                Task::Levels { model, data, json } => {
+                    let found = bench::levels(model, data, &mut watch)?;
+                    watch.clear();
+                    print(&found, bench::Levels::table, *json)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Task::LabelNext {
+                    data,
+                    first,
+                    rounds,
+                    each,
+                    seeds,
+                    seed,
+                    json,
+                } => {
+                    let settings = intent::Settings {
+                        seed: *seed,
+                        ..intent::Settings::default()
+                    };
+                    let rounds = bench::Rounds {
+                        first: *first,
+                        rounds: *rounds,
+                        each: *each,
+                        seeds: *seeds,
+                    };
+                    let found = bench::label_next(data, rounds, &settings, &mut watch)?;
+                    watch.clear();
+                    print(&found, bench::Curves::table, *json)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Task::Corrections {
+                    data,
+                    seeds,
+                    seed,
+                    max_bytes,
+                    json,
+                } => {
+                    let settings = intent::Settings {
+                        seed: *seed,
+                        max_bytes: *max_bytes,
+                        ..intent::Settings::default()
+                    };
+                    let found = bench::corrections(data, *seeds, &settings, &mut watch)?;
+                    watch.clear();
+                    print(&found, bench::Corrected::table, *json)?;
+                    return Ok(ExitCode::SUCCESS);
                 }
                 Task::Sentiment(of) => {
+                    let (settings, teacher) = (of.settings(3_000_000), of.teacher.open()?);
+                    bench::sentiment(
+                        &of.data,
+                        &of.out,
+                        of.window.target(),
+                        teacher.as_ref(),
+                        &settings,
+                        &mut watch,
+                    )?
+                }
+                Task::Slots(of) => {
                     let settings = of.settings(3_000_000);
-                    bench::sentiment(&of.data, &of.out, of.window.target(), &settings, &mut watch)?
+                    bench::slots(&of.data, &of.out, of.window.target(), &settings, &mut watch)?
                 }
                 Task::Bandit {
                     data,

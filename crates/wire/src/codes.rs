@@ -41,6 +41,15 @@ codes! {
     CLOUDEVENT_VERSION = "cloudevent_version", "An event isn't a CloudEvent of version 1.0.", "Set specversion to 1.0.";
     CLOUDEVENT_TYPE = "cloudevent_type", "A CloudEvent has a type that isn't received here.", "Set type to shelfedge.event.v1.";
     CLOUDEVENT_DATA = "cloudevent_data", "A CloudEvent's data isn't a JSON object.", "Send the event as an object in data, not as data_base64.";
+    STATE_INVALID = "state_invalid", "A conversation's state isn't one that was given out here.", "Send the state of the last answer as it came, or none to begin anew.";
+    STATE_EXPIRED = "state_expired", "A conversation's state was given out too long ago.", "Begin a new conversation, without a state.";
+    STATE_REPLAYED = "state_replayed", "A conversation has gone on since this state was given out.", "Send the state of the last answer, each once.";
+    WHO_UNKNOWN = "who_unknown", "A line of a transcript isn't by one of those who speak.", "Send customer or assistant.";
+    OUTCOME_UNKNOWN = "outcome_unknown", "An action has no outcome of that name.", "Send one of the outcomes that the flows give the action, or failed.";
+    KIND_UNKNOWN = "kind_unknown", "What an outcome lists isn't of a kind that is known.", "Send one of the kinds of entities that flows know, such as order_number or product.";
+    HANDOVER_DENIED = "handover_denied", "The host doesn't let the component call where a conversation is handed over.", "Allow the origin of handover_url: with Spin, by the variable handover_origin.";
+    HANDOVER_REFUSED = "handover_refused", "Who receives hand-overs refused one.", "Check the address and the secret or token, and what the receiver logs; until then, offer the customer another way.";
+    HANDOVER_UNREACHABLE = "handover_unreachable", "Who receives hand-overs can't be reached, or doesn't answer now.", "Ask again later, with again: true; meanwhile offer the customer another way.";
     FORMAT_UNKNOWN = "format_unknown", "A file has a format or version that this program doesn't know.", "Use a program and a file of the same version.";
     DIGEST_MALFORMED = "digest_malformed", "A digest isn't 64 lower-case hexadecimal digits.", "Write the bundle again with the trainer.";
     DIGESTS_DISAGREE = "digests_disagree", "Two digests of the same thing in one manifest differ.", "Take all parts of the bundle from one run of the trainer.";

@@ -11,12 +11,17 @@
 
 #[cfg_attr(not(feature = "answers"), path = "answers_off.rs")]
 pub mod answers;
+#[cfg(feature = "assistant")]
+pub mod assist;
 pub mod codes;
 pub mod events;
 pub mod explain;
 #[cfg_attr(not(feature = "explore"), path = "explore_off.rs")]
 pub mod explore;
+#[cfg(feature = "assistant")]
+pub mod handover;
 mod hash;
+pub mod intent;
 pub mod json;
 pub mod limits;
 pub mod manifest;
@@ -28,7 +33,11 @@ pub mod profile;
 pub mod rank;
 #[cfg_attr(not(feature = "rerank"), path = "rerank_off.rs")]
 pub mod rerank;
+#[cfg(feature = "assistant")]
+pub mod seal;
 pub mod stored;
+#[cfg(feature = "assistant")]
+pub mod webhook;
 
 pub use limits::Limits;
 pub use problem::Problem;

@@ -53,16 +53,16 @@ test("the conditions of package.json lead to their entries", () => {
   const entries = (...conditions) =>
     execFileSync(
       process.execPath,
-      [...conditions.flatMap((name) => ["-C", name]), "--input-type=module", "-e", "for (const name of ['', '/full']) console.log(import.meta.resolve('shelfedge' + name))"],
+      [...conditions.flatMap((name) => ["-C", name]), "--input-type=module", "-e", "for (const name of ['', '/full', '/assistant']) console.log(import.meta.resolve('shelfedge' + name))"],
       { cwd: project.folder, encoding: "utf8" },
     )
       .trim()
       .split("\n")
       .map((path) => basename(path));
-  assert.deepEqual(entries(), ["node.js", "node_full.js"]);
-  assert.deepEqual(entries("workerd"), ["workerd.js", "workerd_full.js"]);
-  assert.deepEqual(entries("edge-light"), ["edge-light.js", "edge-light_full.js"]);
-  assert.deepEqual(entries("deno"), ["index.js", "full.js"]);
+  assert.deepEqual(entries(), ["node.js", "node_full.js", "assistant-node.js"]);
+  assert.deepEqual(entries("workerd"), ["workerd.js", "workerd_full.js", "assistant-workerd.js"]);
+  assert.deepEqual(entries("edge-light"), ["edge-light.js", "edge-light_full.js", "assistant-edge-light.js"]);
+  assert.deepEqual(entries("deno"), ["index.js", "full.js", "assistant.js"]);
 });
 
 test("a model given by its bytes, its addresses, and a module compiled before", () => {

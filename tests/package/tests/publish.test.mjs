@@ -24,7 +24,7 @@ test("are the types wrong? They are not", () => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     // The package is ESM on purpose, so require() isn't asked about.
-    [attw, project.tarball, "--profile", "esm-only", "--exclude-entrypoints", "shelfedge_bg.wasm", "shelfedge_full_bg.wasm", "--no-emoji", "--format", "table-flipped"],
+    [attw, project.tarball, "--profile", "esm-only", "--exclude-entrypoints", "shelfedge_bg.wasm", "shelfedge_full_bg.wasm", "shelfedge_assistant_bg.wasm", "--no-emoji", "--format", "table-flipped"],
     { encoding: "utf8" },
   );
   assert.equal(status, 0, stdout + stderr);
@@ -34,7 +34,7 @@ test("the tarball holds what it must and nothing else", () => {
   const files = readdirSync(project.installed, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ name }) => name);
-  for (const name of ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "package.json", "index.js", "index.d.ts", "worker.js", "shelfedge_bg.wasm", "full.js", "full.d.ts", "shelfedge_full_bg.wasm"]) {
+  for (const name of ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "package.json", "index.js", "index.d.ts", "worker.js", "shelfedge_bg.wasm", "full.js", "full.d.ts", "shelfedge_full_bg.wasm", "assistant.js", "assistant.d.ts", "shelfedge_assistant_bg.wasm", "chat.js", "chat.d.ts"]) {
     assert.ok(files.includes(name), `${name} is missing`);
   }
   for (const name of files) assert.match(name, /\.(js|d\.ts|js\.map|wasm|json|md)$|^LICENSE-/, name);

@@ -224,7 +224,7 @@ shop("the basket adds up, and a purchase joins the profile", async (page) => {
   await page.locator("#basket-close").click();
   const { format, events } = await profile(page);
   assert.equal(format, "shelfedge.profile.v1");
-  const [purchase] = events.filter(({ name, id }) => name === "purchase" && id.startsWith("demo-"));
+  const [purchase] = events.filter(({ name, id }) => name === "purchase" && Number(id) > 581_587);
   assert.deepEqual(purchase.params.items.map(({ item_id, quantity }) => [item_id, quantity]), [[one, 2], [two, 1]]);
   assert.deepEqual(events.filter(({ name }) => name === "add_to_cart").length, 3);
   assert.match(await page.locator("#history").textContent(), /1 more in this visit/);
@@ -417,5 +417,33 @@ for (const [width, height] of [[640, 450], [720, 450], [844, 390], [1280, 450]])
 test("the shop itself stays small", () => {
   const files = readdirSync(www).filter((name) => /\.(html|css|js|svg)$/.test(name));
   const bytes = files.reduce((sum, name) => sum + statSync(join(www, name)).size, 0);
-  assert.ok(files.length >= 6 && bytes < 84_000, `${files.length} files, ${bytes} bytes`);
+  assert.ok(files.length >= 6 && bytes < 93_000, `${files.length} files, ${bytes} bytes`);
+});
+
+shop("the assistant knows the shopper's orders and the catalogue's prices, and sends nothing", async (page) => {
+  await pick(page, "c14092");
+  const chat = page.locator("shelfedge-chat");
+  const fetched = [];
+  page.on("request", (request) => fetched.push(new URL(request.url()).pathname));
+  await chat.getByRole("button", { name: "Ask the assistant" }).click();
+  const price = await page.locator(".tile .price").first().textContent();
+  await chat.getByRole("group", { name: "Suggested answers" }).getByRole("button", { name: /^How much does the/ }).click();
+  await chat.getByText(`costs ${price.slice(1)} GBP`).waitFor();
+  fetched.length = 0;
+  const say = async (text) => {
+    await chat.getByRole("textbox").fill(text);
+    await chat.getByRole("textbox").press("Enter");
+  };
+  await say("Where is my order?");
+  await chat.getByText(/1\. 580221, 2 December 2011/).waitFor();
+  await say("the second one");
+  await chat.getByText("Order 580214 was delivered on 5 December 2011").waitFor();
+  await say("Please cancel order 580221");
+  await chat.getByText("already on its way").waitFor();
+  await say("I want to talk to a person, my mail is ann@example.com");
+  await page.locator("#handover[open]").waitFor();
+  const packet = await page.locator("#packet").textContent();
+  assert.match(JSON.parse(packet).reason, /asked/);
+  assert.doesNotMatch(packet, /ann@example/);
+  assert.deepEqual(fetched, [], "nothing that is written leaves the page");
 });

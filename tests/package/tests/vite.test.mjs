@@ -34,6 +34,8 @@ after(async () => {
 for (const worker of [true, false]) {
   test(`golden cases, ${worker ? "in a worker" : "on the main thread"}`, async () => {
     const { page, context, complaints } = await openPage(browser, server.address);
+    const fetched = [];
+    page.on("request", (request) => fetched.push(request.url()));
     await page.waitForFunction(() => globalThis.page !== undefined);
     const outcomes = await page.evaluate(
       ([options, golden]) => globalThis.page.replay(globalThis.page.load, options, golden),
@@ -42,12 +44,14 @@ for (const worker of [true, false]) {
     await context.close();
     assert.deepEqual(complaints, []);
     checkReplay(outcomes);
+    assert.doesNotMatch(fetched.join("\n"), /assistant/, "its engine waits until it is asked for");
   });
 }
 
-test("one WebAssembly file, once, and nothing evaluated", () => {
+test("each engine once, and nothing evaluated", () => {
   const assets = readdirSync(join(project.folder, "out/assets"));
-  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, assets.join(", "));
+  const engines = assets.filter((name) => name.endsWith(".wasm")).map((name) => name.split("-")[0]);
+  assert.deepEqual(engines.sort(), ["shelfedge_assistant_bg", "shelfedge_bg"], assets.join(", "));
   for (const name of assets.filter((name) => name.endsWith(".js"))) {
     const text = readFileSync(join(project.folder, "out/assets", name), "utf8");
     assert.doesNotMatch(text, /\beval\(|new Function|blob:/, name);

@@ -61,7 +61,7 @@ before(async () => {
          (name = "worker.js", esModule = embed "worker.js"),
          (name = "replay.mjs", esModule = embed "replay.mjs"),
          ${scripts.join(",\n         ")},
-         ${["shelfedge_bg.wasm", "shelfedge_full_bg.wasm"].map((name) => `(name = "shelfedge/${name}", wasm = embed "node_modules/shelfedge/dist/${name}")`).join(",\n         ")},
+         ${["shelfedge_bg.wasm", "shelfedge_full_bg.wasm", "shelfedge_assistant_bg.wasm"].map((name) => `(name = "shelfedge/${name}", wasm = embed "node_modules/shelfedge/dist/${name}")`).join(",\n         ")},
          ${bundles.map((_, n) => `(name = "manifest${n}", data = embed "manifest${n}"), (name = "shelf${n}", data = embed "shelf${n}")`).join(",\n         ")},
        ],
        compatibilityDate = "2026-01-01",

@@ -50,6 +50,11 @@ export class ShelfedgeError extends Error {
     this.code = code;
     this.faults = faults;
   }
+
+  // Each of the package's scripts has a class of its own, and they are one to the caller.
+  static override [Symbol.hasInstance](error: unknown): boolean {
+    return error instanceof Error && error.name === "ShelfedgeError";
+  }
 }
 
 /** What a call to a shop that is closed rejects with. */
@@ -79,12 +84,6 @@ export function fromPlain(error: PlainError): ShelfedgeError {
  */
 export function asShelfedgeError(error: unknown): ShelfedgeError {
   if (error instanceof ShelfedgeError) return error;
-  // From the engine's side in the same thread, which is a bundle of its own with
-  // a class of its own.
-  if (error instanceof Error && error.name === "ShelfedgeError") {
-    const { code, faults } = error as ShelfedgeError;
-    return new ShelfedgeError(code, error.message, faults, { cause: error.cause });
-  }
   if (typeof error === "string") {
     try {
       const { code, title, detail, faults = [] } = JSON.parse(error) as Partial<ShelfedgeError> & { title?: string; detail?: string };

@@ -6,9 +6,11 @@ import { open, type LoadOptions, type Shop } from "./shop.js";
 
 export { ShelfedgeError, type Fault, type PackageErrorCode } from "./errors.js";
 export type {
-  BulkRanking, FileSource, LoadOptions, ModelInfo, ModelInput, ModelParts, Product, Profile, ProfileView, RankContext, RankOptions, Ranking,
-  ScoreOptions, Shop, ShopEvent, Timing, WasmSource,
+  BulkRanking, LoadOptions, ModelInfo, ModelInput, Product, Profile, ProfileView, RankContext, RankOptions, Ranking,
+  ScoreOptions, Shop, ShopEvent, Timing,
 } from "./shop.js";
+export type { FileSource, ModelParts, WasmSource } from "./files.js";
+export type { Assistant, AssistantOptions, ClassifyOptions, Understanding } from "./understand.js";
 export type * from "./wire.js";
 
 /** Opens a model: in a module worker unless told otherwise. */
@@ -21,6 +23,7 @@ export async function load(options: LoadOptions): Promise<Shop> {
     // Only a shop on the page's own thread loads the engine's side here.
     core: () => import("./core.js"),
     engine: "shelfedge",
+    assistant: () => import("./assistant.js"),
     wasm: () => new URL("./shelfedge_bg.wasm", import.meta.url),
     base: () => globalThis.document?.baseURI ?? globalThis.location?.href,
   });

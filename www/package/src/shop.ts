@@ -1,23 +1,12 @@
 // The caller's side: finds the parts, opens the engine in a worker or in this
 // thread, and turns objects into texts and back.
 import type { Calls, Core, Opening } from "./core.js";
-import { asShelfedgeError, closed, fromPlain, ShelfedgeError, type Fault } from "./errors.js";
+import type { Assistant, AssistantOptions } from "./understand.js";
+import { demand, fields, isAddress, isDetached, isId, isObject, limited, reading, stringify, type Demand } from "./arguments.js";
+import { closed, fromPlain, ShelfedgeError } from "./errors.js";
+import { bytes, compile, digested, locate, MOST_FILE_BYTES, MOST_MANIFEST_BYTES, rethrown, unfetched, type Files, type FileSource, type ModelParts, type WasmSource } from "./files.js";
 import type { Answer, Call } from "./worker.js";
 import type { Models, Questions, RankRequest, RankResponse, WireEvent } from "./wire.js";
-
-type Bytes = ArrayBuffer | Uint8Array<ArrayBuffer>;
-
-/** A file: where it is, or what is in it. */
-export type FileSource = string | URL | Response | Bytes;
-
-/** The WebAssembly module: where it is, its bytes, or compiled already (workerd, edge functions). */
-export type WasmSource = FileSource | WebAssembly.Module;
-
-/** The two parts of a bundle that the browser needs, each by address or content. */
-export interface ModelParts {
-  readonly manifest: FileSource;
-  readonly shelf: FileSource;
-}
 
 /** What was opened: digest, number of products, currency, end of the data. */
 export type ModelInfo = Models["models"][number];
@@ -147,19 +136,18 @@ export interface ProfileView {
  *
  * @internal
  */
-export interface Platform {
+export interface Platform extends Files {
   readonly spawn?: (() => Worker) | undefined;
   readonly core: () => Promise<{ Core: typeof Core }>;
   /** Which engine it is. */
   readonly engine: string;
   readonly wasm: () => WasmSource | Promise<WasmSource>;
-  /** Reads an address that `fetch` can't. */
-  readonly read?: (address: string | URL) => Promise<Bytes> | undefined;
-  readonly base: () => string | undefined;
+  /** What understands texts, fetched when it is asked for. */
+  readonly assistant: () => Promise<{ loadAssistant(options: AssistantOptions): Promise<Assistant> }>;
 }
 
 /** What of the options goes on mattering after the load. */
-interface Owner {
+interface Owner extends Pick<Platform, "assistant"> {
   readonly shopper: string | undefined;
   readonly clock: (() => number) | undefined;
 }
@@ -178,15 +166,9 @@ interface Link extends Told {
   close(): void;
 }
 
-// What the engine takes at most, held here too: it is refused before it is copied
-// into a memory that only grows, and that a call which doesn't fit would end for
-// every shop of the thread.
-const MOST_BYTES = 2 * 1024 * 1024;
+// What the engine takes at most: see MOST_BYTES.
 const MOST_CANDIDATES = 2000;
 const MOST_ROWS = 1 << 20;
-const MOST_MANIFEST_BYTES = 1 << 16;
-// A quarter of what the memory may hold; a model has less than a megabyte.
-const MOST_FILE_BYTES = 1 << 30;
 
 /** An open model and the profile of one shopper. */
 export class Shop {
@@ -292,6 +274,15 @@ export class Shop {
    */
   async questions(): Promise<Questions["questions"]> {
     return (JSON.parse(await this.#link.call("questions", [])) as Questions).questions;
+  }
+
+  /**
+   * Opens what understands customers' texts, in this thread: an engine and a model of
+   * their own, fetched now. It is closed for itself.
+   */
+  async assistant(options: AssistantOptions): Promise<Assistant> {
+    const { loadAssistant } = await this.#options.assistant().catch((error: unknown) => unfetched("assistant.js", error));
+    return loadAssistant(options);
   }
 
   /** Ends the worker and gives the memory back. What still runs is rejected with `closed`. */
@@ -426,7 +417,7 @@ export async function open(options: LoadOptions, platform: Platform): Promise<Sh
     opened.then((link) => signal?.aborted && link.close(), () => {});
     const link = await Promise.race([stop, opened]);
     signal?.addEventListener("abort", () => link.close(), { once: true });
-    return new Shop(link, { shopper, clock });
+    return new Shop(link, { shopper, clock, assistant: platform.assistant });
   } catch (error) {
     abort.abort();
     worker?.close();
@@ -527,90 +518,6 @@ async function inThread({ Core: Engine }: { Core: typeof Core }, opening: Openin
   };
 }
 
-function rethrown(error: unknown): never {
-  throw asShelfedgeError(error);
-}
-
-/** The parts of a bundle, with addresses made absolute: a worker has another base. */
-function locate(model: LoadOptions["model"], base: string | undefined): ModelParts {
-  if (typeof model !== "string" && !(model instanceof URL)) return model;
-  let folder = String(model);
-  if (!folder.endsWith("/")) folder += "/";
-  const part = (name: string) => {
-    try {
-      return new URL(folder + name, base);
-    } catch {
-      // A path, on a platform that has files.
-      return folder + name;
-    }
-  };
-  return { manifest: part("manifest.json"), shelf: part("model.shelf") };
-}
-
-/** Reads an address, in the platform's own way where it has one. */
-async function fetched(address: string | URL, platform: Platform, signal: AbortSignal): Promise<Response | Bytes> {
-  try {
-    return (await platform.read?.(address)) ?? arrived(await fetch(address, { signal }));
-  } catch (error) {
-    return unfetched(address, error);
-  }
-}
-
-function unfetched(address: unknown, error: unknown): never {
-  if (error instanceof ShelfedgeError) throw error;
-  throw new ShelfedgeError("fetch_failed", `${address} can't be fetched: ${error}`, [], { cause: error });
-}
-
-function arrived(response: Response): Response {
-  if (!response.ok) throw new ShelfedgeError("fetch_failed", `${response.url || "A response"} came with status ${response.status}.`);
-  return response;
-}
-
-/** The content of a file, as a buffer that may be moved away. */
-async function bytes(path: string, most: number, given: FileSource, platform: Platform, signal: AbortSignal): Promise<ArrayBuffer> {
-  const source = isAddress(given) ? await fetched(given, platform, signal) : given;
-  const readable = source instanceof Response ? !source.bodyUsed : (source instanceof Uint8Array || source instanceof ArrayBuffer) && !isDetached(source);
-  demand([path, readable, "an address, or an unread Response, ArrayBuffer or Uint8Array"]);
-  const content = source instanceof Response ? await arrived(source).arrayBuffer().catch((error: unknown) => unfetched(source.url, error)) : source;
-  demand([path, content.byteLength <= most, `a file of a bundle, of at most ${most} bytes`]);
-  // Copied: the caller keeps theirs.
-  return new Uint8Array(new Uint8Array(content)).buffer;
-}
-
-/**
- * The content with its SHA-256, where the platform computes it: natively, while
- * the worker starts. Elsewhere (a page without https) the engine does.
- */
-async function digested(content: ArrayBuffer): Promise<[ArrayBuffer, ArrayBuffer | undefined]> {
-  try {
-    return [content, await globalThis.crypto?.subtle?.digest("SHA-256", content)];
-  } catch {
-    // Such as one that takes no buffers of this realm.
-    return [content, undefined];
-  }
-}
-
-async function compile(given: WasmSource | Promise<WasmSource>, platform: Platform, signal: AbortSignal): Promise<WebAssembly.Module> {
-  try {
-    let source = await given;
-    if (source instanceof WebAssembly.Module) return source;
-    if (isAddress(source)) source = await fetched(source, platform, signal);
-    // A server that doesn't know the type costs a little time, not the shop.
-    if (source instanceof Response && !source.bodyUsed && /^application\/wasm/.test(arrived(source).headers.get("content-type") ?? "")) {
-      return await WebAssembly.compileStreaming(source);
-    }
-    return await WebAssembly.compile(await bytes("wasm", MOST_FILE_BYTES, source as FileSource, platform, signal));
-  } catch (error) {
-    if (error instanceof ShelfedgeError) throw error;
-    throw new ShelfedgeError(
-      "wasm_unavailable",
-      `The WebAssembly module can't be compiled: ${(error as Error).message}. A content security policy must allow 'wasm-unsafe-eval' in script-src.`,
-      [],
-      { cause: error },
-    );
-  }
-}
-
 /** An instant as RFC 3339 text. One that isn't any is the engine's to refuse, with its path. */
 function time(moment: Date | number): string {
   try {
@@ -636,93 +543,3 @@ function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/**
- * JSON, but nothing lost on the way: JSON.stringify writes NaN and infinities
- * as null, which would make a wrong price a missing one.
- */
-function stringify(value: unknown): string {
-  const faults: Fault[] = [];
-  const refuse = (path: string, cause: string) =>
-    faults.push({ code: "invalid_argument", path, cause, action: "Give a finite number, a text, true, false, an array or a plain object." });
-  const visit = (node: unknown, path: string, depth: number) => {
-    if (typeof node === "number") {
-      if (!Number.isFinite(node)) refuse(path, `${node} is not a number that JSON can carry`);
-    } else if (typeof node === "bigint" || typeof node === "function" || typeof node === "symbol") {
-      refuse(path, `a ${typeof node} is no JSON value`);
-    } else if (typeof node === "object" && node !== null) {
-      if (depth > 32) refuse(path, "nested too deeply, or within itself");
-      else if (ArrayBuffer.isView(node)) refuse(path, "a typed array is no JSON value");
-      else if (Array.isArray(node)) node.forEach((item, index) => visit(item, `${path}[${index}]`, depth + 1));
-      else if (node instanceof Date) Number.isNaN(node.getTime()) && refuse(path, "not a valid date");
-      else for (const [key, item] of Object.entries(node)) visit(item, path ? `${path}.${key}` : key, depth + 1);
-    }
-  };
-  visit(value, "", 0);
-  if (faults.length > 0) throw refused(faults);
-  return JSON.stringify(value);
-}
-
-/** What an argument must be: where it is, whether it is that, and what that is. */
-type Demand = readonly [path: string, met: boolean, what: string];
-
-/** Refuses arguments that are not what they must be: all of them at once. */
-function demand(...demands: readonly Demand[]): void {
-  const faults = demands
-    .filter(([, met]) => !met)
-    .map(([path, , what]) => ({ code: "invalid_argument", path, cause: `not ${what}`, action: `Give ${what}.` }));
-  if (faults.length > 0) throw refused(faults);
-}
-
-/**
- * Reads an argument. What the caller's own code throws meanwhile (a clock, a
- * getter, `toJSON`) is a fault of that argument.
- */
-function reading<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ShelfedgeError) throw error;
-    throw refused([{ code: "invalid_argument", path, cause: `it can't be read: ${error}`, action: "Give what can be read." }], { cause: error });
-  }
-}
-
-/** Options, of which the caller's own code may make anything. */
-function fields<T>(options: T): T {
-  demand(["options", isObject(options), "an object"]);
-  return options;
-}
-
-/** A text that the engine may be given. */
-function limited(path: string, text: string): string {
-  demand([path, text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES, `at most ${MOST_BYTES} bytes of JSON`]);
-  return text;
-}
-
-/** An object with named fields. An array of numbers is none: spreading it would name each of them. */
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
-}
-
-/** Where something may be. An empty text would be the page itself. */
-function isAddress(value: unknown): value is string | URL {
-  return typeof value === "string" ? value.trim() !== "" : value instanceof URL;
-}
-
-/** The wire's rule for the ids of shoppers. */
-function isId(value: unknown): boolean {
-  return typeof value === "string" && /^[^\p{Cc}\p{Cs}]{1,64}$/u.test(value) && new TextEncoder().encode(value).length <= 64;
-}
-
-/** Whether the content was moved away, to another thread: no copy can be made of it then. */
-function isDetached(content: ArrayBuffer | Uint8Array | Uint32Array): boolean {
-  try {
-    return content.byteLength === 0 && !new Uint8Array(content);
-  } catch {
-    return true;
-  }
-}
-
-function refused(faults: readonly Fault[], options?: ErrorOptions): ShelfedgeError {
-  const all = faults.map(({ path, cause }) => `${path || "the value"}: ${cause}`).join("; ");
-  return new ShelfedgeError("invalid_argument", all, faults, options);
-}

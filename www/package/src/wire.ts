@@ -303,6 +303,146 @@ export interface RankResponse {
   version: 1;
 }
 
+export interface IntentResponse {
+  /** All different ones of the text. */
+  grams: number;
+  /** Different sequences of words and letters of the text that the model knows. */
+  grams_known: number;
+  /** What the text is about; null where it is out of scope. */
+  label: string | null;
+  /** The most probable labels first, in scope or not. */
+  labels: ({
+    label: string;
+    /** Of all labels together 1. */
+    probability: number;
+  })[];
+  /** The digest of the model. */
+  model: string;
+  version: 1;
+}
+
+export interface AssistTurn {
+  /** What the shop is to do; its outcome is the next request. */
+  call: {
+    action: string;
+    /** Whether it changes something; the customer has said yes to its required inputs. */
+    commits: boolean;
+    /** Its number in this conversation. */
+    id: number;
+    inputs: { [name: string]: string };
+  } | null;
+  /** Whether the customer said goodbye. */
+  ended: boolean;
+  expects: {
+    entity?: string;
+    kind: "anything" | "slot" | "yes_no" | "outcome" | "person";
+    slot?: string;
+  };
+  /** What the text is most probably about; null where it is out of scope, or nothing was said. */
+  intent: {
+    label: string;
+    /** Of all labels together 1. */
+    probability: number;
+  } | null;
+  language: "en" | "zh";
+  /** The digest of the assistant. */
+  model: string;
+  /** Milliseconds of silence after which silence should be sent. */
+  nudge_ms: number | null;
+  /** Why a person should take over. */
+  person: string | null;
+  /** Where the conversation waits; null between flows. */
+  place: {
+    flow: string;
+    state: string;
+  } | null;
+  /** Short answers to offer. */
+  quick: string[];
+  /** What is said, in order: plain text, in which markup means nothing. */
+  replies: string[];
+  /** How satisfied the customer seems: an estimate by fixed weights. */
+  satisfaction: number;
+  /** How the text sounds; null without a model for that. */
+  sentiment: {
+    /** How sure it is. */
+    confidence: number;
+    /** From very bad to very good. */
+    level: number;
+  } | null;
+  /** What the next request must bring: signed, not secret. */
+  state: string;
+  version: 1;
+}
+
+export interface AssistPacket {
+  /** What became of telling who answers, where the variable handover_url is set. */
+  delivery?: {
+    /** Of a failure: what to do. */
+    action?: string;
+    /** Attempts of this request. */
+    attempts: number;
+    /** Of a failure: what it was this time. */
+    cause?: string;
+    /** Of a failure. */
+    code?: "handover_denied" | "handover_refused" | "handover_unreachable";
+    /** The event's id (webhook-id): one for a conversation. */
+    id: string;
+    status: "delivered" | "already_delivered" | "not_needed" | "failed";
+  };
+  /** The digest of the assistant. */
+  model: string;
+  packet: {
+    /** What the shop's actions returned. */
+    facts: ({
+      name: string;
+      value: string;
+    })[];
+    /** Flows under way, the newest last. */
+    flows: ({
+      flow: string;
+      state: string;
+    })[];
+    language: "en" | "zh";
+    /** Why a person is needed; empty where nobody asked for one. */
+    reason: string;
+    /** How satisfied the customer seems. */
+    satisfaction: number;
+    /** What is known. */
+    slots: ({
+      /** How sure the value is. */
+      belief: number;
+      confirmed: boolean;
+      flow: string;
+      slot: string;
+      value: string;
+    })[];
+    /** Replies to begin with, in the customer's language. */
+    suggested: string[];
+    /** A few sentences in English. */
+    summary: string;
+    /** The newest lines, masked. */
+    transcript: ({
+      text: string;
+      who: string;
+    })[];
+  };
+  version: 1;
+}
+
+export interface AssistAnswer {
+  /** Null where what the shop knows says nothing. */
+  answer: string | null;
+  /** What the answer says. */
+  facts: ({
+    object: string;
+    relation: string;
+    subject: string;
+  })[];
+  /** The digest of the assistant. */
+  model: string;
+  version: 1;
+}
+
 export interface Models {
   models: ({
     bytes: number;
@@ -337,7 +477,7 @@ export interface Questions {
 export interface WireFault {
   action: string;
   cause: string;
-  code: "answer_unknown" | "answers_unavailable" | "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "explore_context" | "explore_linear" | "explore_places" | "explore_pool" | "explore_prior" | "explore_share" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "id_control_character" | "id_empty" | "id_too_long" | "list_action_unknown" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "policy_missing" | "policy_unknown" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "question_unknown" | "questions_missing" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "state_malformed" | "state_too_large" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "wrong_type";
+  code: "answer_unknown" | "answers_unavailable" | "attribute_unknown" | "body_too_large" | "cap_out_of_range" | "catalogue_empty" | "categories_too_many" | "cloudevent_data" | "cloudevent_type" | "cloudevent_version" | "currency_missing" | "currency_mixed" | "currency_unknown" | "device_unknown" | "digest_malformed" | "digests_disagree" | "duplicate_id" | "event_items_missing" | "event_name_unknown" | "explore_context" | "explore_linear" | "explore_places" | "explore_pool" | "explore_prior" | "explore_share" | "field_missing" | "field_repeated" | "field_unknown" | "fields_contradict" | "format_unknown" | "handover_denied" | "handover_refused" | "handover_unreachable" | "id_control_character" | "id_empty" | "id_too_long" | "kind_unknown" | "list_action_unknown" | "malformed_json" | "manifest_too_large" | "media_type" | "money_malformed" | "money_negative" | "money_not_finite" | "money_out_of_range" | "money_surplus_digits" | "now_missing" | "order_empty" | "out_of_range" | "outcome_unknown" | "part_missing" | "part_name" | "part_swapped" | "path_malformed" | "place_out_of_range" | "place_repeated" | "policy_missing" | "policy_unknown" | "position_repeated" | "propensity_out_of_range" | "quantity_out_of_range" | "question_unknown" | "questions_missing" | "rerank_unavailable" | "seed_missing" | "share_out_of_range" | "shares_invalid" | "sponsored_too_many" | "state_expired" | "state_invalid" | "state_malformed" | "state_replayed" | "state_too_large" | "text_empty" | "text_too_long" | "time_malformed" | "time_out_of_range" | "too_deep" | "too_many" | "version_unknown" | "who_unknown" | "wrong_type";
   /** Where, such as events[3].params.items[0].price; empty for the whole. */
   path: string;
 }

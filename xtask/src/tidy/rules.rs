@@ -60,9 +60,13 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shelfedge-assistant",
         folder: "crates/assistant",
-        knows: &["shelfedge-engine", "shelfedge-features"],
+        knows: &[
+            "shelfedge-commerce",
+            "shelfedge-engine",
+            "shelfedge-features",
+        ],
         tests_know: &[],
-        outside: Outside::Only(&[]),
+        outside: Outside::Only(&["toml"]),
     },
     Room {
         name: "shelfedge-insight",
@@ -74,14 +78,19 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shelfedge-wire",
         folder: "crates/wire",
-        knows: &["shelfedge-commerce", "shelfedge-ranking"],
+        knows: &[
+            "shelfedge-assistant",
+            "shelfedge-commerce",
+            "shelfedge-ranking",
+        ],
         tests_know: &["shelfedge-engine", "shelfedge-features"],
-        outside: Outside::Only(&["sha2"]),
+        outside: Outside::Only(&["base64ct", "hmac", "sha2"]),
     },
     Room {
         name: "shelfedge-browser",
         folder: "crates/browser",
         knows: &[
+            "shelfedge-assistant",
             "shelfedge-commerce",
             "shelfedge-engine",
             "shelfedge-ranking",
@@ -93,7 +102,12 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shelfedge-edge",
         folder: "crates/edge",
-        knows: &["shelfedge-commerce", "shelfedge-ranking", "shelfedge-wire"],
+        knows: &[
+            "shelfedge-assistant",
+            "shelfedge-commerce",
+            "shelfedge-ranking",
+            "shelfedge-wire",
+        ],
         tests_know: &[
             "shelfedge-engine",
             "shelfedge-features",
@@ -104,7 +118,12 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shelfedge-host",
         folder: "crates/host",
-        knows: &["shelfedge-commerce", "shelfedge-wire"],
+        knows: &[
+            "shelfedge-assistant",
+            "shelfedge-commerce",
+            "shelfedge-engine",
+            "shelfedge-wire",
+        ],
         tests_know: &[],
         outside: Outside::AnyUngated,
     },

@@ -114,7 +114,7 @@ fn a_shopper_with_more_events_than_are_kept_is_bounded_by_the_newest() {
     }
     let newest: Vec<_> = (4 * most..5 * most).map(|n| format!("e{n}")).collect();
     assert_eq!(ids(&profile(&shop, "a")), newest);
-    if shop.model.is_some() {
+    if shop.models.ranking.is_some() {
         let response = shop.post("/v1/rank", r#"{"shopper":"a","limit":3}"#);
         assert_eq!(response.status, 200, "{}", show(&response));
     }
@@ -375,7 +375,7 @@ fn a_broken_store_is_a_problem_that_passes() {
         serde_json::json!({"stored": [], "unsure": [], "not_stored": ["a"]})
     );
     // A ranking does without, and says so.
-    if shop.model.is_some() {
+    if shop.models.ranking.is_some() {
         let response = shop.post("/v1/rank", r#"{"shopper":"a","limit":1}"#);
         assert_eq!(response.status, 200, "{}", show(&response));
         let timing = response.header("server-timing").unwrap();

@@ -403,7 +403,7 @@ fn healthy_means_that_the_model_opens() {
     assert_eq!(models["models"][0]["digest"], digest);
     assert!(models["models"][0]["products"].as_u64().unwrap() > 1_000);
 
-    shop.model = None;
+    shop.models.ranking = None;
     let response = shop.send("GET", "/healthz", &[], b"");
     assert_eq!(
         (response.status, code(&response).as_str()),

@@ -5,10 +5,13 @@
     reason = "a test fails by panicking and says why it was skipped"
 )]
 
+mod assist;
 mod common;
 mod events;
 mod exchanges;
 mod explore;
+mod handover;
+mod intent;
 mod manifest;
 #[allow(dead_code, reason = "it serves the tests of wire, too")]
 #[path = "../../../wire/tests/all/model.rs"]

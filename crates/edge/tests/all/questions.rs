@@ -2,14 +2,17 @@
 
 use crate::common::{Shop, code, json};
 use crate::model;
-use shelfedge_edge::model::EmbeddedModel;
+use shelfedge_edge::model::{EmbeddedModel, Models};
 
 fn shop() -> Shop {
     Shop {
-        model: Some(EmbeddedModel {
-            bytes: model::bytes().leak(),
-            digest: model::DIGEST,
-        }),
+        models: Models {
+            ranking: Some(EmbeddedModel {
+                bytes: model::bytes().leak(),
+                digest: model::DIGEST,
+            }),
+            assistant: None,
+        },
         ..Shop::new()
     }
 }
@@ -58,7 +61,7 @@ fn who_may_ask_and_what_is_refused() {
         (422, "invalid_request")
     );
     assert_eq!(json(&response)["faults"][0]["path"], "answers[0].answer");
-    shop.model = None;
+    shop.models.ranking = None;
     let response = shop.send("GET", "/v1/questions", &[], b"");
     assert_eq!(
         (response.status, &*code(&response)),

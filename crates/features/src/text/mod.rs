@@ -5,9 +5,11 @@
 
 mod grams;
 mod normal;
+mod window;
 
 pub use grams::{Buffers, Grams, Known, Vocabulary};
-pub use normal::{Kind, MAX_TEXT_BYTES, MAX_TOKENS, Text, Token};
+pub use normal::{Kind, MAX_TEXT_BYTES, MAX_TOKENS, Text, Token, fold, is_unseen};
+pub use window::{Features, MOST_FEATURES, Window};
 
 use crate::hash::Hash;
 

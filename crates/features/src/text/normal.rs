@@ -253,14 +253,16 @@ fn is_emoji(c: char) -> bool {
 
 /// What nobody sees: marks of direction, joiners, selectors of a form, accents by
 /// themselves, tones of skin.
-fn is_unseen(c: char) -> bool {
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     matches!(u32::from(c),
         0x00ad | 0x0300..=0x036f | 0x061c | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f
         | 0xfe00..=0xfe0f | 0xfeff | 0x1_f3fb..=0x1_f3ff | 0xe_0000..=0xe_0fff)
 }
 
 /// One character for those that are written differently in width or by a typographer.
-fn fold(c: char) -> char {
+#[must_use]
+pub fn fold(c: char) -> char {
     let code = u32::from(c);
     match code {
         0xff01..=0xff5e => char::from_u32(code - 0xff01 + 0x21).unwrap_or(c),

@@ -8,14 +8,14 @@ use arrow_array::{ArrayRef, Float32Array, Int64Array, StringArray};
 use super::{Line, Target, cpu_seconds, parquet, peak_bytes};
 use crate::error::{Error, Result};
 use crate::import::texts::{self, Texts};
-use crate::intent::{self, OUT_OF_SCOPE, Settings};
+use crate::intent::{self, OUT_OF_SCOPE, Settings, Teacher};
 use crate::watch::Watch;
 
 /// The columns of a prepared folder of texts.
-const COLUMNS: [&str; 2] = ["text", "label"];
+pub(super) const COLUMNS: [&str; 2] = ["text", "label"];
 
 /// What a folder teaches, and the table that is to be predicted.
-fn folder(data: &Path, target: Target) -> (Vec<PathBuf>, PathBuf) {
+pub(super) fn folder(data: &Path, target: Target) -> (Vec<PathBuf>, PathBuf) {
     let test = data.join("test.parquet");
     let [train, valid] = ["train.parquet", "valid.parquet"].map(|name| data.join(name));
     if target == Target::Test && test.exists() {
@@ -39,6 +39,7 @@ fn predicted(
     data: &Path,
     out: &Path,
     target: Target,
+    teacher: Option<&Teacher>,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Predicted> {
@@ -46,7 +47,7 @@ fn predicted(
     let (teach, ask) = folder(data, target);
     let known: Texts = texts::import(&teach, COLUMNS, watch)?;
     let (rows, asked) = texts::asked(&ask, watch)?;
-    let bundle = intent::build(&known, settings, watch)?;
+    let bundle = intent::build(&known, &[], teacher, settings, watch)?;
     let mut predicted = Predicted {
         rows,
         labels: Vec::new(),
@@ -99,10 +100,11 @@ pub fn intent(
     data: &Path,
     out: &Path,
     target: Target,
+    teacher: Option<&Teacher>,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
-    let of = predicted(data, out, target, settings, watch)?;
+    let of = predicted(data, out, target, teacher, settings, watch)?;
     let labels = of
         .labels
         .iter()
@@ -122,10 +124,11 @@ pub fn sentiment(
     data: &Path,
     out: &Path,
     target: Target,
+    teacher: Option<&Teacher>,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Line> {
-    let of = predicted(data, out, target, settings, watch)?;
+    let of = predicted(data, out, target, teacher, settings, watch)?;
     let number = |label: &str| -> Result<i64> {
         label.parse().map_err(|_| {
             Error::fault(
@@ -146,4 +149,18 @@ pub fn sentiment(
     let label: ArrayRef = Arc::new(Int64Array::from(labels.collect::<Result<Vec<i64>>>()?));
     let score = of.probabilities.iter().map(|[_, last]| *last).collect();
     finish("sentiment", &of, out, label, score, settings.seed, watch)
+}
+
+/// Which texts get the right answer.
+pub(super) fn right(shelf: &[u8], of: &Texts) -> Result<Vec<bool>> {
+    let mut right = Vec::with_capacity(of.texts.len());
+    let mut labels = of.labels.iter();
+    intent::predict(shelf, of.texts.iter().map(String::as_str), |label, _| {
+        right.push(labels.next().map(String::as_str) == Some(label.unwrap_or(OUT_OF_SCOPE)));
+    })?;
+    Ok(right)
+}
+
+pub(super) fn share(right: &[bool]) -> f64 {
+    right.iter().filter(|it| **it).count() as f64 / right.len().max(1) as f64
 }

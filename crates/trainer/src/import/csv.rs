@@ -55,6 +55,8 @@ pub(super) fn read<const N: usize>(
     let total = std::fs::metadata(path).map_or(0, |m| m.len());
     let mut record = csv::ByteRecord::new();
     let mut count = 0_u64;
+    // Where lines end with two characters, the second one is read with the next record.
+    let behind = u64::from(reader.position().line() == 1);
     loop {
         if count.is_multiple_of(4_096) {
             if watch.cancelled() {
@@ -74,6 +76,7 @@ pub(super) fn read<const N: usize>(
                 "write a quote inside a field twice, or export the table again",
             ));
         }
+        rows.at(line + behind);
         match found {
             Ok(true) => {}
             Ok(false) => return Ok(()),

@@ -10,6 +10,7 @@ mod events;
 pub mod feedback;
 mod impressions;
 mod mapping;
+pub(crate) mod marked;
 mod parquet;
 mod report;
 mod row;
@@ -17,6 +18,7 @@ pub mod sequences;
 mod store;
 mod table;
 pub mod texts;
+pub mod turns;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

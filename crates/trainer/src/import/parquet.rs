@@ -53,7 +53,7 @@ pub(super) fn columns(path: &Path) -> Result<Vec<Column>> {
 }
 
 /// Decodes the named columns of a table, a batch at a time.
-fn batches<'n>(
+pub(super) fn batches<'n>(
     path: &Path,
     names: impl Iterator<Item = &'n str>,
     watch: &mut dyn Watch,
@@ -224,7 +224,7 @@ fn readable(kind: &DataType) -> bool {
     }
 }
 
-fn cell(array: &ArrayRef, row: usize) -> Cell<'_> {
+pub(super) fn cell(array: &ArrayRef, row: usize) -> Cell<'_> {
     if array.is_null(row) {
         return Cell::Missing;
     }

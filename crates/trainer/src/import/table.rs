@@ -44,6 +44,9 @@ pub(super) trait Rows<const N: usize> {
     /// A row that could not even be split into fields.
     fn broken(&mut self, why: String);
 
+    /// The line of a text file that the next row begins in, from 1.
+    fn at(&mut self, _: u64) {}
+
     /// The line of the stream that what follows stands in, from 1.
     fn line(&mut self, _: u64) {}
 
@@ -135,16 +138,22 @@ impl Column {
     }
 }
 
+/// The columns of a file.
+pub(super) fn columns(input: &Input) -> Result<Vec<Column>> {
+    let path = &input.path;
+    Ok(match input.format {
+        Format::Parquet => parquet::columns(path)?,
+        Format::Csv { delimiter } => csv::columns(path, delimiter)?,
+        Format::Events | Format::KeptEvents => COLUMNS.map(Column::readable).into(),
+    })
+}
+
 impl<'a> Table<'a> {
     /// The table in a file, with all the wanted columns that are named; each
     /// that is missing or can't be read is a fault.
     pub(super) fn open(input: &'a Input, event: &'a str, wanted: &[Option<&str>]) -> Result<Self> {
         let path = &input.path;
-        let columns = match input.format {
-            Format::Parquet => parquet::columns(path)?,
-            Format::Csv { delimiter } => csv::columns(path, delimiter)?,
-            Format::Events | Format::KeptEvents => COLUMNS.map(Column::readable).into(),
-        };
+        let columns = columns(input)?;
         let mut faults = Vec::new();
         for name in wanted.iter().flatten() {
             let place = format!("{}: {name}", path.display());

@@ -1,11 +1,19 @@
-//! Reads texts with their labels from Parquet or CSV.
+//! Reads texts with their labels from Parquet or CSV, and those that people judged also
+//! from JSON lines.
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::row::Cell;
-use super::table::{Input, Rows, Table};
-use crate::error::Result;
+use super::table::{Input, Rows, Table, columns};
+use crate::error::{Error, Result, fault};
 use crate::watch::Watch;
+
+/// Bytes of a file of judged texts, at most.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// Faults told in full.
+const TOLD: usize = 100;
 
 /// Texts, in the order of the tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,4 +88,128 @@ pub(crate) fn asked(file: &Path, watch: &mut dyn Watch) -> Result<(Vec<i64>, Vec
     };
     table.read(wanted, &mut rows, watch)?;
     Ok((numbers, texts))
+}
+
+/// A text that somebody judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// The file and the row, for people.
+    pub(crate) place: String,
+    pub(crate) text: String,
+    /// None where nobody has judged it yet.
+    pub(crate) label: Option<String>,
+    /// What the engine had understood.
+    pub(crate) was: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct JudgedLine {
+    text: String,
+    label: Option<String>,
+    was: Option<String>,
+}
+
+struct Intaken {
+    name: String,
+    count: usize,
+    rows: Vec<Judged>,
+    faults: Vec<shelfedge_commerce::Fault>,
+}
+
+impl Intaken {
+    fn place(&self) -> String {
+        format!("{} row {}", self.name, self.count)
+    }
+
+    fn refuse(&mut self, why: String) {
+        if self.faults.len() < TOLD {
+            let action = "correct the row; a JSON line has text and label, a line of CSV a field for each column";
+            self.faults
+                .push(fault("row_unreadable", self.place(), why, action));
+        }
+    }
+
+    fn push(&mut self, text: String, label: Option<String>, was: Option<String>) {
+        let given = |it: Option<String>| {
+            it.map(|it| it.trim().to_owned())
+                .filter(|it| !it.is_empty())
+        };
+        self.rows.push(Judged {
+            place: self.place(),
+            text,
+            label: given(label),
+            was: given(was),
+        });
+    }
+}
+
+impl Rows<3> for Intaken {
+    fn row(&mut self, [text, label, was]: [Cell<'_>; 3]) {
+        self.count += 1;
+        if [&text, &label, &was]
+            .iter()
+            .any(|cell| matches!(cell, Cell::Odd(_)))
+        {
+            self.refuse("it isn't UTF-8".to_owned());
+            return;
+        }
+        let of = |cell: &Cell<'_>| Some(cell.text().into_owned());
+        self.push(text.text().into_owned(), of(&label), of(&was));
+    }
+
+    fn broken(&mut self, why: String) {
+        self.count += 1;
+        self.refuse(why);
+    }
+}
+
+/// Reads `text`, `label` and, where there is one, `was`; without `with_labels` the text
+/// alone. Other columns are passed over. Every row that can't be read is a fault.
+pub(crate) fn judged(file: &Path, with_labels: bool, watch: &mut dyn Watch) -> Result<Vec<Judged>> {
+    let bytes = std::fs::metadata(file).map_err(|e| Error::io("read", file, e))?;
+    let shown = file.display().to_string();
+    if bytes.len() > MOST_BYTES {
+        return Err(Error::fault(
+            "file_too_large",
+            shown,
+            format!("{} bytes, of at most {MOST_BYTES}", bytes.len()),
+            "give the newest texts, or several files",
+        ));
+    }
+    let mut into = Intaken {
+        name: (file.file_name().unwrap_or_default())
+            .to_string_lossy()
+            .into_owned(),
+        count: 0,
+        rows: Vec::new(),
+        faults: Vec::new(),
+    };
+    let extension = file.extension().and_then(|it| it.to_str()).unwrap_or("");
+    if matches!(extension.to_ascii_lowercase().as_str(), "jsonl" | "ndjson") {
+        let bytes = std::fs::read(file).map_err(|e| Error::io("read", file, e))?;
+        for line in bytes.split(|byte| *byte == b'\n') {
+            into.count += 1;
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice::<JudgedLine>(line) {
+                Ok(JudgedLine { text, label, was }) => into.push(text, label, was),
+                Err(e) => into.refuse(e.to_string()),
+            }
+        }
+    } else {
+        let input = Input::of(file, b',')?;
+        let was = (columns(&input)?.iter().any(|it| it.name == "was")).then_some("was");
+        let wanted = [
+            Some("text"),
+            with_labels.then_some("label"),
+            was.filter(|_| with_labels),
+        ];
+        let table = Table::open(&input, "", &wanted)?;
+        table.read(wanted, &mut into, watch)?;
+    }
+    match into.faults.is_empty() {
+        true => Ok(into.rows),
+        false => Err(Error::Invalid(into.faults)),
+    }
 }

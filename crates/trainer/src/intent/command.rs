@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use shelfedge_commerce::time::Timestamp;
-use shelfedge_wire::manifest::{Digests, Manifest, Part, sha256};
+use shelfedge_assistant::{Buffers, Classifier};
+use shelfedge_wire::intent;
+use shelfedge_wire::manifest::{hex, sha256};
 
-use super::{Bundle, Settings, Trial, build, predict};
-use crate::bundle::{CARD, MANIFEST, Staging};
+use super::{Bundle, Correction, Dispute, Effect, Feedback, Settings, Teacher, Trial, build};
+use crate::bundle::{self, Staging};
 use crate::error::{Error, Result};
 use crate::export::internal;
-use crate::golden;
 use crate::import::texts::{self, Texts};
 use crate::watch::Watch;
 
@@ -35,8 +35,70 @@ pub struct Outcome {
     pub chosen: usize,
     /// The probability below which a text is out of scope; 0 where no text is.
     pub threshold: f32,
+    /// SHA-256 of the teacher's model, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
+    /// What people put right, where they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Heard>,
     /// Bytes of the compiled model.
     pub shelf_bytes: usize,
+}
+
+/// What people put right.
+#[derive(Clone, Debug, Serialize)]
+pub struct Heard {
+    /// Texts that taught, each once.
+    pub corrections: usize,
+    /// Rows with a label.
+    pub rows: usize,
+    /// Rows that nobody has labelled yet.
+    pub unlabelled: usize,
+    /// Rows in which a person agreed with the engine.
+    pub confirmed: usize,
+    /// Texts that people disagree about.
+    pub disputes: Vec<Dispute>,
+    /// What they made of it; none where no correction was left.
+    pub effect: Option<Effect>,
+}
+
+impl Heard {
+    fn table(&self, out: &mut String) {
+        let _ = writeln!(
+            out,
+            "{} corrections of {} rows, {} of which agree with the engine",
+            self.corrections, self.rows, self.confirmed
+        );
+        if self.unlabelled > 0 {
+            let _ = writeln!(out, "{} rows without a label yet", self.unlabelled);
+        }
+        for dispute in &self.disputes {
+            let _ = match &dispute.taken {
+                Some(label) => writeln!(out, "people disagree, {label} is taken: {}", dispute.text),
+                None => writeln!(out, "people disagree, so it is left out: {}", dispute.text),
+            };
+            let wide = dispute.votes.iter().map(|(label, _)| label.chars().count());
+            let wide = wide.max().unwrap_or(0);
+            for (label, rows) in &dispute.votes {
+                let _ = writeln!(out, "  {label:<wide$}  {}", rows.join(", "));
+            }
+        }
+        if let Some(effect) = &self.effect {
+            let _ = writeln!(
+                out,
+                "{} texts of the data have another label",
+                effect.changed
+            );
+            let _ = writeln!(out, "right answers, held back     count  without     with");
+            for (name, asked) in [("texts", effect.texts), ("corrections", effect.corrections)] {
+                let _ = writeln!(
+                    out,
+                    "  {name:<22} {:>9} {:>8.4} {:>8.4}",
+                    asked.count, asked.without, asked.with
+                );
+            }
+        }
+    }
 }
 
 impl Outcome {
@@ -55,6 +117,9 @@ impl Outcome {
             chosen.accuracy,
             chosen.form()
         );
+        if let Some(feedback) = &self.feedback {
+            feedback.table(&mut out);
+        }
         if self.threshold > 0.0 {
             let _ = writeln!(out, "out of scope below probability {:.3}", self.threshold);
         }
@@ -65,77 +130,65 @@ impl Outcome {
 
 #[derive(Serialize)]
 struct Case<'a> {
-    text: &'a str,
-    label: Option<String>,
+    request: Asked<'a>,
     probabilities: Vec<f32>,
+    /// The exact response, as text.
+    response: String,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    text: &'a str,
 }
 
 impl Bundle {
     /// Puts the bundle in the place of what is at `out`.
-    pub(crate) fn write(&self, texts: &Texts, out: &Path) -> Result<()> {
+    pub(crate) fn write(
+        &self,
+        texts: &Texts,
+        feedback: Option<&Feedback>,
+        out: &Path,
+    ) -> Result<()> {
         let step = texts.texts.len().div_ceil(CASES).max(1);
-        let asked: Vec<&str> = texts
-            .texts
-            .iter()
-            .step_by(step)
-            .map(String::as_str)
+        let classifier =
+            Classifier::open(&self.shelf[..]).map_err(|e| internal("open", e.to_string()))?;
+        let digest = format!("sha256:{}", hex(&sha256(&self.shelf)));
+        let mut buffers = Buffers::default();
+        let cases: Vec<Case<'_>> = (texts.texts.iter().step_by(step))
+            .filter(|text| text.len() <= intent::MAX_TEXT_BYTES)
+            .map(|text| {
+                let request = intent::Request::of(text.clone());
+                let response = intent::respond(&classifier, &request, &digest, &mut buffers);
+                Case {
+                    request: Asked { text },
+                    probabilities: classifier
+                        .classify(text, &mut buffers)
+                        .probabilities
+                        .to_vec(),
+                    response: String::from_utf8_lossy(&response).into_owned(),
+                }
+            })
             .collect();
-        let mut cases = Vec::new();
-        let mut left = asked.iter();
-        predict(
-            &self.shelf,
-            asked.iter().copied(),
-            |label, probabilities| {
-                cases.push(Case {
-                    text: left.next().copied().unwrap_or_default(),
-                    label: label.map(str::to_owned),
-                    probabilities: probabilities.to_vec(),
-                });
-            },
-        )?;
         let golden = serde_json::to_vec_pretty(&serde_json::json!({ "format": 1, "cases": cases }))
             .map_err(|e| internal("golden", e.to_string()))?;
-        let mut data = Vec::new();
-        for (text, label) in texts.texts.iter().zip(&texts.labels) {
-            for part in [text, label] {
-                data.extend((part.len() as u64).to_le_bytes());
-                data.extend(part.as_bytes());
-            }
-        }
-        let digests = Digests {
-            spec: sha256(&self.spec),
-            onnx: sha256(&self.onnx),
-            data: sha256(&data),
+        let corrections = feedback.map_or(&[][..], |it| &it.corrections);
+        let corrections = corrections
+            .iter()
+            .map(|Correction { text, label }| (text, label));
+        let pairs = texts.texts.iter().zip(&texts.labels).chain(corrections);
+        let card = self.card(texts, feedback);
+        let bundle = bundle::OfTexts {
+            task: "intent",
+            shelf: &self.shelf,
+            onnx: &self.onnx,
+            spec: &self.spec,
+            golden: &golden,
+            card: &card,
         };
-        let manifest = Manifest {
-            task: "intent".to_owned(),
-            producer: format!("shelfedge-train {}", env!("CARGO_PKG_VERSION")),
-            created: Timestamp(0),
-            parts: [
-                ("model.shelf".to_owned(), Part::of(&self.shelf)),
-                ("model.onnx".to_owned(), Part::of(&self.onnx)),
-                (golden::FILE.to_owned(), Part::of(&golden)),
-            ]
-            .into_iter()
-            .collect(),
-            digests,
-            shelf: digests,
-        };
-        let card = self.card(texts);
-        let staging = Staging::begin(out)?;
-        for (name, bytes) in [
-            ("model.shelf", &self.shelf[..]),
-            ("model.onnx", &self.onnx),
-            (golden::FILE, &golden),
-            (CARD, card.as_bytes()),
-            (MANIFEST, &manifest.to_json()),
-        ] {
-            staging.write(name, bytes)?;
-        }
-        staging.commit()
+        bundle.write(pairs.flat_map(|(text, label)| [&text[..], label]), out)
     }
 
-    fn card(&self, texts: &Texts) -> String {
+    fn card(&self, texts: &Texts, feedback: Option<&Feedback>) -> String {
         let mut out = String::from("# What customers mean\n\n");
         let _ = writeln!(
             out,
@@ -145,6 +198,13 @@ impl Bundle {
             self.names.len(),
             self.shelf.len()
         );
+        if let Some(teacher) = &self.teacher {
+            let _ = writeln!(
+                out,
+                "The network learnt from a teacher as well (a model with the SHA-256 {teacher}), whose licence may bind what is \
+                 learnt from it.\n"
+            );
+        }
         let _ = writeln!(
             out,
             "On texts that were held back (a tenth; of fewer than 2,000 texts each fifth in turn), before the model was learnt again \
@@ -162,6 +222,9 @@ impl Bundle {
                 trial.loss
             );
         }
+        if let Some(feedback) = feedback {
+            self.of_feedback(feedback, &mut out);
+        }
         let _ = match self.threshold > 0.0 {
             true => writeln!(
                 out,
@@ -177,6 +240,49 @@ impl Bundle {
         crate::card::licence(&mut out, None);
         out
     }
+
+    fn of_feedback(&self, feedback: &Feedback, out: &mut String) {
+        let _ = writeln!(
+            out,
+            "\nPeople put {} texts right, in {} rows, {} of which agree with what the engine had understood.",
+            feedback.corrections.len(),
+            feedback.rows,
+            feedback.confirmed
+        );
+        let disputes = feedback.disputes.len();
+        if disputes > 0 {
+            let left_out = feedback.disputes.iter().filter(|it| it.taken.is_none());
+            let _ = writeln!(
+                out,
+                "They disagree about {disputes} texts: most of them decide, and where they are even, as of {}, the text is left \
+                 out.",
+                left_out.count()
+            );
+        }
+        let Some(effect) = &self.effect else {
+            return;
+        };
+        let _ = writeln!(
+            out,
+            "{} texts of the data got another label. Right answers on what was held back, out of scope counted; a correction that \
+             is but for its numbers a text that is asked for didn't teach:\n\n\
+             | asked | count | from the data alone | with the corrections |\n|---|---|---|---|",
+            effect.changed
+        );
+        for (name, asked) in [
+            ("texts of the data", effect.texts),
+            ("corrections", effect.corrections),
+        ]
+        .into_iter()
+        .filter(|(_, asked)| asked.count > 0)
+        {
+            let _ = writeln!(
+                out,
+                "| {name} | {} | {:.4} | {:.4} |",
+                asked.count, asked.without, asked.with
+            );
+        }
+    }
 }
 
 impl Trial {
@@ -191,22 +297,38 @@ impl Trial {
     }
 }
 
+/// What the command reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// Tables of texts with labels.
+    pub data: &'a [PathBuf],
+    /// Their columns of texts and of labels.
+    pub columns: [&'a str; 2],
+    /// What people put right: columns `text`, `label` and perhaps `was`.
+    pub feedback: &'a [PathBuf],
+}
+
 /// Reads texts, learns, and writes the bundle.
 pub fn run(
-    files: &[PathBuf],
-    columns: [&str; 2],
+    sources: Sources<'_>,
     out: &Path,
+    teacher: Option<&Teacher>,
     settings: &Settings,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     // An output that can't be written should not cost minutes to find.
     drop(Staging::begin(out)?);
-    let texts = texts::import(files, columns, watch)?;
-    let bundle = build(&texts, settings, watch)?;
+    let texts = texts::import(sources.data, sources.columns, watch)?;
+    let feedback = match sources.feedback {
+        [] => None,
+        files => Some(Feedback::import(files, &texts.labels, watch)?),
+    };
+    let corrections = feedback.as_ref().map_or(&[][..], |it| &it.corrections);
+    let bundle = build(&texts, corrections, teacher, settings, watch)?;
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
-    bundle.write(&texts, out)?;
+    bundle.write(&texts, feedback.as_ref(), out)?;
     Ok(Outcome {
         out: out.display().to_string(),
         texts: texts.texts.len(),
@@ -214,7 +336,16 @@ pub fn run(
         labels: bundle.names.len(),
         threshold: bundle.threshold,
         shelf_bytes: bundle.shelf.len(),
+        teacher: bundle.teacher,
         chosen: bundle.chosen,
         trials: bundle.trials,
+        feedback: feedback.map(|it| Heard {
+            corrections: it.corrections.len(),
+            rows: it.rows,
+            unlabelled: it.unlabelled,
+            confirmed: it.confirmed,
+            disputes: it.disputes,
+            effect: bundle.effect,
+        }),
     })
 }

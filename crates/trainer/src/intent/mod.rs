@@ -3,39 +3,44 @@
 //!
 //! Linear scores, and a bag of embeddings with a hidden layer, are learnt from nine tenths
 //! of the texts and asked for the rest; of few texts, from four fifths, five times. What is
-//! written is learnt again from all of them.
+//! written is learnt again from all of them. A teacher, if there is one, labels the texts and
+//! ones made up from them for the network.
 
+mod alike;
 mod command;
 mod export;
+mod feedback;
+mod label_next;
 mod linear;
+mod made_up;
 mod network;
 mod rows;
+mod taught;
+mod teacher;
 
-pub use command::{Outcome, run};
+pub use command::{Heard, Outcome, Sources, run};
+pub use feedback::{Asked, Correction, Dispute, Effect, Feedback};
 use serde::Serialize;
 use shelfedge_assistant::{Buffers, Classifier, MOST_LABELS};
 use shelfedge_engine::math::ln;
-use shelfedge_features::hash::Hash;
-use shelfedge_features::text::Grams;
+use shelfedge_features::text::{Grams, Text};
 
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::import::texts::Texts;
 use crate::watch::Watch;
+pub use label_next::{Asking, Listed, MOST_WANTED, Wanted, label_next, pick};
 use linear::Score;
 use network::{Network, Recipe, softmax};
 use rows::{Classes, Lexicon, Sparse};
+use taught::Taught;
+use teacher::Embedded;
+pub use teacher::Teacher;
 
 /// The label of texts that belong to no class.
 pub const OUT_OF_SCOPE: &str = "oos";
-/// One text in so many is held back to choose by; of few texts, each fifth in turn.
-const HELD_BACK: u64 = 10;
-const FOLDS_OF_FEW: u64 = 5;
-/// As many texts aren't few.
-const MANY: usize = 2_000;
 /// Texts that anything can be learnt from.
 const LEAST_TEXTS: usize = 10;
-const FOLD_SEED: u32 = 0x666f_6c64;
 /// Share of what customers write that is taken to be out of scope, for the threshold.
 const SHARE_OUT_OF_SCOPE: f64 = 0.2;
 /// Costs of a mistake that are tried.
@@ -46,6 +51,16 @@ const SHARPNESS: [f32; 7] = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0];
 const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Grams that are looked at before the weakest are left out.
 const MOST_GRAMS: usize = 1_500_000;
+/// Texts made up from each one, and how many texts the network sees in all its passes.
+const MADE_UP: usize = 3;
+const STEPS_TAUGHT: usize = 320_000;
+/// The cost of a mistake, of scores over the teacher's vectors.
+const HEAD_COST: f64 = 4.0;
+/// How much sharper than a score a teacher's probability is.
+const HEAD_SHARPNESS: f32 = 6.0;
+const SCORE_SHARPNESS: f32 = 6.0;
+/// How many times its own weight a correction has, of a text of the data.
+const WEIGHT: usize = 1;
 /// Most grams of a text that are read.
 const MOST_PLACES: usize = 2048;
 
@@ -58,6 +73,8 @@ pub struct Settings {
     pub max_bytes: usize,
     /// Share of right answers that a smaller model may lose against the best; 0 to 1.
     pub loss: f64,
+    /// How many texts of the data a correction counts for.
+    pub weight: usize,
 }
 
 impl Default for Settings {
@@ -66,6 +83,7 @@ impl Default for Settings {
             seed: 1,
             max_bytes: 5_000_000,
             loss: 0.001,
+            weight: WEIGHT,
         }
     }
 }
@@ -99,8 +117,36 @@ pub struct Bundle {
     pub chosen: usize,
     /// The probability below which a text is out of scope.
     pub threshold: f32,
+    /// SHA-256 of the teacher, where there was one.
+    pub teacher: Option<String>,
+    /// What corrections made of it, where there were some.
+    pub effect: Option<Effect>,
     /// What turns a text into numbers.
     spec: Vec<u8>,
+}
+
+impl Learnt {
+    /// The class of a text; one behind the last for none.
+    fn answer(&self, row: &[(u32, f32)]) -> u32 {
+        let mut all = vec![0.0; self.names.len()];
+        let mut add = |mut logits: Vec<f32>, share: f32| {
+            softmax(&mut logits);
+            (all.iter_mut().zip(logits)).for_each(|(sum, p)| *sum += share * p);
+        };
+        if let Some(scores) = &self.scores {
+            let mut logits = logits(scores, row);
+            logits.iter_mut().for_each(|x| *x *= self.sharpness);
+            add(logits, 1.0 - self.share);
+        }
+        if let Some(network) = &self.network {
+            add(network.score(row), self.share);
+        }
+        let best = best(&all);
+        match all[best] < self.threshold {
+            true => all.len() as u32,
+            false => best as u32,
+        }
+    }
 }
 
 /// A way to learn, by what it is worth on texts that were held back.
@@ -118,16 +164,18 @@ pub struct Trial {
     pub loss: f64,
 }
 
-/// Learns a classifier and compiles it.
-pub fn build(texts: &Texts, settings: &Settings, watch: &mut dyn Watch) -> Result<Bundle> {
-    let in_scope: Vec<bool> = texts
-        .labels
-        .iter()
-        .map(|label| label != OUT_OF_SCOPE)
-        .collect();
-    let known: Vec<String> = (texts.labels.iter().zip(&in_scope))
-        .filter(|(_, in_scope)| **in_scope)
-        .map(|(label, _)| label.clone())
+/// Learns a classifier and compiles it. Corrections have the last word on a text that is in
+/// the data as well; their labels must be those of the data, or out of scope.
+pub fn build(
+    texts: &Texts,
+    corrections: &[Correction],
+    teacher: Option<&Teacher>,
+    settings: &Settings,
+    watch: &mut dyn Watch,
+) -> Result<Bundle> {
+    let known: Vec<String> = (texts.labels.iter())
+        .filter(|label| *label != OUT_OF_SCOPE)
+        .cloned()
         .collect();
     let classes = Classes::of(&known);
     let count = classes.names.len();
@@ -158,24 +206,25 @@ pub fn build(texts: &Texts, settings: &Settings, watch: &mut dyn Watch) -> Resul
             "give at least ten, better ten for each label",
         ));
     }
-    // A class for every text; one behind the last for those of none.
-    let none = classes.names.len() as u32;
-    let mut of = classes.of.iter();
-    let of: Vec<u32> = in_scope
-        .iter()
-        .map(|in_scope| match in_scope {
-            true => *of.next().unwrap_or(&none),
-            false => none,
-        })
-        .collect();
+    let taught = Taught::of(texts, corrections, &classes.names);
+    let lessons = match teacher {
+        Some(teacher) => Some(Lessons::of(&taught, teacher, settings, watch)?),
+        None => None,
+    };
     let task = Task {
-        texts: &texts.texts,
-        of: &of,
+        lessons: lessons.as_ref(),
+        taught: &taught,
+        of: &taught.of,
         names: &classes.names,
         settings,
     };
     let (trials, chosen, threshold) = task.choose(watch)?;
-    let all: Vec<usize> = (0..of.len()).collect();
+    let effect = match corrections.is_empty() {
+        true => None,
+        false => Some(task.effect(&trials[chosen], threshold, watch)?),
+    };
+    let all: Vec<usize> = (0..taught.of.len()).collect();
+    let all = task.weighted(&all);
     let learnt = task.learn(&all, &trials[chosen], threshold, watch)?;
     let onnx = export::onnx(&learnt, &[("shelfedge.task", "intent".to_owned())])?;
     let shelf = export::compile(&onnx, &learnt)?;
@@ -186,6 +235,8 @@ pub fn build(texts: &Texts, settings: &Settings, watch: &mut dyn Watch) -> Resul
         trials,
         chosen,
         threshold,
+        teacher: teacher.map(|teacher| teacher.digest.clone()),
+        effect,
         spec: learnt.lexicon.section,
     })
 }
@@ -206,13 +257,47 @@ pub fn predict<'t>(
     Ok(())
 }
 
-/// Which part of so many a text is in; equal texts are in one.
-fn part_of(text: &str, parts: u64) -> u64 {
-    Hash::new(FOLD_SEED).bytes(text.as_bytes()).finish() % parts
+/// What a teacher makes of the texts, and of texts made up from them.
+struct Lessons {
+    /// Of the texts, then of those made up.
+    vectors: Embedded,
+    made_up: Vec<String>,
+    /// The text that each began as.
+    sources: Vec<usize>,
+}
+
+impl Lessons {
+    fn of(
+        taught: &Taught,
+        teacher: &Teacher,
+        settings: &Settings,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let mut buffer = Text::default();
+        // Nothing is made up from corrections: what is held back stays apart.
+        let data = ..taught.data;
+        let tokens: Vec<_> = (taught.texts[data].iter())
+            .map(|text| made_up::tokens(text, &mut buffer))
+            .collect();
+        let words = made_up::words(&tokens);
+        let near = made_up::Near::of(words.clone(), &teacher.embed(&words, watch)?);
+        let part = |part: &u64| if taught.few() { *part } else { (*part).min(1) };
+        let part: Vec<u64> = taught.parts[data].iter().map(part).collect();
+        let of = &taught.of[data];
+        let (made_up, sources) =
+            made_up::make_up(&tokens, of, &part, Some(&near), MADE_UP, settings.seed);
+        let all: Vec<String> = taught.texts.iter().chain(&made_up).cloned().collect();
+        Ok(Self {
+            vectors: teacher.embed(&all, watch)?,
+            made_up,
+            sources,
+        })
+    }
 }
 
 struct Task<'a> {
-    texts: &'a [String],
+    lessons: Option<&'a Lessons>,
+    taught: &'a Taught,
     of: &'a [u32],
     names: &'a [String],
     settings: &'a Settings,
@@ -232,7 +317,22 @@ impl Task<'_> {
     }
 
     fn texts<'t>(&'t self, which: &'t [usize]) -> impl Iterator<Item = &'t str> {
-        which.iter().map(|i| self.texts[*i].as_str())
+        which.iter().map(|i| self.taught.texts[*i].as_str())
+    }
+
+    /// Corrections as often as they count.
+    fn weighted(&self, which: &[usize]) -> Vec<usize> {
+        let times = |i: &usize| match *i < self.taught.data {
+            true => 1,
+            false => self.settings.weight,
+        };
+        let each = which.iter().map(|i| std::iter::repeat_n(*i, times(i)));
+        each.flatten().collect()
+    }
+
+    /// Linear scores of the classes.
+    fn scores(&self, rows: &Sparse, of: &[u32], cost: f64) -> Vec<Score> {
+        linear::learn(rows, of, self.names.len(), cost, self.settings.seed)
     }
 
     /// Bytes of the compiled model for each gram.
@@ -273,13 +373,7 @@ impl Task<'_> {
             return all;
         }
         let rows = all.encode(self.texts(which), MOST_PLACES);
-        let scores = linear::learn(
-            &rows,
-            &self.of(which),
-            self.names.len(),
-            cost,
-            self.settings.seed,
-        );
+        let scores = self.scores(&rows, &self.of(which), cost);
         let mut strength: Vec<(f32, u32)> = all
             .keys
             .iter()
@@ -307,35 +401,107 @@ impl Task<'_> {
         rest / self.bytes_a_gram(share, hidden)
     }
 
-    fn network(&self, rows: &Sparse, of: &[u32], watch: &mut dyn Watch) -> Result<Network> {
+    fn network(
+        &self,
+        which: &[usize],
+        lexicon: &Lexicon,
+        rows: &Sparse,
+        watch: &mut dyn Watch,
+    ) -> Result<Network> {
         let classes = self.names.len();
-        let mut targets = vec![0.0; of.len() * classes];
-        for (row, class) in targets.chunks_exact_mut(classes).zip(of) {
-            match row.get_mut(*class as usize) {
+        let mut targets = vec![0.0; which.len() * classes];
+        for (row, i) in targets.chunks_exact_mut(classes).zip(which) {
+            match row.get_mut(self.of[*i] as usize) {
                 Some(cell) => *cell = 1.0,
                 // Out of scope: every class alike.
                 None => row.fill(1.0 / classes as f32),
             }
         }
-        let recipe = self.recipe(of.len());
-        network::learn(rows, &targets, classes, &recipe, self.settings.seed, watch)
+        let seed = self.settings.seed;
+        let Some(lessons) = self.lessons else {
+            let recipe = self.recipe(which.len());
+            return network::learn(rows, &targets, classes, &recipe, seed, watch);
+        };
+        let made: Vec<usize> = (0..lessons.made_up.len())
+            .filter(|i| which.binary_search(&lessons.sources[*i]).is_ok())
+            .collect();
+        let made_up = made.iter().map(|i| lessons.made_up[*i].as_str());
+        let all = lexicon.encode(self.texts(which).chain(made_up), MOST_PLACES);
+        let seen: Vec<usize> = (which.iter().copied())
+            .chain(made.iter().map(|i| self.taught.texts.len() + i))
+            .collect();
+        let of = self.of(which);
+        let by_teacher = Sparse::dense(&lessons.vectors, &seen[..which.len()]);
+        let head = linear::learn(&by_teacher, &of, classes, HEAD_COST, seed);
+        let by_teacher = Sparse::dense(&lessons.vectors, &seen);
+        let scores = self.scores(rows, &of, 1.0);
+        let mut opinions = Vec::with_capacity(seen.len() * classes);
+        for i in 0..seen.len() {
+            let [mut a, mut b] = [
+                logits(&head, by_teacher.row(i)),
+                logits(&scores, all.row(i)),
+            ];
+            for (part, k) in [(&mut a, HEAD_SHARPNESS), (&mut b, SCORE_SHARPNESS)] {
+                part.iter_mut().for_each(|x| *x *= k);
+                softmax(part);
+            }
+            opinions.extend(a.iter().zip(&b).map(|(a, b)| (a + b) / 2.0));
+        }
+        for (opinion, own) in opinions.iter_mut().zip(&targets) {
+            *opinion = (*opinion + own) / 2.0;
+        }
+        let recipe = Recipe {
+            passes: (STEPS_TAUGHT / seen.len().max(1)).clamp(3, 40),
+            drop_grams: 0.1,
+            drop_hidden: 0.3,
+            smooth: 0.0,
+            ..self.recipe(which.len())
+        };
+        network::learn(&all, &opinions, classes, &recipe, seed, watch)
+    }
+
+    /// What corrections make of it: the same texts are asked for after learning from the
+    /// data alone, and with corrections.
+    fn effect(&self, trial: &Trial, threshold: f32, watch: &mut dyn Watch) -> Result<Effect> {
+        let Taught { of, own, data, .. } = self.taught;
+        let without = Task { of: own, ..*self };
+        let mut answers: Vec<(usize, [bool; 2])> = Vec::new();
+        for turn in 0..self.taught.turns() {
+            let (ask, teach) = self.taught.split(turn);
+            let own = &teach[..teach.partition_point(|i| *i < *data)];
+            let ways = [
+                without.learn(own, trial, threshold, watch)?,
+                self.learn(&self.weighted(&teach), trial, threshold, watch)?,
+            ];
+            let right = ways.map(|learnt| {
+                let rows = learnt.lexicon.encode(self.texts(&ask), MOST_PLACES);
+                let answer = |at: usize| learnt.answer(rows.row(at)) == of[ask[at]];
+                (0..ask.len()).map(answer).collect::<Vec<bool>>()
+            });
+            answers.extend(
+                (ask.iter().enumerate())
+                    .map(|(at, i)| (*i, [0, 1].map(|way: usize| right[way][at]))),
+            );
+        }
+        let (texts, corrections): (Vec<_>, Vec<_>) = answers.iter().partition(|(i, _)| i < data);
+        let asked = |of: Vec<(usize, [bool; 2])>| Asked::of(of.into_iter().map(|(_, right)| right));
+        Ok(Effect {
+            changed: (0..*data).filter(|i| of[*i] != own[*i]).count(),
+            texts: asked(texts),
+            corrections: asked(corrections),
+        })
     }
 
     /// Tries what there is on texts that were held back.
     fn choose(&self, watch: &mut dyn Watch) -> Result<(Vec<Trial>, usize, f32)> {
         let classes = self.names.len();
-        let few = self.of.len() < MANY;
-        let (parts, turns) = if few {
-            (FOLDS_OF_FEW, FOLDS_OF_FEW)
-        } else {
-            (HELD_BACK, 1)
-        };
+        let turns = self.taught.turns();
         let mut asked: Vec<u32> = Vec::new();
         let mut by_net: Vec<f32> = Vec::new();
         let mut scored: [Vec<f32>; COSTS.len()] = Default::default();
         for turn in 0..turns {
-            let held_back = |i: &usize| part_of(&self.texts[*i], parts) == turn;
-            let (ask, teach): (Vec<usize>, Vec<usize>) = (0..self.of.len()).partition(held_back);
+            let (ask, teach) = self.taught.split(turn);
+            let teach = self.weighted(&teach);
             let of = self.of(&teach);
             asked.extend(self.of(&ask));
             let both = |lexicon: &Lexicon| {
@@ -343,7 +509,7 @@ impl Task<'_> {
             };
             let lexicon = self.lexicon(&teach, self.room(0.5, teach.len()), 1.0);
             let [rows, ask_rows] = both(&lexicon);
-            let net = self.network(&rows, &of, watch)?;
+            let net = self.network(&teach, &lexicon, &rows, watch)?;
             for i in 0..ask.len() {
                 let mut logits = net.score(ask_rows.row(i));
                 softmax(&mut logits);
@@ -352,7 +518,7 @@ impl Task<'_> {
             for (cost, scored) in COSTS.into_iter().zip(&mut scored) {
                 let lexicon = self.lexicon(&teach, self.room(0.0, teach.len()), cost);
                 let [rows, ask_rows] = both(&lexicon);
-                let scores = linear::learn(&rows, &of, classes, cost, self.settings.seed);
+                let scores = self.scores(&rows, &of, cost);
                 for i in 0..ask.len() {
                     scored.extend(logits(&scores, ask_rows.row(i)));
                 }
@@ -426,10 +592,9 @@ impl Task<'_> {
             .get(lengths.len() * 999 / 1000)
             .copied()
             .unwrap_or(0);
-        let scores = (trial.share < 1.0)
-            .then(|| linear::learn(&rows, &of, self.names.len(), trial.cost, self.settings.seed));
+        let scores = (trial.share < 1.0).then(|| self.scores(&rows, &of, trial.cost));
         let network = match trial.share > 0.0 {
-            true => Some(self.network(&rows, &of, watch)?),
+            true => Some(self.network(which, &lexicon, &rows, watch)?),
             false => None,
         };
         Ok(Learnt {

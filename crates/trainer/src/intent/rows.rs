@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use shelfedge_engine::math::ln;
 use shelfedge_features::text::{Buffers, Grams, Text, Vocabulary};
 
+use super::teacher::Embedded;
+
 /// A row for each text: places in the vocabulary, from 0, and weights.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sparse {
@@ -15,6 +17,18 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
+    /// Rows that have a number in every place.
+    pub(super) fn dense(vectors: &Embedded, which: &[usize]) -> Self {
+        let rows = which.iter().map(|i| vectors.of(*i));
+        Self {
+            ends: (1..=which.len()).map(|n| n * vectors.width).collect(),
+            cells: rows
+                .flat_map(|row| (0..).zip(row.iter().copied()))
+                .collect(),
+            width: vectors.width,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

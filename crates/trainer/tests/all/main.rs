@@ -18,4 +18,5 @@ mod mishaps;
 mod next;
 mod photos;
 mod policy;
+mod slots;
 mod small;

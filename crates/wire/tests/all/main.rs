@@ -1,9 +1,14 @@
 //! What crosses the boundary, seen from outside.
 
 mod answers;
+#[cfg(feature = "assistant")]
+mod assist;
 mod bad_input;
+#[cfg(feature = "assistant")]
+mod conversations;
 mod events;
 mod explore;
+mod intent;
 mod manifest;
 mod model;
 mod mutations;

@@ -18,7 +18,7 @@ use crate::rerank::RERANK;
 use crate::stored::STORED;
 
 /// Pieces that change the meaning of JSON.
-const PIECES: &[&str] = &[
+pub(crate) const PIECES: &[&str] = &[
     "{",
     "}",
     "[",
@@ -45,7 +45,7 @@ const PIECES: &[&str] = &[
     "\"now\":\"9999-12-31T23:59:59Z\",",
 ];
 
-fn mutate(text: &str, changes: &[(prop::sample::Index, usize, usize)]) -> Vec<u8> {
+pub(crate) fn mutate(text: &str, changes: &[(prop::sample::Index, usize, usize)]) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for (at, piece, cut) in changes {
         let at = at.index(bytes.len() + 1);

@@ -13,13 +13,14 @@ use shelfedge_ranking::policy::{self, Action};
 use shelfedge_ranking::rerank::{Attribute, LeftOut, Rule};
 use shelfedge_ranking::{Group, MAX_BIDS, MAX_EXCLUDED, MAX_LIMIT, MAX_PLACES, Workspace};
 use shelfedge_wire::problem::{Code, Progress};
-use shelfedge_wire::{Limits, Problem, codes, events, models, rank, stored};
+use shelfedge_wire::{Limits, Problem, codes, events, intent, models, rank, stored};
 
 #[cfg(feature = "answers")]
 use crate::answers::ANSWERS;
 use crate::events::CLOUDEVENT;
 #[cfg(feature = "explore")]
 use crate::explore::EXPLORE;
+use crate::intent::INTENT;
 use crate::model::{DIGEST, ranker};
 #[cfg(feature = "explore")]
 use crate::policy::{POLICY, on::with_policy};
@@ -43,6 +44,177 @@ fn optional(mut schema: Value) -> Value {
 
 fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// What `wire::assist` takes at most, which isn't there without its feature: longest state,
+/// facts, items, bytes of a fact, lines of a transcript.
+const ASSIST: [usize; 5] = [21_928, 50, 50, 2_000, 500];
+
+fn assist_request() -> Value {
+    let [state, facts, items, fact, lines] = ASSIST.map(|most| most as u32);
+    let said = |about| text(intent::MAX_TEXT_BYTES as u32, about);
+    let any = |about: &str| json!({"type": "string", "maxLength": fact, "description": about});
+    json!({
+        "type": "object",
+        "description": "Of text, outcome, silence, handover and ask there is one.",
+        "properties": {
+            "now": {"type": ["string", "null"], "format": "date-time", "description": "The time at the customer's: its offset is the zone in which dates such as tomorrow are meant. The component's clock, in UTC, when missing."},
+            "state": optional(json!({"type": "string", "maxLength": state, "description": "The state of the last answer, as it came, each once. None begins a conversation."})),
+            "text": optional(said("What the customer wrote; at most as many bytes, and not blank.")),
+            "outcome": {
+                "type": ["object", "null"],
+                "description": "What a call brought.",
+                "required": ["call", "name"],
+                "properties": {
+                    "call": whole(0, u32::MAX.into(), "The call's id."),
+                    "name": any("One of the outcomes that the flows give the action."),
+                    "facts": {"type": ["object", "null"], "maxProperties": facts, "description": "The facts that the outcome brings, by name.", "additionalProperties": any("A fact, as it is told.")},
+                    "items": {"type": ["array", "null"], "maxItems": items, "description": "What the fact `items` lists; the first ten are shown.", "items": {
+                        "type": "object",
+                        "required": ["kind", "value", "label"],
+                        "properties": {
+                            "kind": any("The kind of entity, such as order_number."),
+                            "value": any("Its value."),
+                            "label": any("How it is shown."),
+                        },
+                    }},
+                },
+            },
+            "silence": {"type": ["boolean", "null"], "enum": [true, null], "description": "Nobody wrote for nudge_ms."},
+            "handover": {"type": ["array", "null"], "maxItems": lines, "description": "Asks for what a person who takes over should see; the transcript goes into it, masked.", "items": {
+                "type": "object",
+                "required": ["who", "text"],
+                "properties": {
+                    "who": {"type": "string", "enum": ["customer", "assistant"]},
+                    "text": {"type": "string", "maxLength": intent::MAX_TEXT_BYTES},
+                },
+            }},
+            "again": {"type": ["boolean", "null"], "description": "With handover: tells who answers again, under the same id, of a conversation that they were told of."},
+            "ask": optional(said("A question to what the shop knows; it is no part of the conversation.")),
+        },
+    })
+}
+
+/// Of a turn, of a handover, of a question.
+fn assist_responses() -> [Value; 3] {
+    let strings =
+        |about: &str| json!({"type": "array", "items": {"type": "string"}, "description": about});
+    let share =
+        |about: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "description": about});
+    let object = |names: &[&str], properties: Value| json!({"type": "object", "additionalProperties": false, "required": names, "properties": properties});
+    let or_null = |mut schema: Value, about: &str| {
+        schema["description"] = json!(about);
+        optional(schema)
+    };
+    let string = || json!({"type": "string"});
+    let named = |names: &[&str]| {
+        let properties: Map<_, _> = names
+            .iter()
+            .map(|it| ((*it).to_owned(), string()))
+            .collect();
+        object(names, Value::Object(properties))
+    };
+    let list =
+        |items: Value, about: &str| json!({"type": "array", "items": items, "description": about});
+    let head = json!({
+        "version": {"type": "integer", "const": 1},
+        "model": {"type": "string", "description": "The digest of the assistant."},
+    });
+    let with = |properties: Value| {
+        let mut all = head.clone();
+        for (name, schema) in properties.as_object().into_iter().flatten() {
+            all[name] = schema.clone();
+        }
+        all
+    };
+    let turn = object(
+        &[
+            "version",
+            "model",
+            "intent",
+            "sentiment",
+            "replies",
+            "language",
+            "call",
+            "expects",
+            "quick",
+            "person",
+            "place",
+            "satisfaction",
+            "ended",
+            "nudge_ms",
+            "state",
+        ],
+        with(json!({
+            "intent": or_null(object(&["label", "probability"], json!({"label": string(), "probability": share("Of all labels together 1.")})), "What the text is most probably about; null where it is out of scope, or nothing was said."),
+            "sentiment": or_null(object(&["level", "confidence"], json!({"level": whole(-2, 2, "From very bad to very good."), "confidence": share("How sure it is.")})), "How the text sounds; null without a model for that."),
+            "replies": strings("What is said, in order: plain text, in which markup means nothing."),
+            "language": {"type": "string", "enum": ["en", "zh"]},
+            "call": or_null(object(&["id", "action", "inputs", "commits"], json!({
+                "id": whole(0, u32::MAX.into(), "Its number in this conversation."),
+                "action": string(),
+                "inputs": {"type": "object", "additionalProperties": {"type": "string"}},
+                "commits": {"type": "boolean", "description": "Whether it changes something; the customer has said yes to its required inputs."},
+            })), "What the shop is to do; its outcome is the next request."),
+            "expects": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["kind"],
+                "properties": {
+                    "kind": {"type": "string", "enum": ["anything", "slot", "yes_no", "outcome", "person"]},
+                    "slot": string(),
+                    "entity": string(),
+                },
+            },
+            "quick": strings("Short answers to offer."),
+            "person": {"type": ["string", "null"], "description": "Why a person should take over."},
+            "place": or_null(named(&["flow", "state"]), "Where the conversation waits; null between flows."),
+            "satisfaction": share("How satisfied the customer seems: an estimate by fixed weights."),
+            "ended": {"type": "boolean", "description": "Whether the customer said goodbye."},
+            "nudge_ms": {"type": ["integer", "null"], "minimum": 0, "description": "Milliseconds of silence after which silence should be sent."},
+            "state": {"type": "string", "maxLength": ASSIST[0], "description": "What the next request must bring: signed, not secret."},
+        })),
+    );
+    let mut delivery = object(
+        &["status", "id", "attempts"],
+        json!({
+            "status": {"type": "string", "enum": ["delivered", "already_delivered", "not_needed", "failed"]},
+            "id": {"type": "string", "description": "The event's id (webhook-id): one for a conversation."},
+            "attempts": whole(0, 3, "Attempts of this request."),
+            "code": {"type": "string", "enum": ["handover_denied", "handover_refused", "handover_unreachable"], "description": "Of a failure."},
+            "cause": {"type": "string", "description": "Of a failure: what it was this time."},
+            "action": {"type": "string", "description": "Of a failure: what to do."},
+        }),
+    );
+    delivery["description"] =
+        json!("What became of telling who answers, where the variable handover_url is set.");
+    let packet = object(
+        &["version", "model", "packet"],
+        with(json!({"delivery": delivery, "packet": object(
+            &["reason", "summary", "language", "satisfaction", "flows", "slots", "facts", "transcript", "suggested"],
+            json!({
+                "reason": {"type": "string", "description": "Why a person is needed; empty where nobody asked for one."},
+                "summary": {"type": "string", "description": "A few sentences in English."},
+                "language": {"type": "string", "enum": ["en", "zh"]},
+                "satisfaction": share("How satisfied the customer seems."),
+                "flows": list(named(&["flow", "state"]), "Flows under way, the newest last."),
+                "slots": list(object(&["flow", "slot", "value", "belief", "confirmed"], json!({
+                    "flow": string(), "slot": string(), "value": string(), "belief": share("How sure the value is."), "confirmed": {"type": "boolean"},
+                })), "What is known."),
+                "facts": list(named(&["name", "value"]), "What the shop's actions returned."),
+                "transcript": list(named(&["who", "text"]), "The newest lines, masked."),
+                "suggested": strings("Replies to begin with, in the customer's language."),
+            }),
+        )})),
+    );
+    let answer = object(
+        &["version", "model", "answer", "facts"],
+        with(json!({
+            "answer": {"type": ["string", "null"], "description": "Null where what the shop knows says nothing."},
+            "facts": list(named(&["subject", "relation", "object"]), "What the answer says."),
+        })),
+    );
+    [turn, packet, answer]
 }
 
 fn event_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
@@ -481,6 +653,7 @@ fn shoppers(about: &str) -> Value {
 fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
     let problem_codes: Vec<_> = Code::ALL.iter().map(|code| code.id).collect();
     let fault_codes: Vec<_> = codes::all().iter().map(|(code, _)| code.id).collect();
+    let [turn, packet, answer] = assist_responses();
     vec![
         (
             "Fault",
@@ -548,6 +721,49 @@ fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
             }),
         ),
         ("Questions", questions()),
+        (
+            "IntentRequest",
+            json!({
+                "type": "object",
+                "required": ["text"],
+                "properties": {
+                    "text": text(intent::MAX_TEXT_BYTES as u32, "What the customer wrote; at most as many bytes, and not blank."),
+                    "top": optional(whole(1, intent::MAX_TOP.into(), "How many labels with their probabilities, at most; 3 when missing.")),
+                },
+            }),
+        ),
+        (
+            "IntentResponse",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["version", "model", "label", "labels", "grams_known", "grams"],
+                "properties": {
+                    "version": {"type": "integer", "const": intent::VERSION},
+                    "model": {"type": "string", "description": "The digest of the model."},
+                    "label": {"type": ["string", "null"], "description": "What the text is about; null where it is out of scope."},
+                    "labels": {"type": "array", "maxItems": intent::MAX_TOP, "description": "The most probable labels first, in scope or not.", "items": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["label", "probability"],
+                        "properties": {
+                            "label": {"type": "string"},
+                            "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Of all labels together 1."},
+                        },
+                    }},
+                    "grams_known": whole(0, u32::MAX.into(), "Different sequences of words and letters of the text that the model knows."),
+                    "grams": whole(0, u32::MAX.into(), "All different ones of the text."),
+                },
+            }),
+        ),
+        ("AssistRequest", assist_request()),
+        ("AssistTurn", turn),
+        ("AssistPacket", packet),
+        ("AssistAnswer", answer),
+        (
+            "AssistResponse",
+            json!({"anyOf": [reference("AssistTurn"), reference("AssistPacket"), reference("AssistAnswer")]}),
+        ),
         (
             "Accepted",
             json!({
@@ -709,6 +925,20 @@ fn document() -> Value {
                 "requestBody": {"required": true, "content": {"application/json": {
                     "schema": reference("RankRequest"), "example": example(REQUEST)}}},
                 "responses": responses("200", "The ranking, the same bytes for the same request and model.", &reference("RankResponse"), &with(&[400, 413, 415, 422])),
+            }},
+            "/v1/intent": {"post": {
+                "operationId": "intent",
+                "summary": "Says what a text of a customer is about. The text is neither stored nor told again.",
+                "requestBody": {"required": true, "content": {"application/json": {
+                    "schema": reference("IntentRequest"), "example": example(INTENT)}}},
+                "responses": responses("200", "What it is about, the same bytes for the same request and model.", &reference("IntentResponse"), &with(&[400, 404, 413, 415, 422])),
+            }},
+            "/v1/assist": {"post": {
+                "operationId": "assist",
+                "summary": "Goes on with a conversation: text, a call's outcome or silence in, replies and what the shop is to do out. Also tells a person who takes over what was said, and answers questions by what the shop knows.",
+                "requestBody": {"required": true, "content": {"application/json": {
+                    "schema": reference("AssistRequest"), "example": {"text": "Please cancel my order 481516"}}}},
+                "responses": responses("200", "What comes of it.", &reference("AssistResponse"), &with(&[400, 404, 413, 415, 422])),
             }},
             "/v1/events": {"post": {
                 "operationId": "events",
@@ -991,6 +1221,7 @@ fn real_bodies_fit_their_schemas() {
         ("Accepted", models::accepted(3, 1)),
         ("StoredProfile", STORED.as_bytes().to_vec()),
         ("Health", models::health("0.1.0", DIGEST)),
+        ("IntentRequest", INTENT.as_bytes().to_vec()),
     ] {
         assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
     }
@@ -1005,6 +1236,19 @@ fn real_bodies_fit_their_schemas() {
         ] {
             assert_eq!(check(schema, &json), Vec::<String>::new(), "{schema}");
         }
+    }
+    #[cfg(feature = "assistant")]
+    {
+        let answer = crate::intent::answer(INTENT);
+        assert_eq!(check("IntentResponse", &answer), Vec::<String>::new());
+        let limits = [
+            shelfedge_wire::seal::MAX_SEALED,
+            shelfedge_wire::assist::MAX_FACTS,
+            shelfedge_wire::assist::MAX_ITEMS,
+            shelfedge_wire::assist::MAX_FACT_BYTES,
+            shelfedge_wire::assist::MAX_LINES,
+        ];
+        assert_eq!(limits, ASSIST);
     }
     #[cfg(feature = "answers")]
     {

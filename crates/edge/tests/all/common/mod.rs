@@ -2,10 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use shelfedge_edge::handler::{Clock, Edge, Profiles, StoreFault};
+use shelfedge_edge::handover::Outbound;
 use shelfedge_edge::http::{Body, BodyBroken, Head, Response};
-use shelfedge_edge::model::{EMBEDDED, EmbeddedModel};
+use shelfedge_edge::model::{EMBEDDED, Models};
 use shelfedge_edge::settings::Variables;
-use std::cell::Cell;
+use shelfedge_wire::handover::{Call, Reply, Target, Unsent};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -69,11 +71,45 @@ impl Variables for Settings {
     }
 }
 
+/// Who is told of hand-overs: what it got, and what it answers in turn; a success at last.
+#[derive(Default)]
+pub struct Receiver {
+    pub got: RefCell<Vec<(Target, Call)>>,
+    pub answers: RefCell<Vec<Result<Reply, Unsent>>>,
+    pub log: RefCell<Vec<String>>,
+}
+
+struct Way<'a>(&'a Receiver, &'a TestClock);
+
+impl Outbound for Way<'_> {
+    fn call(&self, target: &Target, call: &Call, _within_ms: u64) -> Result<Reply, Unsent> {
+        self.0.got.borrow_mut().push((target.clone(), call.clone()));
+        let mut answers = self.0.answers.borrow_mut();
+        match answers.is_empty() {
+            true => Ok(Reply {
+                status: 204,
+                ..Reply::default()
+            }),
+            false => answers.remove(0),
+        }
+    }
+
+    fn wait(&self, ms: u64) {
+        self.1.elapsed_us.set(self.1.elapsed_us.get() + ms * 1_000);
+        self.1.unix_ms.set(self.1.unix_ms.get() + ms as i64);
+    }
+
+    fn log(&self, line: &str) {
+        self.0.log.borrow_mut().push(line.to_owned());
+    }
+}
+
 /// Every look at the clock costs `step_us`.
 pub struct TestClock {
     pub unix_ms: Cell<i64>,
     pub elapsed_us: Cell<u64>,
     pub step_us: u64,
+    pub drawn: Cell<u128>,
 }
 
 impl Clock for TestClock {
@@ -86,6 +122,11 @@ impl Clock for TestClock {
         self.elapsed_us.set(now + self.step_us);
         now
     }
+
+    fn random(&self) -> [u8; 16] {
+        self.drawn.set(self.drawn.get() + 1);
+        self.drawn.get().to_le_bytes()
+    }
 }
 
 struct Pieces(Vec<Vec<u8>>);
@@ -97,7 +138,8 @@ impl Body for Pieces {
 }
 
 pub struct Shop {
-    pub model: Option<EmbeddedModel>,
+    pub receiver: Receiver,
+    pub models: Models,
     pub store: Store,
     pub settings: Settings,
     pub clock: TestClock,
@@ -106,13 +148,15 @@ pub struct Shop {
 impl Shop {
     pub fn new() -> Self {
         Shop {
-            model: EMBEDDED,
+            models: EMBEDDED,
             store: Store::default(),
             settings: Settings::default(),
+            receiver: Receiver::default(),
             clock: TestClock {
                 unix_ms: Cell::new(NOW_MS),
                 elapsed_us: Cell::new(0),
                 step_us: 125,
+                drawn: Cell::new(0),
             },
         }
     }
@@ -120,7 +164,7 @@ impl Shop {
     /// None, with a message, when no model was embedded.
     pub fn with_model() -> Option<Self> {
         let shop = Shop::new();
-        if shop.model.is_none() {
+        if shop.models.ranking.is_none() {
             println!(
                 "SKIPPED: no model is embedded; models/ranking must hold a bundle when this is \
                  built (train it with `shelfedge-train ranking`)"
@@ -154,9 +198,10 @@ impl Shop {
         let mut pieces: Vec<Vec<u8>> = body.chunks(50_000).map(<[u8]>::to_vec).collect();
         pieces.reverse();
         let edge = Edge {
-            model: self.model,
+            models: self.models,
             variables: &self.settings,
             clock: &self.clock,
+            outbound: &Way(&self.receiver, &self.clock),
         };
         let response = edge.answer(&head, &mut Pieces(pieces), &mut self.store);
         documented(method, path, &response);

@@ -1,0 +1,8 @@
+//! Any bytes as a request to converse.
+#![no_main]
+
+#[path = "../src/assist.rs"]
+#[allow(dead_code, reason = "every target runs its own part")]
+mod assist;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| assist::request(bytes));
