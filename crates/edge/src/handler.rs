@@ -845,16 +845,28 @@ impl Edge<'_> {
     }
 
     fn models(&self) -> Result<Response, Refusal> {
-        let (ranker, model) = self.open()?;
+        let (ranker, ranking) = self.open()?;
         let info = ranker.info();
-        let body = models::write(&[models::Model {
-            task: "ranking".to_owned(),
-            digest: model.digest.to_owned(),
-            products: ranker.product_count(),
-            currency: info.currency,
-            data_end: info.as_of,
-            bytes: model.bytes.len() as u64,
-        }]);
+        let mut all = vec![models::Model {
+            task: "ranking",
+            digest: ranking.digest,
+            bytes: ranking.bytes.len() as u64,
+            orders: Some(models::Orders {
+                products: ranker.product_count(),
+                currency: info.currency,
+                data_end: info.as_of,
+            }),
+        }];
+        if self.models.assistant.is_some() {
+            let (_, assistant) = self.assistant()?;
+            all.push(models::Model {
+                task: "assistant",
+                digest: assistant.digest,
+                bytes: assistant.bytes.len() as u64,
+                orders: None,
+            });
+        }
+        let body = models::write(&all);
         Ok(Response::new(200, JSON, body))
     }
 

@@ -5,12 +5,13 @@ use crate::handler::{Clock, Profiles};
 use crate::settings::{self, BadVariable, Variables};
 use shelfedge_assistant::dialogue::Packet;
 use shelfedge_commerce::time::Timestamp;
-use shelfedge_wire::handover::{Call, Delivery, Failure, Reply, Target, Unsent, event, webhook};
+use shelfedge_wire::chatwoot::{Inbox, Opening};
+use shelfedge_wire::handover::{Call, Delivery, Errand, Reply, Target, Unsent, Webhook, event};
 use shelfedge_wire::manifest::hex;
 use shelfedge_wire::seal::Conversation;
 use shelfedge_wire::webhook::Secret;
 
-/// Attempts of one hand-over.
+/// Attempts of one hand-over: one, and one more for each call that failed.
 const ATTEMPTS: u32 = 3;
 /// Milliseconds before the second attempt; four times as many before each next one.
 const BACK_OFF_MS: u64 = 200;
@@ -31,36 +32,55 @@ pub trait Outbound {
     fn log(&self, line: &str);
 }
 
-/// Where hand-overs go, and how they are signed.
+/// Where hand-overs go, and how.
 #[derive(Debug)]
 pub struct Receiver {
     target: Target,
-    secret: Secret,
+    desk: Desk,
     deadline_ms: u64,
+}
+
+#[derive(Debug)]
+enum Desk {
+    Webhook(Secret),
+    Chatwoot(Inbox),
 }
 
 impl Receiver {
     /// As the variables say; none where they name no address.
     ///
     /// # Errors
-    /// An address or a secret that can't be one.
+    /// An address, a kind or a secret that can't be one.
     pub fn of(variables: &dyn Variables) -> Result<Option<Self>, BadVariable> {
         let url = settings::HANDOVER_URL.text(variables)?;
         if url.is_empty() {
             return Ok(None);
         }
-        let bad = |variable: settings::Variable, cause: String| BadVariable {
+        let bad = |variable: settings::Variable, cause: &str| BadVariable {
             name: variable.name,
-            cause,
+            cause: cause.to_owned(),
         };
-        let target = Target::parse(&url).map_err(|why| bad(settings::HANDOVER_URL, why.into()))?;
+        let target = Target::parse(&url).map_err(|why| bad(settings::HANDOVER_URL, why))?;
         let secret = settings::HANDOVER_SECRET.text(variables)?;
-        let secret = Secret::parse(&secret)
-            .map_err(|why| bad(settings::HANDOVER_SECRET, why.to_string()))?;
+        let bad_secret = |why: &str| bad(settings::HANDOVER_SECRET, why);
+        let desk = match &settings::HANDOVER_KIND.text(variables)?[..] {
+            "webhook" => {
+                Desk::Webhook(Secret::parse(&secret).map_err(|why| bad_secret(&why.to_string()))?)
+            }
+            "chatwoot" => {
+                Inbox::check_token(&secret).map_err(bad_secret)?;
+                let inbox = Inbox::parse(&target, &secret);
+                Desk::Chatwoot(inbox.map_err(|why| bad(settings::HANDOVER_URL, why))?)
+            }
+            other => {
+                let why = format!("is `{other}` and must be webhook or chatwoot");
+                return Err(bad(settings::HANDOVER_KIND, &why));
+            }
+        };
         let deadline_ms = settings::HANDOVER_DEADLINE_MS.number(variables, 100, 10_000)?;
         Ok(Some(Self {
             target,
-            secret,
+            desk,
             deadline_ms,
         }))
     }
@@ -93,23 +113,26 @@ impl With<'_> {
             return Delivery::Already;
         }
         let id = shelfedge_wire::handover::id(conversation);
-        let body = event(packet, conversation, Timestamp(self.clock.unix_ms()));
+        let (mut webhook, mut opening);
+        let errand: &mut dyn Errand = match &receiver.desk {
+            Desk::Webhook(secret) => {
+                let body = event(packet, conversation, Timestamp(self.clock.unix_ms()));
+                webhook = Webhook::new(secret, &receiver.target.path, &id, body);
+                &mut webhook
+            }
+            Desk::Chatwoot(inbox) => {
+                opening = Opening::new(inbox, conversation, packet, &id);
+                &mut opening
+            }
+        };
         let begun = self.clock.elapsed_us() / 1_000;
         let end = begun + receiver.deadline_ms;
         let mut attempt = 1;
-        loop {
+        while let Some(call) = errand.call(self.clock.unix_ms()) {
             let left = end.saturating_sub(self.clock.elapsed_us() / 1_000);
-            let now = self.clock.unix_ms();
-            let call = webhook(&receiver.secret, &receiver.target.path, &id, &body, now);
-            let failure = match self.outbound.call(&receiver.target, &call, left.max(1)) {
-                Err(unsent) => Failure::from(unsent),
-                Ok(reply) => match reply.success() {
-                    Err(failure) => failure,
-                    Ok(()) => {
-                        let _ = store.set(&key, &[1]);
-                        return Delivery::Delivered(attempt);
-                    }
-                },
+            let answer = self.outbound.call(&receiver.target, &call, left.max(1));
+            let Err(failure) = errand.hear(answer.as_ref().map_err(|unsent| *unsent)) else {
+                continue;
             };
             let wait = failure.retry_after.map_or_else(
                 || BACK_OFF_MS << (2 * (attempt - 1)),
@@ -126,5 +149,7 @@ impl With<'_> {
             self.outbound.wait(wait);
             attempt += 1;
         }
+        let _ = store.set(&key, &[1]);
+        Delivery::Delivered(attempt)
     }
 }

@@ -115,12 +115,19 @@ pub const HANDOVER_URL: Variable = Variable {
     secret: true,
     about: "Address that is told when a conversation needs a person, https only; empty tells nobody.",
 };
+/// What they speak.
+pub const HANDOVER_KIND: Variable = Variable {
+    name: "handover_kind",
+    default: "webhook",
+    secret: false,
+    about: "What handover_url is: webhook, or chatwoot, an inbox of a desk that speaks Chatwoot's API.",
+};
 /// How they know that it was the shop.
 pub const HANDOVER_SECRET: Variable = Variable {
     name: "handover_secret",
     default: "",
     secret: true,
-    about: "Secret that signs hand-overs, whsec_ and 24 to 64 bytes in base64.",
+    about: "Secret that signs hand-overs, whsec_ and 24 to 64 bytes in base64; of a desk, its access token.",
 };
 /// Time for a hand-over.
 pub const HANDOVER_DEADLINE_MS: Variable = Variable {
@@ -131,7 +138,7 @@ pub const HANDOVER_DEADLINE_MS: Variable = Variable {
 };
 
 /// All of them, in the order of `spin.toml`.
-pub const ALL: [Variable; 14] = [
+pub const ALL: [Variable; 15] = [
     API_TOKEN,
     CORS_ORIGINS,
     STORE_PROFILES,
@@ -144,6 +151,7 @@ pub const ALL: [Variable; 14] = [
     STATE_KEY,
     REFUSE_REPLAYS,
     HANDOVER_URL,
+    HANDOVER_KIND,
     HANDOVER_SECRET,
     HANDOVER_DEADLINE_MS,
 ];

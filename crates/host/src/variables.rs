@@ -10,7 +10,7 @@ pub struct Variables(BTreeMap<String, String>);
 
 /// What the edge component asks for. `spin.toml` has the same names (a test
 /// compares them), and the component's README says what they do.
-pub const KNOWN: [&str; 14] = [
+pub const KNOWN: [&str; 15] = [
     "api_token",
     "cors_origins",
     "store_profiles",
@@ -23,6 +23,7 @@ pub const KNOWN: [&str; 14] = [
     "state_key",
     "refuse_replays",
     "handover_url",
+    "handover_kind",
     "handover_secret",
     "handover_deadline_ms",
 ];

@@ -6,8 +6,11 @@
 )]
 
 mod common;
+#[path = "../../../tests/contracts/desk.rs"]
+mod desk;
 
 use common::{Running, edge, post, start};
+use desk::{Desk, TOKEN};
 use serde_json::{Value, json};
 use shelfedge_host::guest::Limits;
 use shelfedge_wire::webhook::{Received, Secret, verify};
@@ -15,6 +18,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -37,12 +41,23 @@ impl Came {
 /// Answers each connection with the next text, the last one for ever; an empty one answers
 /// nothing and keeps the connection.
 fn receiver(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<Came>) {
+    let mut at = 0;
+    listen(move |_| {
+        at += 1;
+        answers[(at - 1).min(answers.len() - 1)].clone()
+    })
+}
+
+/// Answers each connection with what it is told to.
+fn listen(
+    mut answer: impl FnMut(&Came) -> Vec<u8> + Send + 'static,
+) -> (SocketAddr, Receiver<Came>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (tell, told) = channel();
     std::thread::spawn(move || {
         let mut kept = Vec::new();
-        for (at, stream) in listener.incoming().enumerate() {
+        for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             stream
                 .set_read_timeout(Some(Duration::from_secs(10)))
@@ -56,7 +71,8 @@ fn receiver(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<Came>) {
                     let head: Vec<String> = text.lines().map(str::to_owned).collect();
                     let body = bytes[end + 4..].to_vec();
                     let came = Came { head, body };
-                    let length: usize = came.header("content-length").unwrap().parse().unwrap();
+                    let length = came.header("content-length").unwrap_or("0");
+                    let length: usize = length.parse().unwrap();
                     if came.body.len() >= length {
                         break came;
                     }
@@ -65,12 +81,12 @@ fn receiver(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<Came>) {
                 assert!(read > 0, "the request broke off");
                 bytes.extend_from_slice(&piece[..read]);
             };
+            let answer = answer(&came);
             if tell.send(came).is_err() {
                 return;
             }
-            let answer = &answers[at.min(answers.len() - 1)];
             // Who refuses a long answer closes while it is written.
-            let _ = stream.write_all(answer);
+            let _ = stream.write_all(&answer);
             if answer.is_empty() {
                 kept.push(stream);
             }
@@ -220,4 +236,51 @@ fn without_an_address_nothing_is_sent_or_told() {
     let (answer, _) = handed_over(&shop);
     assert!(answer.get("delivery").is_none(), "{answer}");
     assert_eq!(answer["packet"]["flows"][0]["flow"], "human");
+}
+
+#[test]
+fn a_desk_gets_the_conversation_by_its_own_interface() {
+    let desk = Arc::new(Mutex::new(Desk::default()));
+    let kept = desk.clone();
+    let mut calls = 0;
+    let (address, _told) = listen(move |came| {
+        let mut words = came.head[0].split(' ');
+        let (method, path) = (words.next().unwrap(), words.next().unwrap());
+        let header = |name: &str| came.header(name).map(str::to_owned);
+        let mut desk = desk.lock().unwrap();
+        let (status, body) = desk.answer(method, path, header, &came.body);
+        calls += 1;
+        match calls {
+            // The third, which opens the conversation, is done and its answer gets lost.
+            3 => answer("502 Bad Gateway", "", ""),
+            _ => answer(
+                &format!("{status} Answer"),
+                "content-type: application/json\r\n",
+                &body,
+            ),
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("handover_url=http://{address}/api/v1/accounts/3/inboxes/7");
+    let token = format!("handover_secret={TOKEN}");
+    let variables = ["handover_kind=chatwoot", "deadline_ms=20000", &url, &token];
+    let Some(shop) = shop(folder.path(), &variables) else {
+        return;
+    };
+    let (answer, _) = handed_over(&shop);
+    assert_eq!(answer["delivery"]["status"], "delivered", "{answer}");
+    assert_eq!(answer["delivery"]["attempts"], 2);
+    let desk = kept.lock().unwrap();
+    assert_eq!((desk.contacts.len(), desk.conversations.len()), (1, 1));
+    let one = &desk.conversations[0];
+    assert_eq!(one.attributes["handover"], answer["delivery"]["id"]);
+    let note = one.notes[0]["content"].as_str().unwrap();
+    assert!(
+        note.contains("talk to a person") && !note.contains("anna"),
+        "{note}"
+    );
+    assert_eq!(
+        desk.called,
+        ["search", "introduce", "open", "look", "label"]
+    );
 }

@@ -111,6 +111,19 @@ impl Reply {
     }
 }
 
+/// The calls of one hand-over, one after another; each may be made again while its answer
+/// hasn't been heard.
+pub trait Errand {
+    /// The next call, at a time in milliseconds since 1970; none once it is delivered.
+    fn call(&mut self, now: i64) -> Option<Call>;
+
+    /// Takes the answer to the last call.
+    ///
+    /// # Errors
+    /// An answer, or none, that doesn't lead on.
+    fn hear(&mut self, answer: Result<&Reply, Unsent>) -> Result<(), Failure>;
+}
+
 /// What became of a hand-over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -197,15 +210,49 @@ pub fn event(packet: &Packet, conversation: &Conversation, now: Timestamp) -> Ve
     json.finish()
 }
 
-/// The event as a call, signed now, in milliseconds since 1970.
-pub fn webhook(secret: &Secret, path: &str, id: &str, body: &[u8], now: i64) -> Call {
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    headers.extend(secret.headers(id, now.div_euclid(1000), body));
-    Call {
-        method: "POST",
-        path: path.to_owned(),
-        headers,
-        body: body.to_vec(),
+/// A hand-over by one signed webhook.
+pub struct Webhook<'a> {
+    secret: &'a Secret,
+    path: &'a str,
+    id: &'a str,
+    body: Vec<u8>,
+    is_told: bool,
+}
+
+impl<'a> Webhook<'a> {
+    /// The event's way to the path.
+    pub fn new(secret: &'a Secret, path: &'a str, id: &'a str, event: Vec<u8>) -> Self {
+        Self {
+            secret,
+            path,
+            id,
+            body: event,
+            is_told: false,
+        }
+    }
+}
+
+impl Errand for Webhook<'_> {
+    /// Signed anew for each attempt.
+    fn call(&mut self, now: i64) -> Option<Call> {
+        if self.is_told {
+            return None;
+        }
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        let seconds = now.div_euclid(1000);
+        headers.extend(self.secret.headers(self.id, seconds, &self.body));
+        Some(Call {
+            method: "POST",
+            path: self.path.to_owned(),
+            headers,
+            body: self.body.clone(),
+        })
+    }
+
+    fn hear(&mut self, answer: Result<&Reply, Unsent>) -> Result<(), Failure> {
+        answer?.success()?;
+        self.is_told = true;
+        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@
 pub mod answers;
 #[cfg(feature = "assistant")]
 pub mod assist;
+#[cfg(feature = "assistant")]
+pub mod chatwoot;
 pub mod codes;
 pub mod events;
 pub mod explain;

@@ -6,23 +6,30 @@ use crate::json::Writer;
 
 /// A model that is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
-    /// What it does, such as `ranking`.
-    pub task: String,
+pub struct Model<'a> {
+    /// What it does, such as `ranking` or `assistant`.
+    pub task: &'a str,
     /// `sha256:` and the digest of `model.shelf`.
-    pub digest: String,
+    pub digest: &'a str,
+    /// The size of `model.shelf`.
+    pub bytes: u64,
+    /// What it was learnt from; none where it knows no orders.
+    pub orders: Option<Orders>,
+}
+
+/// The orders that a model was learnt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
     /// How many products it knows.
     pub products: u32,
     /// The currency of its prices.
     pub currency: Currency,
-    /// The end of the data it was trained on.
+    /// The end of the data.
     pub data_end: Timestamp,
-    /// The size of `model.shelf`.
-    pub bytes: u64,
 }
 
 /// The body of `GET /v1/models`.
-pub fn write(models: &[Model]) -> Vec<u8> {
+pub fn write(models: &[Model<'_>]) -> Vec<u8> {
     let mut json = Writer::with_capacity(256 * (1 + models.len()));
     json.open(b'{');
     json.key("models");
@@ -30,15 +37,17 @@ pub fn write(models: &[Model]) -> Vec<u8> {
     for model in models {
         json.open(b'{');
         json.key("task");
-        json.string(&model.task);
+        json.string(model.task);
         json.key("digest");
-        json.string(&model.digest);
-        json.key("products");
-        json.unsigned(model.products.into());
-        json.key("currency");
-        json.string(model.currency.code());
-        json.key("data_end");
-        json.string(&model.data_end.to_string());
+        json.string(model.digest);
+        if let Some(orders) = &model.orders {
+            json.key("products");
+            json.unsigned(orders.products.into());
+            json.key("currency");
+            json.string(orders.currency.code());
+            json.key("data_end");
+            json.string(&orders.data_end.to_string());
+        }
         json.key("bytes");
         json.unsigned(model.bytes);
         json.close(b'}');

@@ -402,6 +402,13 @@ fn healthy_means_that_the_model_opens() {
     let models = json(&shop.send("GET", "/v1/models", &[], b""));
     assert_eq!(models["models"][0]["digest"], digest);
     assert!(models["models"][0]["products"].as_u64().unwrap() > 1_000);
+    assert_eq!(models["models"][1]["task"], "assistant");
+    let chat = json(&shop.post("/v1/assist", r#"{"text":"hello"}"#));
+    assert_eq!(chat["code"], "misconfigured", "no key is set: {chat}");
+    let mut talking = shop.set("state_key", "a key of thirty-two characters.....");
+    let chat = json(&talking.post("/v1/assist", r#"{"text":"hello"}"#));
+    assert_eq!(models["models"][1]["digest"], chat["model"], "{chat}");
+    let mut shop = talking;
 
     shop.models.ranking = None;
     let response = shop.send("GET", "/healthz", &[], b"");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shelfedge_wire::handover::{Reply, Unsent};
 use shelfedge_wire::webhook::{Received, Secret, verify};
 
+use crate::common::desk::{Desk, TOKEN};
 use crate::common::{Shop, code, json as body_of};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -166,6 +167,9 @@ fn a_bad_setting_is_an_error_and_not_silence() {
         ("handover_secret", "whsec_short"),
         ("handover_secret", ""),
         ("handover_deadline_ms", "0"),
+        ("handover_kind", "mail"),
+        // A secret of webhooks is a token, too; the address is none of an inbox.
+        ("handover_kind", "chatwoot"),
     ] {
         let mut shop = shop();
         let request = wanted(&mut shop);
@@ -177,4 +181,147 @@ fn a_bad_setting_is_an_error_and_not_silence() {
             "{name}"
         );
     }
+}
+
+fn with_a_desk() -> Shop {
+    let shop = Shop::new()
+        .set("state_key", "a key of thirty-two characters.....")
+        .set("handover_kind", "chatwoot")
+        .set(
+            "handover_url",
+            "https://desk.example/api/v1/accounts/3/inboxes/7",
+        )
+        .set("handover_secret", TOKEN);
+    shop.receiver.desk.replace(Some(Desk::default()));
+    shop
+}
+
+/// What the desk was asked for since the last time, and what it keeps.
+fn kept(shop: &Shop) -> (Vec<String>, usize, usize) {
+    let mut desk = shop.receiver.desk.borrow_mut();
+    let desk = desk.as_mut().unwrap();
+    shop.receiver.got.take();
+    (
+        std::mem::take(&mut desk.called),
+        desk.contacts.len(),
+        desk.conversations.len(),
+    )
+}
+
+#[test]
+fn a_desk_gets_a_conversation_with_a_note() {
+    let mut shop = with_a_desk();
+    let mut request = wanted(&mut shop);
+    request["handover"][0]["text"] = json!("Look: ![x](https://evil.example/p.png) *now*\n# me");
+    let told = asked(&mut shop, &request);
+    assert_eq!(told["delivery"]["status"], "delivered", "{told}");
+    assert_eq!(told["delivery"]["attempts"], 1);
+    let target = shop.receiver.got.borrow()[0].0.clone();
+    assert_eq!(target.authority, "desk.example");
+    assert_eq!(
+        kept(&shop),
+        (
+            ["search", "introduce", "open", "label"]
+                .map(str::to_owned)
+                .into(),
+            1,
+            1
+        )
+    );
+    let desk = shop.receiver.desk.borrow();
+    let one = &desk.as_ref().unwrap().conversations[0];
+    assert_eq!((&one.status[..], one.contact), ("open", 100));
+    assert_eq!(one.attributes["handover"], told["delivery"]["id"]);
+    assert_eq!(one.attributes["reason"], told["packet"]["reason"]);
+    let reason = told["packet"]["reason"].as_str().unwrap();
+    assert_eq!(one.labels, ["shelfedge", reason]);
+    let [note] = &one.notes[..] else {
+        panic!("{:?}", one.notes);
+    };
+    assert_eq!(note["private"], true);
+    let note = note["content"].as_str().unwrap();
+    // What the customer wrote is shown as it is, and does nothing.
+    let shown = r"- Customer: Look\: \!\[x\]\(https\:\/\/evil\.example\/p\.png\) \*now\* \# me";
+    assert!(note.contains(shown), "{note}");
+    for part in [
+        "**What was said**",
+        "**Replies to begin with**",
+        "satisfaction",
+    ] {
+        assert!(note.contains(part), "{part}: {note}");
+    }
+    drop(desk);
+
+    let second = asked(&mut shop, &request);
+    assert_eq!(second["delivery"]["status"], "already_delivered");
+    // Asked to tell it again, it finds that the desk knows.
+    let mut again = request.clone();
+    again["again"] = json!(true);
+    let third = asked(&mut shop, &again);
+    assert_eq!(third["delivery"]["status"], "delivered");
+    assert_eq!(
+        kept(&shop),
+        (["search", "look"].map(str::to_owned).into(), 1, 1)
+    );
+}
+
+#[test]
+fn an_answer_that_gets_lost_makes_nothing_twice() {
+    for lost in 0..4 {
+        let mut shop = with_a_desk();
+        shop.receiver.lost = vec![lost];
+        let request = wanted(&mut shop);
+        let told = asked(&mut shop, &request);
+        assert_eq!(told["delivery"]["status"], "delivered", "{lost}: {told}");
+        assert_eq!(told["delivery"]["attempts"], 2);
+        let (_, contacts, conversations) = kept(&shop);
+        assert_eq!((contacts, conversations), (1, 1), "{lost}");
+        let labels = {
+            let desk = shop.receiver.desk.borrow();
+            desk.as_ref().unwrap().conversations[0].labels.clone()
+        };
+        assert_eq!(labels[0], "shelfedge", "{lost}");
+        // And if all of it is lost, the next request goes on where this one was.
+        let mut shop = with_a_desk();
+        shop.receiver.lost = (lost..lost + 40).collect();
+        let request = wanted(&mut shop);
+        let told = asked(&mut shop, &request);
+        assert_eq!(told["delivery"]["code"], "handover_unreachable", "{told}");
+        shop.receiver.lost.clear();
+        let told = asked(&mut shop, &request);
+        assert_eq!(told["delivery"]["status"], "delivered", "{lost}: {told}");
+        let (_, contacts, conversations) = kept(&shop);
+        assert_eq!((contacts, conversations), (1, 1), "{lost}");
+    }
+}
+
+#[test]
+fn a_desk_that_refuses_says_so() {
+    let mut shop = with_a_desk().set("handover_secret", "another-token");
+    let request = wanted(&mut shop);
+    let told = asked(&mut shop, &request);
+    assert_eq!(told["delivery"]["code"], "handover_refused", "{told}");
+    let cause = told["delivery"]["cause"].as_str().unwrap();
+    assert_eq!(cause, "looking for the contact: answered with status 401");
+    assert!(!told.to_string().contains("another-token"));
+
+    let inbox = "https://desk.example/api/v1/accounts/3/inboxes/8";
+    let mut shop = with_a_desk().set("handover_url", inbox);
+    let request = wanted(&mut shop);
+    let told = asked(&mut shop, &request);
+    let cause = told["delivery"]["cause"].as_str().unwrap();
+    assert_eq!(cause, "making the contact: answered with status 404");
+
+    // A page of another server is no answer.
+    let mut shop = with_a_desk();
+    shop.receiver.desk.take();
+    shop.receiver.answers = vec![Ok(Reply {
+        status: 200,
+        retry_after: None,
+        body: b"<!doctype html>".to_vec(),
+    })]
+    .into();
+    let request = wanted(&mut shop);
+    let told = asked(&mut shop, &request);
+    assert_eq!(told["delivery"]["code"], "handover_refused", "{told}");
 }

@@ -14,4 +14,6 @@ mod write;
 
 pub(crate) use decode::{Decoder, Path, Unknown};
 pub(crate) use read::{Kind, Malformed};
+#[cfg(feature = "assistant")]
+pub(crate) use read::{Reader, What};
 pub use write::Writer;

@@ -5,6 +5,8 @@ mod answers;
 mod assist;
 mod bad_input;
 #[cfg(feature = "assistant")]
+mod chatwoot;
+#[cfg(feature = "assistant")]
 mod conversations;
 mod events;
 mod explore;

@@ -708,9 +708,9 @@ fn other_schemas(limits: &Limits) -> Vec<(&'static str, Value)> {
                 "properties": {"models": {"type": "array", "items": {
                     "type": "object",
                     "additionalProperties": false,
-                    "required": ["task", "digest", "products", "currency", "data_end", "bytes"],
+                    "required": ["task", "digest", "bytes"],
                     "properties": {
-                        "task": {"type": "string"},
+                        "task": {"type": "string", "description": "ranking, which has all of the fields, or assistant."},
                         "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
                         "products": {"type": "integer", "minimum": 0},
                         "currency": reference("Currency"),
@@ -1201,14 +1201,24 @@ fn real_bodies_fit_their_schemas() {
         ..rank::Request::default()
     };
     let plain = respond(&empty, &mut workspace);
-    let model = models::Model {
-        task: "ranking".to_owned(),
-        digest: DIGEST.to_owned(),
-        products: ranker.product_count(),
-        currency: ranker.info().currency,
-        data_end: ranker.info().as_of,
-        bytes: ranker.bytes().len() as u64,
-    };
+    let served = [
+        models::Model {
+            task: "ranking",
+            digest: DIGEST,
+            bytes: ranker.bytes().len() as u64,
+            orders: Some(models::Orders {
+                products: ranker.product_count(),
+                currency: ranker.info().currency,
+                data_end: ranker.info().as_of,
+            }),
+        },
+        models::Model {
+            task: "assistant",
+            digest: DIGEST,
+            bytes: 1,
+            orders: None,
+        },
+    ];
     for (schema, json) in [
         ("RankRequest", REQUEST.as_bytes().to_vec()),
         ("RankRequest", rank::write_request(&request)),
@@ -1217,7 +1227,7 @@ fn real_bodies_fit_their_schemas() {
         ("RankResponse", answer),
         ("RankResponse", plain),
         ("CloudEvent", CLOUDEVENT.as_bytes().to_vec()),
-        ("Models", models::write(&[model])),
+        ("Models", models::write(&served)),
         ("Accepted", models::accepted(3, 1)),
         ("StoredProfile", STORED.as_bytes().to_vec()),
         ("Health", models::health("0.1.0", DIGEST)),

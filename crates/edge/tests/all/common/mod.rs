@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+#[path = "../../../../../tests/contracts/desk.rs"]
+pub mod desk;
+use desk::Desk;
+
 /// 2011-12-10T10:00:00Z, a day after the demo shop's data ends.
 pub const NOW_MS: i64 = 1_323_511_200_000;
 
@@ -71,19 +75,39 @@ impl Variables for Settings {
     }
 }
 
-/// Who is told of hand-overs: what it got, and what it answers in turn; a success at last.
+/// Who is told of hand-overs: what it got, and what it answers in turn; a success at last,
+/// or what a desk says, where there is one.
 #[derive(Default)]
 pub struct Receiver {
     pub got: RefCell<Vec<(Target, Call)>>,
     pub answers: RefCell<Vec<Result<Reply, Unsent>>>,
     pub log: RefCell<Vec<String>>,
+    pub desk: RefCell<Option<Desk>>,
+    /// Calls, counted from 0, whose answer gets lost after the desk did what they say.
+    pub lost: Vec<usize>,
 }
 
 struct Way<'a>(&'a Receiver, &'a TestClock);
 
 impl Outbound for Way<'_> {
     fn call(&self, target: &Target, call: &Call, _within_ms: u64) -> Result<Reply, Unsent> {
+        let at = self.0.got.borrow().len();
         self.0.got.borrow_mut().push((target.clone(), call.clone()));
+        if let Some(desk) = self.0.desk.borrow_mut().as_mut() {
+            let header = |name: &str| {
+                let found = call.headers.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.clone())
+            };
+            let (status, body) = desk.answer(call.method, &call.path, header, &call.body);
+            if self.0.lost.contains(&at) {
+                return Err(Unsent::Timeout);
+            }
+            return Ok(Reply {
+                status,
+                retry_after: None,
+                body: body.into_bytes(),
+            });
+        }
         let mut answers = self.0.answers.borrow_mut();
         match answers.is_empty() {
             true => Ok(Reply {
