@@ -446,10 +446,11 @@ export interface AssistAnswer {
 export interface Models {
   models: ({
     bytes: number;
-    currency: Currency;
-    data_end: string;
+    currency?: Currency;
+    data_end?: string;
     digest: string;
-    products: number;
+    products?: number;
+    /** ranking, which has all of the fields, or assistant. */
     task: string;
   })[];
 }
