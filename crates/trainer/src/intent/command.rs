@@ -209,19 +209,24 @@ impl Bundle {
             out,
             "On texts that were held back (a tenth; of fewer than 2,000 texts each fifth in turn), before the model was learnt again \
              from all of them; the smallest of what is nearly best was chosen:\n\n\
-             | what | cost of a mistake | accuracy | mean -ln p | |\n|---|---|---|---|---|"
+             | what | cost of a mistake | accuracy | mean -ln p | calibration error | |\n|---|---|---|---|---|---|"
         );
         for (i, trial) in self.trials.iter().enumerate() {
             let chosen = if i == self.chosen { "chosen" } else { "" };
             let _ = writeln!(
                 out,
-                "| {} | {} | {:.4} | {:.3} | {chosen} |",
+                "| {} | {} | {:.4} | {:.3} | {:.3} | {chosen} |",
                 trial.form(),
                 trial.cost,
                 trial.accuracy,
-                trial.loss
+                trial.loss,
+                trial.calibration
             );
         }
+        let _ = writeln!(
+            out,
+            "\nThe calibration error is how far the probability of an answer is from the share of right ones, in the mean of ten bins."
+        );
         if let Some(feedback) = feedback {
             self.of_feedback(feedback, &mut out);
         }

@@ -162,6 +162,9 @@ pub struct Trial {
     pub accuracy: f64,
     /// Mean negative logarithm of the right class's probability.
     pub loss: f64,
+    /// Expected calibration error: how far the probability of what is said is from the share
+    /// of what is right, in ten bins of equal width (Guo, Pleiss, Sun and Weinberger, 2017).
+    pub calibration: f64,
 }
 
 /// Learns a classifier and compiles it. Corrections have the last word on a text that is in
@@ -533,7 +536,7 @@ impl Task<'_> {
             let sharpened = SHARPNESS.map(|sharpness| {
                 let mut all: Vec<f32> = scored.iter().map(|score| score * sharpness).collect();
                 all.chunks_exact_mut(classes).for_each(softmax);
-                let (_, loss) = measure(&all, &asked, classes);
+                let loss = Measured::of(&all, &asked, classes).loss;
                 (loss, sharpness, all)
             });
             let best = sharpened.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
@@ -544,13 +547,14 @@ impl Task<'_> {
                 let blend = (by_scores.iter().zip(&by_net))
                     .map(|(a, b)| a * (1.0 - share) + b * share)
                     .collect::<Vec<f32>>();
-                let (accuracy, loss) = measure(&blend, &asked, classes);
+                let measured = Measured::of(&blend, &asked, classes);
                 let trial = Trial {
                     cost,
                     sharpness,
                     share,
-                    accuracy,
-                    loss,
+                    accuracy: measured.accuracy,
+                    loss: measured.loss,
+                    calibration: measured.calibration,
                 };
                 trials.push((trial, blend));
             }
@@ -621,17 +625,41 @@ fn logits(scores: &[Score], row: &[(u32, f32)]) -> Vec<f32> {
     }
 }
 
-/// Share of right answers and mean loss, of the texts in scope.
-fn measure(probabilities: &[f32], of: &[u32], classes: usize) -> (f64, f64) {
-    let (mut right, mut loss, mut all) = (0.0, 0.0, 0.0);
-    for (row, class) in probabilities.chunks_exact(classes).zip(of) {
-        if let Some(own) = row.get(*class as usize) {
+/// What probabilities are worth, of the texts in scope.
+struct Measured {
+    accuracy: f64,
+    loss: f64,
+    calibration: f64,
+}
+
+impl Measured {
+    fn of(probabilities: &[f32], of: &[u32], classes: usize) -> Self {
+        let mut all = 0.0_f64;
+        let mut loss = 0.0;
+        // Right answers, and what they were expected to be.
+        let mut bins = [(0.0, 0.0); 10];
+        for (row, class) in probabilities.chunks_exact(classes).zip(of) {
+            let Some(own) = row.get(*class as usize) else {
+                continue;
+            };
             all += 1.0;
             loss -= f64::from(ln(own.max(1e-9)));
-            right += f64::from(u8::from(best(row) == *class as usize));
+            let best = best(row);
+            let (right, sure) = &mut bins[((row[best] * 10.0) as usize).min(9)];
+            *right += f64::from(u8::from(best == *class as usize));
+            *sure += f64::from(row[best]);
+        }
+        let all = all.max(1.0);
+        Self {
+            accuracy: bins.iter().map(|(right, _)| right).sum::<f64>() / all,
+            loss: loss / all,
+            calibration: bins
+                .iter()
+                .map(|(right, sure)| (right - sure).abs())
+                .sum::<f64>()
+                / all,
         }
     }
-    (right / f64::max(all, 1.0), loss / f64::max(all, 1.0))
 }
 
 fn best(row: &[f32]) -> usize {
@@ -674,4 +702,27 @@ fn threshold(probabilities: &[f32], of: &[u32], classes: usize) -> f32 {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_measured_in_bins() {
+        // Three answers of .95, of which two are right, one of .6 that is, and one out of
+        // scope, which counts for nothing.
+        let rows = [0.95, 0.05, 0.95, 0.05, 0.05, 0.95, 0.4, 0.6, 0.5, 0.5];
+        let found = Measured::of(&rows, &[0, 1, 1, 1, 2], 2);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        assert!(close(found.accuracy, 0.75), "{}", found.accuracy);
+        let calibration = ((2.85 - 2.0) + (1.0 - 0.6)) / 4.0;
+        assert!(
+            close(found.calibration, calibration),
+            "{}",
+            found.calibration
+        );
+        let loss = -(0.95_f64.ln() * 2.0 + 0.05_f64.ln() + 0.6_f64.ln()) / 4.0;
+        assert!(close(found.loss, loss), "{}", found.loss);
+    }
 }
