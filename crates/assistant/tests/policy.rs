@@ -39,3 +39,43 @@ fn weights_beyond_all_bounds_leave_it_to_the_rules_or_choose_what_is_allowed() {
         assert!(body::policy(&policy.write()));
     }
 }
+
+#[cfg(all(feature = "compile", feature = "simulate"))]
+#[path = "judge/mod.rs"]
+mod judge;
+
+/// Two lines of the table that the example `policy` writes, of the policy that is committed:
+/// a change of flows, dialogue, texts or models that moves them asks for it to be learnt anew.
+#[cfg(all(feature = "compile", feature = "simulate"))]
+#[test]
+fn the_committed_policy_is_worth_what_the_table_says() {
+    use judge::{LEAST, Way, Words, dialogue, intent, models, texts};
+    use std::cell::RefCell;
+
+    let dialogue = dialogue();
+    let heard = intent(&models("intent"));
+    let words = Words {
+        said: texts(&models("assistant/data/held_out.csv")),
+        flows: dialogue.flows(),
+        intent: &heard,
+        heard: RefCell::default(),
+    };
+    let bytes = std::fs::read(models("assistant/policy.bin")).expect("a policy");
+    let policy = Policy::read(&bytes).expect("a policy");
+    assert_eq!(policy.least.to_bits(), LEAST.to_bits());
+    let table = std::fs::read_to_string(models("../tests/ratchet/dialogue_policy.txt"));
+    let table = table.expect("a table");
+    let mut rules = Vec::new();
+    for (name, chooser) in [("rules", None), ("network .5", Some(&policy))] {
+        let way = Way {
+            name,
+            begins: 2.0,
+            chooser,
+        };
+        let found = way.judged(&dialogue, &words, &mut rules);
+        assert!(
+            table.contains(&found),
+            "found, which the table doesn't have (learn it again: crates/assistant/README.md):\n{found}{table}"
+        );
+    }
+}
