@@ -100,15 +100,7 @@ impl Session {
 
     /// `{"models":[..]}` with the one that is open.
     pub(crate) fn info(&self) -> Vec<u8> {
-        let info = self.ranker.info();
-        models::write(&[Model {
-            task: "ranking".into(),
-            digest: self.digest.clone(),
-            products: self.ranker.product_count(),
-            currency: info.currency,
-            data_end: info.as_of,
-            bytes: self.ranker.bytes().len() as u64,
-        }])
+        models::write(&[Model::ranking(&self.ranker, &self.digest)])
     }
 
     /// Adds events to the profile: all, or none when one is faulty.

@@ -846,17 +846,7 @@ impl Edge<'_> {
 
     fn models(&self) -> Result<Response, Refusal> {
         let (ranker, ranking) = self.open()?;
-        let info = ranker.info();
-        let mut all = vec![models::Model {
-            task: "ranking",
-            digest: ranking.digest,
-            bytes: ranking.bytes.len() as u64,
-            orders: Some(models::Orders {
-                products: ranker.product_count(),
-                currency: info.currency,
-                data_end: info.as_of,
-            }),
-        }];
+        let mut all = vec![models::Model::ranking(&ranker, ranking.digest)];
         if self.models.assistant.is_some() {
             let (_, assistant) = self.assistant()?;
             all.push(models::Model {

@@ -1,6 +1,7 @@
 //! What `GET /v1/models` and `GET /healthz` answer.
 
 use shelfedge_commerce::{Currency, Timestamp};
+use shelfedge_ranking::Ranker;
 
 use crate::json::Writer;
 
@@ -15,6 +16,23 @@ pub struct Model<'a> {
     pub bytes: u64,
     /// What it was learnt from; none where it knows no orders.
     pub orders: Option<Orders>,
+}
+
+impl<'a> Model<'a> {
+    /// A ranking model that is open, by its digest.
+    pub fn ranking<B: AsRef<[u8]>>(ranker: &Ranker<B>, digest: &'a str) -> Self {
+        let info = ranker.info();
+        Self {
+            task: "ranking",
+            digest,
+            bytes: ranker.bytes().len() as u64,
+            orders: Some(Orders {
+                products: ranker.product_count(),
+                currency: info.currency,
+                data_end: info.as_of,
+            }),
+        }
+    }
 }
 
 /// The orders that a model was learnt from.

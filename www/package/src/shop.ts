@@ -9,7 +9,7 @@ import type { Answer, Call } from "./worker.js";
 import type { Models, Questions, RankRequest, RankResponse, WireEvent } from "./wire.js";
 
 /** What was opened: digest, number of products, currency, end of the data. */
-export type ModelInfo = Models["models"][number];
+export type ModelInfo = Required<Models["models"][number]>;
 
 /** A product that the model knows. */
 export interface Product {

@@ -1202,16 +1202,7 @@ fn real_bodies_fit_their_schemas() {
     };
     let plain = respond(&empty, &mut workspace);
     let served = [
-        models::Model {
-            task: "ranking",
-            digest: DIGEST,
-            bytes: ranker.bytes().len() as u64,
-            orders: Some(models::Orders {
-                products: ranker.product_count(),
-                currency: ranker.info().currency,
-                data_end: ranker.info().as_of,
-            }),
-        },
+        models::Model::ranking(&ranker, DIGEST),
         models::Model {
             task: "assistant",
             digest: DIGEST,
