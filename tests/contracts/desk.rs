@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 
 /// What an access token has to be.
-pub const TOKEN: &str = "desk-token-1234567890";
+pub(crate) const TOKEN: &str = "desk-token-1234567890";
 
 /// A conversation as the desk keeps it.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub contact: u64,
     pub status: String,
     pub attributes: Value,
@@ -18,7 +18,7 @@ pub struct Kept {
 }
 
 /// The desk. Contacts' ids are from 100, conversations' from 1.
-pub struct Desk {
+pub(crate) struct Desk {
     contract: Value,
     pub contacts: Vec<(String, String)>,
     pub conversations: Vec<Kept>,
@@ -108,7 +108,7 @@ impl Desk {
     ///
     /// # Panics
     /// When the call isn't the contract's.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         method: &str,
         path: &str,
