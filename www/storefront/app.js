@@ -467,7 +467,7 @@ async function orders() {
 async function connect() {
   if (!shop) throw new Error(t("problem"));
   const assistant = await shop.assistant({ model: "/models/chat/" });
-  return assistant.chat({ clock: () => new Date(now()), actions: actions({ now, orders, ask: (text) => assistant.ask(text) }) });
+  return assistant.chat({ clock: () => new Date(now()), actions: actions({ now, orders }) });
 }
 
 async function openChat() {

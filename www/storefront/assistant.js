@@ -13,9 +13,9 @@ const RECENT = 5;
 /**
  * The actions of the bundled flows.
  *
- * @param {{ now: () => number, orders: () => Promise<{ id: string, time: string, total: number, items: string[] }[]>, ask: (text: string) => Promise<{ answer: string | null }> }} shop
+ * @param {{ now: () => number, orders: () => Promise<{ id: string, time: string, total: number, items: string[] }[]> }} shop
  */
-export function actions({ now, orders, ask }) {
+export function actions({ now, orders }) {
   const changed = new Map();
   let cases = 0;
   const change = (id, what) => changed.set(id, { ...changed.get(id), ...what });
@@ -58,6 +58,7 @@ export function actions({ now, orders, ask }) {
     async check_address_change({ order }) {
       const found = await find(order);
       if (!found || found.cancelled) return { outcome: "not_found" };
+      if (arrived(found)) return { outcome: "delivered", facts: { delivered_on: on(found, ARRIVES) } };
       if (left(found)) return { outcome: "shipped", facts: { arrives_on: on(found, ARRIVES) } };
       return { outcome: "allowed", facts: { current_address: found.address ?? t("chat_address") } };
     },
@@ -69,6 +70,7 @@ export function actions({ now, orders, ask }) {
       const found = await find(order);
       if (!found) return { outcome: "not_found" };
       if (found.cancelled) return { outcome: "cancelled", facts: { cancelled_on: day(found.cancelled) } };
+      if (arrived(found)) return { outcome: "delivered", facts: { delivered_on: on(found, ARRIVES) } };
       if (left(found)) return { outcome: "shipped", facts: { arrives_on: on(found, ARRIVES) } };
       return { outcome: "allowed", facts: { total: money(found.total) } };
     },
@@ -77,13 +79,6 @@ export function actions({ now, orders, ask }) {
       if (left(await find(order))) return { outcome: "too_late" };
       change(order, { cancelled: now() });
       return { outcome: "cancelled", facts: { refund_by: soon() } };
-    },
-    async answer_question({ product, question }) {
-      for (const text of [question, `${product} ${question}`]) {
-        const { answer } = await ask(text);
-        if (answer) return { outcome: "answered", facts: { answer } };
-      }
-      return { outcome: "no_answer" };
     },
     match_price: () => ({ outcome: "refused", facts: { why: t("chat_demo") } }),
     file_complaint: () => ({ outcome: "filed", facts: { case_number: `C${++cases}`, reply_by: soon() } }),

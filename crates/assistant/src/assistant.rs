@@ -10,8 +10,8 @@ use shelfedge_engine::file::Directory;
 use crate::classify::{self, Classifier};
 use crate::dialogue::policy::Policy;
 use crate::dialogue::{
-    Dialogue, Entity, Event, Expects, Heard, Input, Language, Line, Misfit, Outcome, Output,
-    Packet, Sentiment, StateError,
+    ADDRESS_PART, Also, Dialogue, Entity, Event, Expects, Heard, Input, Language, Line, Misfit,
+    Outcome, Output, Packet, Sentiment, StateError,
 };
 use crate::entities::{self, Clock, Context, Country, PartKind, Pattern, Value};
 use crate::flow::{ENTITY_KINDS, Flows, System};
@@ -60,6 +60,21 @@ const INFORM: &str = "inform";
 const UNSURE: f32 = 0.75;
 /// How sure that is.
 const READ: f32 = 0.9;
+/// Short answers that are a yes or a no whatever a model makes of them.
+const YES: &str = "y yes yep yeah yup ok okay sure correct right fine \
+    是 是的 对 对的 好 好的 嗯 嗯嗯 行 可以 没错 确定 确认 要 👍 👌 ✅";
+const NO: &str = "n no nope nah 不 不是 不对 不要 不用 不用了 不了 否 别 没有 没有了 👎 ❌";
+/// The slot of a text that looks for products.
+const WANTED: &str = "wanted";
+/// What may join two wishes.
+const JOINTS: [&str; 16] = [
+    " and ", " also ", " plus ", ". ", "; ", "! ", "? ", "。", "；", "！", "？", "另外", "还有",
+    "顺便", "并且", "以及",
+];
+const MOST_JOINTS: usize = 8;
+/// Probability of each of two wishes, and the longest text that is looked at for them.
+const CLEAR: f32 = 0.8;
+const LONGEST_OF_TWO: usize = 600;
 /// Intents passed on to the dialogue, the most probable.
 const MOST_INTENTS: usize = 5;
 
@@ -192,6 +207,9 @@ pub struct Known {
     pub text: String,
     /// What it says: the subject's key, the relation, and its value.
     pub facts: Vec<[String; 3]>,
+    /// Products that it found, if it was asked for some: the key, the name, and the name with
+    /// what makes it one of them.
+    pub products: Vec<[String; 3]>,
 }
 
 /// Buffers for turns, used again by the next one.
@@ -344,9 +362,13 @@ impl<B: AsRef<[u8]>> Assistant<B> {
         buffers: &mut Buffers,
     ) -> Result<Turn, StateError> {
         let (spoken, expects) = self.dialogue.awaits(state)?;
-        let is_asked = matches!(&expects, Expects::Slot { entity, .. } if entity == "product");
-        let least = if is_asked { LIKE_ASKED } else { LIKE };
+        let asked = match &expects {
+            Expects::Slot { entity, .. } => entity.as_str(),
+            _ => "",
+        };
+        let least = if asked == "product" { LIKE_ASKED } else { LIKE };
         let (reading, products) = self.products(text, least);
+        let seeks = matches!(&reading, Some(it) if matches!(it.question, Question::Which(_)));
         let plain = without(text, &products);
         let answer = self.intent.classify(&plain, &mut buffers.intent);
         let names = &self.intent.labels().names;
@@ -359,17 +381,25 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             intents.sort_by(|a, b| b.1.total_cmp(&a.1));
             intents.truncate(MOST_INTENTS);
         }
+        let first = intents.first().map_or(0.0, |(_, chance)| *chance);
+        let of_products = self.flows().opened_by("product");
+        let of_products = of_products.and_then(|flow| self.flows().intents(flow).next());
+        let mut also = None;
         if let Some(offered) = self.offered(text) {
             intents = vec![(offered, 1.0)];
+        } else if asked != "text"
+            && let Some((one, other)) = self.two_wishes(text, buffers)
+        {
+            intents = vec![one];
+            also = Some(other);
         } else if !products.is_empty() && is_bare(text, &products) {
             intents = vec![(INFORM, 1.0)];
-        } else if intents.first().is_none_or(|(_, chance)| *chance < UNSURE)
+        } else if first < if seeks { READ } else { UNSURE }
             && let Some(Reading {
-                question: Question::Of(..),
+                question: Question::Of(..) | Question::Which(_),
                 ..
             }) = reading
-            && let Some(flow) = self.flows().opened_by("product")
-            && let Some(intent) = self.flows().intents(flow).next()
+            && let Some(intent) = of_products
         {
             intents = vec![(intent, READ)];
         }
@@ -391,6 +421,18 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             if values.len() > before || matches!(it.value, Value::Card | Value::Identity) {
                 taken.push(it.start..it.end);
             }
+        }
+        let names = |kind: &str| values.iter().any(|(named, ..)| *named == kind);
+        let whole_text = 0..text.len();
+        if asked == "order_number"
+            && !names(asked)
+            && let Some(number) = entities::spelled(text, &self.orders)
+        {
+            values.push(("order_number", number, whole_text.clone()));
+        } else if !names("money")
+            && let Some(money) = entities::bare_amount(text, self.currency(), asked != "money")
+        {
+            values.push(("money", money.to_string(), whole_text.clone()));
         }
         taken.extend(products.iter().map(|it| it.span.clone()));
         let tagged = self.tagged(text, &taken, &context, buffers);
@@ -414,21 +456,30 @@ impl<B: AsRef<[u8]>> Assistant<B> {
         let tagged = tagged.iter();
         named.extend(tagged.map(|it| entity_of(it.tag, &it.value, it.confidence, &it.bytes)));
         let whole = text.trim();
-        if let Expects::Slot { entity, .. } = &expects
-            && let Some(kind) = OPEN_KINDS.into_iter().find(|kind| kind == entity)
+        if seeks && products.is_empty() {
+            named.push(entity_of(WANTED, whole, READ, &whole_text));
+        }
+        if let Some(kind) = OPEN_KINDS.into_iter().find(|kind| *kind == asked)
+            // What the graph doesn't know isn't sold.
+            && (kind != "product" || self.graph.is_none())
             && !named.iter().any(|it| it.kind == kind)
             && (1..=LONGEST_WHOLE).contains(&whole.len())
             && whole.chars().any(char::is_alphanumeric)
             && intents.first().is_none_or(|(name, _)| *name == INFORM)
         {
-            named.push(entity_of(kind, whole, WHOLE, &(0..text.len())));
+            named.push(entity_of(kind, whole, WHOLE, &whole_text));
         }
         let heard = Heard {
             text,
-            language: language(&text_around(text, &products, "")).unwrap_or(spoken),
+            // A name of a place or a number is of no language.
+            language: match language(&text_around(text, &products, "")) {
+                Some(Language::Other) if !values.is_empty() => spoken,
+                found => found.unwrap_or(spoken),
+            },
             intents: &intents,
             entities: &named,
             sentiment,
+            also,
         };
         let event = Event::Said(heard);
         let now = clock.now.millis();
@@ -437,6 +488,67 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             intent: intents.first().map(|(name, p)| ((*name).to_owned(), *p)),
             sentiment,
             output,
+        })
+    }
+
+    /// What each of two parts of a text asks for, where a word joins them and they are two
+    /// flows' matters: the first one's intent with its probability, and the second.
+    fn two_wishes(&self, text: &str, buffers: &mut Buffers) -> Option<((&str, f32), Also<'_>)> {
+        let text_end = u32::try_from(text.len()).ok()?;
+        if text.len() > LONGEST_OF_TWO {
+            return None;
+        }
+        let lower = text.to_ascii_lowercase();
+        let mut best: Option<((&str, f32), Also<'_>, f32)> = None;
+        let joints = JOINTS.iter().flat_map(|joint| {
+            let places = lower.match_indices(joint);
+            places.map(|(at, joint)| (at, at + joint.len()))
+        });
+        for (end, start) in joints.take(MOST_JOINTS) {
+            let mut meant = |part: &str| -> Option<(usize, f32, u32)> {
+                let (_, products) = self.products(part, LIKE);
+                let plain = without(part, &products);
+                let answer = self.intent.classify(&plain, &mut buffers.intent);
+                let chance = answer.probabilities[answer.best];
+                let flow = self.flows().flow_of(answer.label?)?;
+                (chance >= CLEAR).then_some((answer.best, chance, flow))
+            };
+            let Some((one, sure, flow)) = meant(&text[..end]) else {
+                continue;
+            };
+            let Some((other, also_sure, also_flow)) = meant(&text[start..]) else {
+                continue;
+            };
+            let least = sure.min(also_sure);
+            if flow != also_flow
+                && self.says_itself(also_flow, &lower[start..])
+                && best.as_ref().is_none_or(|(.., found)| *found < least)
+            {
+                let names = &self.intent.labels().names;
+                let also = Also {
+                    intent: &names[other],
+                    span: (u32::try_from(start).ok()?, text_end),
+                };
+                best = Some(((&names[one], sure), also, least));
+            }
+        }
+        best.map(|(one, other, _)| (one, other))
+    }
+
+    /// Whether a text begins a flow by its own words: one that takes an account of what
+    /// happened is begun by its title's, lest a few angry words make a second matter.
+    fn says_itself(&self, flow: u32, text: &str) -> bool {
+        let flows = self.flows();
+        let mut slots = flows.slots_of(flow);
+        if !slots.any(|slot| slot.account) {
+            return true;
+        }
+        flows.title(flow).iter().any(|title| {
+            let title = title.to_ascii_lowercase();
+            let word = title.split_whitespace().next_back().unwrap_or_default();
+            // Complaint, complain, complaining.
+            let stem: String = word.chars().take(word.chars().count().min(7)).collect();
+            !stem.is_empty() && text.contains(&stem)
         })
     }
 
@@ -449,8 +561,8 @@ impl<B: AsRef<[u8]>> Assistant<B> {
         };
         let flow = (0..flows.len()).find(|flow| is(flows.title(*flow)));
         flow.and_then(|flow| flows.intents(flow).next())
-            .or_else(|| is(flows.says(System::Yes)).then_some("affirm"))
-            .or_else(|| is(flows.says(System::No)).then_some("deny"))
+            .or_else(|| (is(flows.says(System::Yes)) || is_one_of(text, YES)).then_some("affirm"))
+            .or_else(|| (is(flows.says(System::No)) || is_one_of(text, NO)).then_some("deny"))
     }
 
     /// What the tagger finds besides what is taken.
@@ -500,6 +612,7 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             Some(Question::Between(one, other, _)) => vec![*one, *other],
             Some(Question::Which(_)) | None => Vec::new(),
         };
+        let currency = self.currency();
         let named = graph.products(text).into_iter();
         let named = named.filter(|(_, entity)| about.contains(entity));
         let products: Vec<Product> = named
@@ -509,7 +622,17 @@ impl<B: AsRef<[u8]>> Assistant<B> {
                 is_exact: true,
             })
             .collect();
-        let like = graph.like(text, 1).into_iter().find(|it| it.score >= least);
+        let sought = match reading {
+            None => graph.seek(text, currency),
+            Some(_) => None,
+        };
+        // Who looks for something names it as it is, if at all.
+        let least = if sought.is_some() { LIKE } else { least };
+        let plain = graph::without_prices(text, currency);
+        let like = graph
+            .like(&plain, 1)
+            .into_iter()
+            .find(|it| it.score >= least);
         // A longer name that is written nearly so may have another's in it.
         let is_longer = |like: &Like| match products.as_slice() {
             [Product { span, .. }] => like.span.len() > span.len() + 1 && like.score >= LIKE,
@@ -519,7 +642,7 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             return (reading, products);
         }
         let Some(like) = like else {
-            return (None, products);
+            return (sought, products);
         };
         let name = graph.name(like.entity);
         let product = Product {
@@ -549,8 +672,20 @@ impl<B: AsRef<[u8]>> Assistant<B> {
                 graph.show(&fact.object, spoken),
             ]
         });
+        let products = match &reading.question {
+            Question::Which(query) => graph.find(query).map_or(Vec::new(), |found| found.hits),
+            _ => Vec::new(),
+        };
+        let products = products.iter().map(|hit| {
+            [
+                graph.key(hit.entity),
+                graph.name(hit.entity),
+                graph.told(hit, spoken),
+            ]
+        });
         Some(Known {
             facts: facts.collect(),
+            products: products.collect(),
             text: answer.text,
         })
     }
@@ -586,6 +721,15 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             currency: self.shop.currency,
         }
     }
+}
+
+/// Whether a text is one of these words and nothing else.
+fn is_one_of(text: &str, words: &str) -> bool {
+    let text = text
+        .trim()
+        .trim_end_matches(['.', '!', '。', '！', ',', '，', '~', '～']);
+    let mut words = words.split_ascii_whitespace();
+    text.len() <= 20 && words.any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// A product that a text names.
@@ -692,12 +836,27 @@ fn dialogue_values(
         Value::Address(parts) => {
             let rest = &text[entity.end..];
             let rest = rest.chars().filter(|c| c.is_alphanumeric()).count();
+            let known = text[entity.start..entity.end].chars();
+            let known = known.filter(|c| c.is_alphanumeric()).count();
             let is_whole = parts.iter().any(|it| {
                 let kinds = [PartKind::Street, PartKind::Building];
                 kinds.contains(&it.kind)
             });
-            let written = &text[entity.start..entity.end];
-            (is_whole && rest <= LONGEST_REST).then(|| ("address", written.to_owned()))
+            let written = match is_whole {
+                true => entities::whole_address(text, entity.start, entity.end).to_owned(),
+                false => text[entity.start..entity.end].to_owned(),
+            };
+            let rest = rest.saturating_sub(
+                written
+                    .chars()
+                    .filter(|c| c.is_alphanumeric())
+                    .count()
+                    .saturating_sub(known),
+            );
+            match is_whole {
+                true => (rest <= LONGEST_REST).then_some(("address", written)),
+                false => Some((ADDRESS_PART, written)),
+            }
         }
         Value::Card | Value::Identity | Value::Digits => None,
     };

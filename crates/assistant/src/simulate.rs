@@ -586,6 +586,7 @@ pub fn converse(bot: &mut dyn Bot, seed: u64, goal: usize, voice: Option<&dyn Vo
             language,
             intents: &intents,
             entities: &entities,
+            also: None,
             sentiment: Some(Sentiment {
                 level: said.level,
                 confidence: 0.9,

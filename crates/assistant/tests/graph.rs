@@ -90,6 +90,7 @@ fn queries_have_constraints_an_order_and_a_limit() {
     };
     assert_eq!(ask(by_acme), ["a1"]);
     let cheapest = Query {
+        named: Vec::new(),
         kind: graph.type_named("Product"),
         constraints: vec![under(2501)],
         order: Some((price, false)),
@@ -238,6 +239,7 @@ fn answers_are_made_of_facts() {
             let price = link(graph, "price");
             let acme = graph.named("acme")[0];
             Question::Which(Query {
+                named: Vec::new(),
                 kind: graph.type_named("Product"),
                 constraints: vec![
                     Constraint::To(link(graph, "brand"), acme),
@@ -593,7 +595,7 @@ proptest! {
             .map(|it| (numbers[&it.0], it.0))
             .collect();
         expected.sort_unstable();
-        let query = Query {
+        let query = Query { named: Vec::new(),
             kind: None,
             constraints: vec![
                 Constraint::Within(weighs, Bound::Included(Value::Number(Number(low))), Bound::Unbounded),

@@ -167,6 +167,7 @@ fn say(
         },
         intents: &[(intent, step.map_or(0.99, |s| s.chance))],
         entities: &entities,
+        also: None,
         sentiment: step.map(|step| Sentiment {
             level: step.level,
             confidence: 1.0,

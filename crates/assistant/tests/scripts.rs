@@ -79,6 +79,7 @@ fn replay(dialogue: &Dialogue<Vec<u8>>, script: &Table, out: &mut String) {
         let event = if let Some(said) = text(turn, "said") {
             writeln!(out, "customer: {said}").unwrap();
             Event::Said(Heard {
+                also: None,
                 text: said,
                 language: match text(turn, "language") {
                     Some("zh") => Language::Chinese,

@@ -551,6 +551,42 @@ impl Edge<'_> {
         Ok(Response::new(200, JSON, answer))
     }
 
+    /// The key that signs states; none where the shop has none.
+    fn state_key(&self) -> Result<Option<String>, BadVariable> {
+        let key = settings::STATE_KEY.text(self.variables)?;
+        match key.len() {
+            0 => Ok(None),
+            MIN_KEY.. => Ok(Some(key)),
+            _ => Err(BadVariable {
+                name: settings::STATE_KEY.name,
+                cause: format!("must have {MIN_KEY} characters or more"),
+            }),
+        }
+    }
+
+    /// What the assistant's settings are, before a customer needs them.
+    ///
+    /// # Errors
+    /// Every one that can't be used.
+    fn check_assistant(&self) -> Result<(), BadVariable> {
+        let checks = [
+            self.state_key().map(drop),
+            settings::REFUSE_REPLAYS.switch(self.variables).map(drop),
+            Receiver::of(self.variables).map(drop),
+            settings::HANDOVER_DEADLINE_MS
+                .number(self.variables, 100, 10_000)
+                .map(drop),
+        ];
+        let mut bad = checks.into_iter().filter_map(Result::err);
+        let Some(mut first) = bad.next() else {
+            return Ok(());
+        };
+        for other in bad.filter(|other| other.name != first.name) {
+            first.cause = format!("{}; {other}", first.cause);
+        }
+        Err(first)
+    }
+
     fn assist(
         &self,
         head: &Head,
@@ -559,14 +595,12 @@ impl Edge<'_> {
         phases: &mut Phases,
     ) -> Result<Response, Refusal> {
         let deadline = self.deadline()?;
-        let key = settings::STATE_KEY.text(self.variables)?;
-        if key.len() < MIN_KEY {
-            return Err(BadVariable {
-                name: settings::STATE_KEY.name,
-                cause: format!("it must have {MIN_KEY} characters or more"),
-            }
-            .into());
-        }
+        let key = self.state_key()?.ok_or(BadVariable {
+            name: settings::STATE_KEY.name,
+            cause: format!(
+                "is empty: conversations are off until it has {MIN_KEY} characters or more"
+            ),
+        })?;
         let bytes = self.body(head, body, &[JSON])?;
         self.in_time(deadline, "reading the request")?;
         let begun = self.clock.elapsed_us();
@@ -867,6 +901,7 @@ impl Edge<'_> {
 
     /// Healthy means that the embedded model opens.
     fn health(&self) -> Result<Response, Refusal> {
+        self.check_assistant()?;
         let (_, model) = self.open()?;
         let body = models::health(env!("CARGO_PKG_VERSION"), model.digest);
         Ok(Response::new(200, JSON, body))

@@ -144,6 +144,10 @@ impl With<'_> {
                     "handover {id}: {} after {attempt} attempts: {}",
                     failure.code.id, failure.cause
                 ));
+                if errand.has_told() {
+                    // The conversation is open, without its labels or priority.
+                    break;
+                }
                 return Delivery::Failed(failure, attempt);
             }
             self.outbound.wait(wait);

@@ -319,12 +319,16 @@ impl<'a> Chat<'a> {
         self.operator(call, failed, terminal)
     }
 
-    /// An answer to a question about a product, of what the assistant knows.
+    /// What the assistant knows: an answer to a question about a product, or products that
+    /// are looked for.
     fn known(&self, call: &Call) -> Option<Done> {
         let value = |name: &str| {
             let input = call.inputs.iter().find(|(input, _)| input == name);
             input.map(|(_, value)| value.as_str())
         };
+        if let ("find_products", Some(wanted)) = (call.action.as_str(), value("wanted")) {
+            return Some(self.found(call.id, wanted));
+        }
         let (product, question) = (value("product")?, value("question")?);
         let known = (self.assistant.ask(question))
             .or_else(|| self.assistant.ask(&format!("{question} {product}")))?;
@@ -334,6 +338,21 @@ impl<'a> Chat<'a> {
             facts: vec![("answer".to_owned(), known.text)],
             items: Vec::new(),
         })
+    }
+
+    fn found(&self, call: u32, wanted: &str) -> Done {
+        let known = self.assistant.ask(wanted);
+        let products = known.map_or(Vec::new(), |it| it.products);
+        let items: Vec<[String; 3]> = (products.into_iter())
+            .map(|[_, name, shown]| ["product".to_owned(), name, shown])
+            .collect();
+        let name = if items.is_empty() { "none" } else { "found" };
+        Done {
+            call,
+            name: name.to_owned(),
+            items,
+            ..Done::default()
+        }
     }
 
     /// Whoever sits at the terminal plays the shop.

@@ -18,6 +18,7 @@ use shelfedge_host::static_files::StaticFiles;
 use shelfedge_host::variables::Variables;
 use shelfedge_wire::assist;
 use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -250,6 +251,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Answers on stdout.
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("the answer can't be written to stdout")
+}
+
 /// The error and its causes. Most errors of this crate say their cause in their
 /// own sentence, before what to do; those causes are not said a second time.
 fn in_full(error: &anyhow::Error) -> String {
@@ -265,7 +271,6 @@ fn in_full(error: &anyhow::Error) -> String {
     text
 }
 
-#[expect(clippy::print_stdout, reason = "the address is the command's output")]
 #[expect(clippy::print_stderr, reason = "a command reports on stderr")]
 async fn run_server(options: &Serve) -> anyhow::Result<()> {
     // Signals are watched from here on: one that comes during the start stops
@@ -313,53 +318,53 @@ async fn run_server(options: &Serve) -> anyhow::Result<()> {
         eprintln!("shelfedge: {note}");
     }
     let shop = Arc::new(Shop { guest, files });
-    println!("http://{address}");
+    say(&format!("http://{address}"))?;
     serve(listener, shop, stop).await;
     eprintln!("shelfedge: stopped");
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
 fn check(models: &Path) -> anyhow::Result<()> {
     let bundles = bundles::check(models)?;
     if bundles.is_empty() {
         bail!("{} holds no bundle", models.display());
     }
     for bundle in bundles {
-        println!("{} is whole: {}", bundle.folder.display(), bundle.digest);
+        say(&format!(
+            "{} is whole: {}",
+            bundle.folder.display(),
+            bundle.digest
+        ))?;
     }
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
 fn run_flows(command: &FlowsCommand) -> anyhow::Result<()> {
     match command {
         FlowsCommand::Check { file, json } => {
             let report = flows::check(file, &[])?;
             if *json {
-                println!("{}", report.json);
+                say(&report.json.to_string())?;
             } else {
-                println!("{}", report.text);
+                say(&report.text)?;
             }
             if !report.is_sound {
                 bail!("{} has faults", file.display());
             }
         }
-        FlowsCommand::Draw { flow, file, form } => println!("{}", flows::draw(file, flow, *form)?),
+        FlowsCommand::Draw { flow, file, form } => say(&flows::draw(file, flow, *form)?)?,
     }
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer is the command's output")]
 fn run_ask(command: &AskCommand) -> anyhow::Result<()> {
     let mapped = ask::map(&command.graph)?;
     let graph = ask::graph(&mapped, &command.graph)?;
     let answer = ask::answer(&graph, &command.question, command.currency)?;
     match command.json {
-        true => println!("{}", answer.json),
-        false => println!("{}", answer.text),
+        true => say(&answer.json.to_string()),
+        false => say(&answer.text),
     }
-    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a conversation's time is now")]
@@ -444,7 +449,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
 async fn run_bench(options: &BenchEdge) -> anyhow::Result<()> {
     // Nothing is kept: the store lives in a folder that goes away, the code is
     // compiled here and now.
@@ -455,31 +459,32 @@ async fn run_bench(options: &BenchEdge) -> anyhow::Result<()> {
     let _ = std::fs::remove_dir_all(&folder);
     let report = result?;
     if options.json {
-        println!("{}", serde_json::to_string(&report)?);
-        return Ok(());
+        return say(&serde_json::to_string(&report)?);
     }
     let row = |name: &str, m: &bench::Medians| {
-        println!(
+        format!(
             "{name:<28} {:>12.1} {:>12.1} {:>12.1} {:>12.1}",
             m.instantiate_us, m.call_us, m.total_us, m.p95_us
-        );
+        )
     };
-    println!(
-        "{:<28} {:>12} {:>12} {:>12} {:>12}",
-        "microseconds, medians", "instantiate", "call", "total", "total p95"
-    );
-    row("echo", &report.echo);
-    row("edge, opens the model", &report.edge);
-    row("edge, ranks", &report.rank);
-    println!(
-        "edge over echo: {:.2} (instantiation and access to the model, {} rounds)",
-        report.ratio, report.rounds
-    );
-    println!(
-        "ranking {} candidates takes {:.1} us of that itself",
-        report.rank_candidates, report.rank_compute_us
-    );
-    Ok(())
+    let lines = [
+        format!(
+            "{:<28} {:>12} {:>12} {:>12} {:>12}",
+            "microseconds, medians", "instantiate", "call", "total", "total p95"
+        ),
+        row("echo", &report.echo),
+        row("edge, opens the model", &report.edge),
+        row("edge, ranks", &report.rank),
+        format!(
+            "edge over echo: {:.2} (instantiation and access to the model, {} rounds)",
+            report.ratio, report.rounds
+        ),
+        format!(
+            "ranking {} candidates takes {:.1} us of that itself",
+            report.rank_candidates, report.rank_compute_us
+        ),
+    ];
+    say(&lines.join("\n"))
 }
 
 async fn bench_in(folder: &Path, options: &BenchEdge) -> anyhow::Result<bench::Report> {

@@ -4,6 +4,7 @@
 //! in the library.
 
 use std::io::IsTerminal;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -890,9 +891,9 @@ fn complain(text: &str) {
     eprintln!("shelfedge-train: {text}");
 }
 
-#[expect(clippy::print_stdout, reason = "a command answers on stdout")]
-fn say(text: &str) {
-    println!("{text}");
+/// Answers on stdout.
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("the answer can't be written to stdout")
 }
 
 fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> {
@@ -1209,10 +1210,10 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             report.write(&out)?;
             watch.clear();
             if json {
-                say(&report.json()?);
+                say(&report.json()?)?;
             } else {
                 let page = out.join("report.html");
-                say(&format!("{}{}", report.table(), page.display()));
+                say(&format!("{}{}", report.table(), page.display()))?;
             }
         }
         Command::Bench { task } => {
@@ -1224,7 +1225,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 } => {
                     let found = bench::cold_start(&source.read(&mut watch)?, model, *seed)?;
                     watch.clear();
-                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?)?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 Task::NewProducts {
@@ -1237,7 +1238,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                     images::give(&mut imported, settings.seed, &mut watch)?;
                     let found = bench::new_products(&imported, *share, &settings, &mut watch)?;
                     watch.clear();
-                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?);
+                    say(&serde_json::to_string_pretty(&found).context("the outcome as JSON")?)?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 Task::Images {
@@ -1360,7 +1361,7 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
                 }
             };
             watch.clear();
-            say(&serde_json::to_string(&line).context("the outcome as JSON")?);
+            say(&serde_json::to_string(&line).context("the outcome as JSON")?)?;
         }
         Command::Generate {
             source,
@@ -1377,14 +1378,14 @@ fn run(arguments: Arguments, stop: Arc<AtomicBool>) -> anyhow::Result<ExitCode> 
             };
             let made = generate::generate(&imported.shop, size, &out, &mut watch)?;
             watch.clear();
-            say(&serde_json::to_string(&made).context("the outcome as JSON")?);
+            say(&serde_json::to_string(&made).context("the outcome as JSON")?)?;
         }
         Command::Shoppers { source, out } => {
             let imported = source.read(&mut watch)?;
             watch.clear();
             let text = shoppers::shoppers(&imported.shop);
             bundle::write_file(&out, text.as_bytes())?;
-            say(&format!("{} ({} bytes)", out.display(), text.len()));
+            say(&format!("{} ({} bytes)", out.display(), text.len()))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -1419,9 +1420,9 @@ impl Found {
 /// Prints an outcome, for a person or for a program.
 fn print<T: Serialize>(found: &T, table: fn(&T) -> String, json: bool) -> anyhow::Result<()> {
     if json {
-        say(&serde_json::to_string_pretty(found).context("the outcome as JSON")?);
+        say(&serde_json::to_string_pretty(found).context("the outcome as JSON")?)?;
     } else {
-        say(&table(found));
+        say(&table(found))?;
     }
     Ok(())
 }

@@ -593,7 +593,8 @@ pub(crate) fn write_packet(json: &mut Writer, packet: &Packet) {
     json.close(b'}');
 }
 
-/// `answer`, null where what the shop knows says nothing, and the facts that it is made of.
+/// `answer`, null where what the shop knows says nothing, the facts that it is made of, and
+/// the products that it found.
 fn write_answer<B: AsRef<[u8]>>(json: &mut Writer, assistant: &Assistant<B>, text: &str) {
     let answer = assistant.ask(text);
     if or_null(json, "answer", answer.is_some())
@@ -611,6 +612,17 @@ fn write_answer<B: AsRef<[u8]>>(json: &mut Writer, assistant: &Assistant<B>, tex
             ("object", object),
         ] {
             json.key(name);
+            json.string(value);
+        }
+        json.close(b'}');
+    }
+    json.close(b']');
+    json.key("products");
+    json.open(b'[');
+    for [id, name, label] in answer.iter().flat_map(|answer| &answer.products) {
+        json.open(b'{');
+        for (key, value) in [("item_id", id), ("name", name), ("label", label)] {
+            json.key(key);
             json.string(value);
         }
         json.close(b'}');

@@ -337,6 +337,13 @@ impl Errand for Opening<'_> {
         })
     }
 
+    fn has_told(&self) -> bool {
+        matches!(
+            self.step,
+            Step::Label { .. } | Step::Prioritise { .. } | Step::Done
+        )
+    }
+
     fn hear(&mut self, answer: Result<&Reply, Unsent>) -> Result<(), Failure> {
         let doing = self.doing();
         let told = answer.map_err(Failure::from).and_then(|reply| {

@@ -122,6 +122,11 @@ pub trait Errand {
     /// # Errors
     /// An answer, or none, that doesn't lead on.
     fn hear(&mut self, answer: Result<&Reply, Unsent>) -> Result<(), Failure>;
+
+    /// Whether people have been told, though a call is left that says more.
+    fn has_told(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a hand-over.

@@ -2,7 +2,7 @@
 // are called on the way; what is said comes out.
 import { demand, fields, isObject, limited, reading, stringify } from "./arguments.js";
 import { ShelfedgeError } from "./errors.js";
-import type { AssistPacket, AssistTurn } from "./wire.js";
+import type { AssistAnswer, AssistPacket, AssistTurn } from "./wire.js";
 
 /** What an action brought. */
 export interface ActionOutcome {
@@ -29,7 +29,7 @@ export interface ActionCall {
 export type Action = (inputs: Readonly<Record<string, string>>, call: ActionCall) => ActionOutcome | Promise<ActionOutcome>;
 
 export interface ChatOptions {
-  /** By the names that the flows give them. One that is missing counts as failed, so a person is fetched. */
+  /** By the names that the flows give them. One that is missing counts as failed, so a person is fetched; without `answer_question` and `find_products` the model answers by what it knows of the catalogue. */
   readonly actions?: Readonly<Record<string, Action>>;
   /** The `state` of an earlier chat, to go on with it. */
   readonly state?: string;
@@ -172,9 +172,32 @@ export class Chat {
     if (this.#transcript.length > MOST_LINES) this.#transcript.shift();
   }
 
+  /** What the model itself knows of the catalogue, where the shop has no action for it. */
+  #known(action: string): Action | undefined {
+    const ask = async (text: string) => (await this.#answers({ now: withOffset(this.#clock()), ask: text })) as AssistAnswer;
+    switch (action) {
+      case "answer_question":
+        return async ({ product = "", question = "" }) => {
+          for (const text of [question, `${question} ${product}`]) {
+            const { answer } = await ask(text);
+            if (answer !== null) return { outcome: "answered", facts: { answer } };
+          }
+          return { outcome: "no_answer" };
+        };
+      case "find_products":
+        return async ({ wanted = "" }) => {
+          const { products } = await ask(wanted);
+          const items = products.map(({ name, label }) => ({ kind: "product", value: name, label }));
+          return items.length > 0 ? { outcome: "found", items } : { outcome: "none" };
+        };
+      default:
+        return undefined;
+    }
+  }
+
   /** Calls one of the shop's actions, for as long as the flows wait. */
   async #call({ id, action, inputs, commits }: NonNullable<AssistTurn["call"]>, most: number | null): Promise<{ name: string; facts?: object; items?: object }> {
-    const act = Object.hasOwn(this.#actions, action) ? this.#actions[action] : undefined;
+    const act = Object.hasOwn(this.#actions, action) ? this.#actions[action] : this.#known(action);
     if (!act) throw new ShelfedgeError("action_missing", `The flows call ${action}, and the chat has no such action.`);
     const late = new AbortController();
     const stop = () => late.abort(this.#closed.signal.reason);

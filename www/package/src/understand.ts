@@ -67,12 +67,12 @@ export class Assistant {
     return new Chat(async (request) => this.#turn(request), options);
   }
 
-  /** Answers a question by what the shop knows: `answer` is null where that says nothing. */
-  async ask(text: string): Promise<Pick<AssistAnswer, "answer" | "facts">> {
+  /** Answers a question by what the shop knows: `answer` is null where that says nothing; `products` are those that it looks for. */
+  async ask(text: string): Promise<Pick<AssistAnswer, "answer" | "facts" | "products">> {
     this.#open();
     demand(["text", typeof text === "string", "a text"]);
-    const { answer, facts } = this.#turn({ ask: text, now: new Date().toISOString() }) as AssistAnswer;
-    return { answer, facts };
+    const { answer, facts, products } = this.#turn({ ask: text, now: new Date().toISOString() }) as AssistAnswer;
+    return { answer, facts, products };
   }
 
   /**

@@ -440,6 +440,12 @@ export interface AssistAnswer {
   })[];
   /** The digest of the assistant. */
   model: string;
+  /** Products that were looked for, with what makes each of them one. */
+  products: ({
+    item_id: string;
+    label: string;
+    name: string;
+  })[];
   version: 1;
 }
 

@@ -95,6 +95,7 @@ impl<B: AsRef<[u8]>> Asked<B> {
                     ));
                 }
                 let query = Query {
+                    named: Vec::new(),
                     kind: graph.type_of(*product),
                     constraints,
                     order: self.price.map(|it| (it, false)),

@@ -86,6 +86,7 @@ fn talk(dialogue: &Dialogue<&[u8]>, state: &[u8], choose: &[u8]) -> bool {
                 [usize::from(*byte) % 3],
             intents: &intents,
             entities: &entities[..usize::from(*byte % 2)],
+            also: None,
             sentiment: Some(Sentiment {
                 level: *byte as i8,
                 confidence: f32::NAN,

@@ -120,6 +120,9 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
             ..*heard
         };
         let mut filled = self.fill(&before, false);
+        if !goes_on {
+            self.account(&between.text);
+        }
         self.text = answer;
         if !heard.entities.is_empty() {
             filled.changed.extend(self.fill(heard, false).changed);

@@ -129,6 +129,64 @@ pub(super) fn reference(text: &Text) -> Option<Reference> {
     same.then_some(Reference::Same)
 }
 
+/// Words that describe nothing, and those that tell how an order stands.
+const LITTLE: &str = "a an the i i'm i've it it's its me my mine you your yours we us our is are was \
+    were be been am do does did have has had in on of by for to from at and or but with any some \
+    one ones how much many what which who when where why can could would should will like want \
+    need make made get got please hello hi hey so very just this that these those there here not \
+    no yes yet already sent send way delivered arrive arrived arrives shipped cancelled order \
+    orders item items more about something thing things help service shop customer";
+const LITTLE_SIGNS: &str = "我你您他她它的了是在有要想请这那个们吗吧呢啊把被给到和跟与就也都还没不已未发货送达取消订单件等好您好帮下";
+
+/// Whether a word is in many texts and tells nothing by itself.
+pub(super) fn says_little(word: &str) -> bool {
+    match word.is_ascii() {
+        true => LITTLE.split_ascii_whitespace().any(|it| it == word),
+        false => LITTLE_SIGNS.contains(word),
+    }
+}
+
+/// Of the list that was shown last, the one entry that a text describes by words which
+/// stand with no other: "the one with the kettle".
+pub(super) fn described<'m>(memory: &'m [Entry], text: &Text, kind: &str) -> Option<&'m Entry> {
+    let shown = || memory.iter().filter(|it| it.kind == kind && it.place > 0);
+    let newest = shown().map(|it| it.turn).max()?;
+    let shown: Vec<(&Entry, Text)> = shown()
+        .filter(|it| it.turn == newest)
+        .map(|it| (it, Text::new(&it.label)))
+        .collect();
+    let one = |word: &str| word.strip_suffix('s').unwrap_or(word).to_owned();
+    let words = |of: &Text| -> Vec<String> {
+        let words = of.tokens().iter().map(|token| of.normal(token));
+        let telling = |word: &&str| match word.is_ascii() {
+            true => word.len() >= 3 && word.bytes().all(|b| b.is_ascii_alphabetic()),
+            false => word.chars().all(char::is_alphabetic),
+        };
+        let telling = words.filter(telling).filter(|word| !says_little(word));
+        telling.map(one).collect()
+    };
+    let said = words(text);
+    let labels: Vec<Vec<String>> = shown.iter().map(|(_, label)| words(label)).collect();
+    let mut scores = vec![0_u32; shown.len()];
+    for (i, label) in labels.iter().enumerate() {
+        let mut counted: Vec<&String> = Vec::new();
+        for word in label {
+            let elsewhere = labels
+                .iter()
+                .enumerate()
+                .any(|(j, it)| j != i && it.contains(word));
+            if said.contains(word) && !elsewhere && !counted.contains(&word) {
+                counted.push(word);
+                // A Chinese word has two signs and more.
+                scores[i] += if word.is_ascii() { 2 } else { 1 };
+            }
+        }
+    }
+    let found = scores.iter().filter(|score| **score >= 2).count();
+    let best = scores.iter().position(|score| *score >= 2)?;
+    (found == 1).then(|| shown[best].0)
+}
+
 /// Adds an entry; what was known of the same value is moved to now.
 pub(super) fn note(memory: &mut Vec<Entry>, entry: Entry) {
     let entry = Entry {

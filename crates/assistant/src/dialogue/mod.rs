@@ -61,6 +61,9 @@ pub struct Sentiment {
     pub confidence: f32,
 }
 
+/// The kind of an entity that completes an address that is known: a postcode, a town.
+pub const ADDRESS_PART: &str = "address_part";
+
 /// What was understood of a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard<'a> {
@@ -74,6 +77,32 @@ pub struct Heard<'a> {
     pub entities: &'a [Entity<'a>],
     /// How it sounds.
     pub sentiment: Option<Sentiment>,
+    /// A part of it that asks for something else than the rest.
+    pub also: Option<Also<'a>>,
+}
+
+/// A part of a text that asks for something else than the rest: "and change its address".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Also<'a> {
+    /// What it asks for.
+    pub intent: &'a str,
+    /// The part, in bytes of the text.
+    pub span: (u32, u32),
+}
+
+impl<'a> Heard<'a> {
+    /// What lies within a part of the text, or outside of it.
+    fn part<'b>(&self, entities: &'b [Entity<'b>], text: &'b str) -> Heard<'b>
+    where
+        'a: 'b,
+    {
+        Heard {
+            text,
+            entities,
+            also: None,
+            ..*self
+        }
+    }
 }
 
 /// One of a list that a call returned, in its order.

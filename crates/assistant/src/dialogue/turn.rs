@@ -4,17 +4,26 @@ use shelfedge_features::text::Text;
 
 use crate::flow::{ENTITY_KINDS, Flows, Setting, Step, System};
 
+use super::belief;
 use super::fill::Filled;
-use super::memory::{self, Entry};
+use super::memory::{self, Entry, Reference};
 use super::policy::{Action, Choose};
 use super::render::Own;
 use super::state::{Asking, LONGEST_FACT, LONGEST_SAID, State, StateError, clip};
-use super::{Event, Expects, Heard, Input, Item, Language, Misfit, Outcome, Output};
+use super::{Entity, Event, Expects, Heard, Input, Item, Language, Misfit, Outcome, Output};
 
 /// Belief above which something that is named is meant.
 const NAMED: f32 = 0.55;
 /// Turns with swearing after which a person takes over.
 const SWEARS: u8 = 3;
+/// Probability from which thanks are met where nothing else is under way.
+const THANKED: f32 = 0.4;
+const YESES: [&str; 9] = ["yes", "yeah", "yep", "ok", "okay", "sure", "是", "好", "对"];
+/// Words that limit a yes.
+const LIMITS: [&str; 13] = [
+    "but", "except", "not", "only if", "first", "unless", "too", "但是", "不过", "除了", "先",
+    "另外", "可是",
+];
 /// The name of the fact that lists what a call found.
 const ITEMS: &str = "items";
 /// The outcome of a call that brought nothing.
@@ -26,6 +35,8 @@ pub(super) struct Turn<'a, B> {
     pub(super) state: State,
     pub(super) out: Output,
     pub(super) text: Text,
+    /// Whether the customer was away for so long that nothing more was said.
+    away: bool,
 }
 
 pub(super) fn turn<B: AsRef<[u8]>>(
@@ -41,6 +52,7 @@ pub(super) fn turn<B: AsRef<[u8]>>(
         state,
         out: Output::default(),
         text: Text::default(),
+        away: false,
     };
     let gap = input.now.saturating_sub(turn.state.now);
     // A clock that goes back stands still.
@@ -79,6 +91,7 @@ pub(super) fn awaits<B: AsRef<[u8]>>(
         state: State::read(flows, state)?,
         out: Output::default(),
         text: Text::default(),
+        away: false,
     };
     turn.close();
     Ok((turn.language(), turn.out.expects))
@@ -262,6 +275,7 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
 
     fn said(&mut self, heard: &Heard<'_>, gap: i64, choose: &mut Choose<'_>) {
         self.state.turns = self.state.turns.saturating_add(1);
+        self.away = self.state.silences > 1;
         self.state.silences = 0;
         self.text.read(heard.text);
         self.feel(heard);
@@ -275,6 +289,9 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         }
         if act == "restart" && sure {
             return self.restart();
+        }
+        if act == "affirm" && sure && self.offered_a_person() {
+            return self.hand_over("language");
         }
         if self.state.asking == Asking::Person {
             if self.out.replies.is_empty() {
@@ -317,6 +334,13 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
             }
             _ => {}
         }
+    }
+
+    /// Whether what was said last offers a person, as to whoever writes in another language.
+    fn offered_a_person(&self) -> bool {
+        let offers = self.flows.says(System::UnknownLanguage);
+        let mut offers = offers.iter().filter(|offer| !offer.is_empty());
+        offers.any(|offer| self.state.said.ends_with(offer.as_str()))
     }
 
     fn feel(&mut self, heard: &Heard<'_>) {
@@ -417,10 +441,20 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         match intent {
             "inform" if self.state.frames.is_empty() => {
                 let mut named = heard.entities.iter().filter(|it| it.confidence > NAMED);
-                named.find_map(|it| self.flows.opened_by(it.kind))
+                let by_name = named.find_map(|it| self.flows.opened_by(it.kind));
+                by_name.or_else(|| self.flow_of_listed())
             }
             _ => self.flows.flow_of(intent),
         }
+    }
+
+    /// The flow that one of a list begins, where the text picks it by its place.
+    fn flow_of_listed(&self) -> Option<u32> {
+        let Some(Reference::Nth(_)) = memory::reference(&self.text) else {
+            return None;
+        };
+        let newest = self.state.memory.iter().rev().find(|it| it.place > 0)?;
+        self.flows.opened_by(&newest.kind)
     }
 
     /// Whether a text names what is asked for.
@@ -452,14 +486,24 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
             Action::Follow | Action::Clarify => None,
         };
         if let Some((flow, _)) = begins {
-            self.begin(*flow);
-            self.fill(heard, false);
+            self.begin_both(*flow, heard);
             self.state.failed = 0;
             return self.run();
         }
         if self.state.frames.is_empty() {
-            if asked_which && intent == "deny" {
-                return self.say_own(System::Help, &Own::default());
+            match (intent, chance >= 0.5) {
+                ("deny", _) if asked_which => return self.say_own(System::Help, &Own::default()),
+                ("thanks", _) if chance >= THANKED => {
+                    return self.say_own(System::Thanks, &Own::default());
+                }
+                // To "Is there anything else?", or to nothing.
+                ("affirm", true) => return self.say_own(System::Help, &Own::default()),
+                ("deny", true) if self.state.turns > 1 => {
+                    self.say_own(System::Bye, &Own::default());
+                    self.out.ended = true;
+                    return;
+                }
+                _ => {}
             }
             let system = match intent == "oos" && !self.text.tokens().is_empty() {
                 true => System::OutOfScope,
@@ -471,21 +515,57 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         let yes = intent == "affirm" && chance >= 0.5 && !asked_which;
         let no = intent == "deny" && chance >= 0.5 && !asked_which;
         let corrects = intent == "correct" && chance >= 0.5;
+        let agrees = yes || !corrects && self.begins_with_yes();
+        if agrees && self.state.asking == Asking::Confirm && self.says_more(heard) {
+            // A yes to something else than what was asked commits to nothing.
+            return self.not_followed();
+        }
         let filled = self.fill(heard, no || corrects);
         let moved = match self.state.asking {
-            Asking::Check => self.at_check(&filled, yes, no || corrects),
+            Asking::Check => self.at_check(heard, &filled, yes, no || corrects),
             Asking::Confirm => self.at_confirm(&filled, yes, no, corrects),
             Asking::Which => self.at_which(&filled, no),
             _ => self.at_slot(&filled),
         };
         if moved {
             self.state.failed = 0;
+        } else if no && self.state.asking == Asking::Slot && self.is_yes_or_no(heard) {
+            // To a question that no no answers: the customer wants none of it.
+            self.state.failed = 0;
+            self.stop();
         } else if asked_which && intent == "deny" {
             // Neither of the two: what was asked is asked again.
             self.prompt();
         } else if asked_which || !self.clarify(heard) {
             self.not_followed();
         }
+    }
+
+    /// Begins the flow that a text asks for; what it also asks for waits below.
+    fn begin_both(&mut self, flow: u32, heard: &Heard<'_>) {
+        let also = heard.also.and_then(|also| {
+            let other = self.flows.flow_of(also.intent)?;
+            let waits = self.state.frames.iter().any(|frame| frame.flow == other);
+            (other != flow && !waits).then_some((other, also.span))
+        });
+        let Some((other, (from, to))) = also else {
+            self.begin(flow);
+            self.fill(heard, false);
+            return self.account(heard.text);
+        };
+        let within = |it: &Entity<'_>| from <= it.span.0 && it.span.1 <= to;
+        let (theirs, ours): (Vec<Entity<'_>>, Vec<Entity<'_>>) =
+            heard.entities.iter().partition(|it| within(it));
+        let part = |from: usize, to: usize| heard.text.get(from..to).unwrap_or_default();
+        let (from, to) = (from as usize, to as usize);
+        let rest = [part(0, from), part(to, heard.text.len())].concat();
+        for (flow, text, entities) in [(other, part(from, to), &theirs), (flow, &*rest, &ours)] {
+            self.text.read(text);
+            self.begin(flow);
+            self.fill(&heard.part(entities, text), false);
+            self.account(text);
+        }
+        self.text.read(heard.text);
     }
 
     /// Begins a flow, or goes on with it where it waits.
@@ -544,15 +624,21 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
     }
 
     fn at_slot(&mut self, filled: &Filled) -> bool {
+        let asked = self.asked();
+        let elsewhere =
+            |slot: &u32| Some(*slot) != asked && self.flows.slot(*slot).entity == "text";
         if !filled.changed.is_empty() {
             self.correct(filled);
+        } else if asked.is_some_and(|slot| !filled.took(slot)) && filled.new.iter().any(elsewhere) {
+            // What the flow asks for first may be another thing now.
+            self.rerun();
         } else if filled.any() {
             self.run();
         }
         filled.any()
     }
 
-    fn at_check(&mut self, filled: &Filled, yes: bool, no: bool) -> bool {
+    fn at_check(&mut self, heard: &Heard<'_>, filled: &Filled, yes: bool, no: bool) -> bool {
         let Some(slot) = self.asked() else {
             return false;
         };
@@ -565,7 +651,9 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         if filled.any() {
             return self.at_slot(filled);
         }
-        if yes {
+        // Who goes on to ask takes it as right.
+        let asks = !yes && !no && self.asks_on(heard);
+        if yes || asks {
             let value =
                 (self.belief(slot).and_then(|b| b.best())).map(|(value, _)| value.to_owned());
             if let (Some(value), Some(belief)) = (value, self.belief(slot)) {
@@ -575,7 +663,26 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         } else if no {
             self.run();
         }
-        yes || no
+        yes || no || asks
+    }
+
+    /// Takes a question as the text of the slot that is to hold it. Whether it is one.
+    fn asks_on(&mut self, heard: &Heard<'_>) -> bool {
+        let Some(frame) = self.state.frames.last() else {
+            return false;
+        };
+        let (_, chance) = best(heard);
+        let slots = self.flows.flow(frame.flow).slots;
+        let opening = slots.iter().find(|slot| self.flows.slot(*slot).opening);
+        let Some(slot) = opening.filter(|_| chance > 0.0 && memory::asks(&self.text, heard.text))
+        else {
+            return false;
+        };
+        let text = clip(heard.text.trim(), belief::LONGEST);
+        if let Some(belief) = self.belief(slot) {
+            belief.replace(&text, 1.0);
+        }
+        true
     }
 
     fn at_confirm(&mut self, filled: &Filled, yes: bool, no: bool, corrects: bool) -> bool {
@@ -590,6 +697,9 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         };
         if !filled.changed.is_empty() {
             self.correct(filled);
+        } else if yes && self.away {
+            // What a yes would commit to was shown long ago.
+            self.prompt();
         } else if yes {
             for slot in self.confirms() {
                 let sure = self.sure(slot).is_some();
@@ -598,7 +708,7 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
                 }
             }
             self.go_and_run(right);
-        } else if corrects {
+        } else if corrects || no && self.says_a_number() {
             match self.confirms()[..] {
                 [only] => self.forget(only),
                 _ => {
@@ -614,6 +724,28 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
             return false;
         }
         true
+    }
+
+    fn begins_with_yes(&self) -> bool {
+        let first = self.text.tokens().first();
+        first.is_some_and(|first| YESES.contains(&self.text.normal(first)))
+    }
+
+    /// Whether a text goes on behind a yes, with a condition or with something else.
+    fn says_more(&self, heard: &Heard<'_>) -> bool {
+        let mut limits = LIMITS.iter();
+        let names = |slot: u32| {
+            let value = self.sure(slot).map(str::to_lowercase);
+            value.is_some_and(|value| heard.text.to_lowercase().contains(&value))
+        };
+        let repeats = self.confirms().into_iter().any(names);
+        limits.any(|word| memory::says(&self.text, word)) || self.says_a_number() && !repeats
+    }
+
+    /// Whether a text has digits, as no plain no has.
+    fn says_a_number(&self) -> bool {
+        let mut tokens = self.text.tokens().iter();
+        tokens.any(|token| self.text.normal(token).bytes().any(|b| b.is_ascii_digit()))
     }
 
     fn at_which(&mut self, filled: &Filled, no: bool) -> bool {

@@ -4,7 +4,7 @@
 //! a word such as 邮编 before a Chinese one).
 
 use super::date::contains_word;
-use super::{Buffers, Value};
+use super::{Buffers, Context, Value, recognise};
 
 /// What a part of an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,10 +170,15 @@ impl Buffers {
             } else {
                 None
             };
-            let Some(parts) = found else {
+            let Some(mut parts) = found else {
                 i += 1;
                 continue;
             };
+            if is_han(c)
+                && let Some((from, to)) = self.code_behind(self.tail(parts[parts.len() - 1].2))
+            {
+                parts.push((PartKind::Postcode, from, to));
+            }
             let (from, to) = (parts[0].1, parts[parts.len() - 1].2);
             let part = |(kind, from, to): (PartKind, usize, usize)| AddressPart {
                 kind,
@@ -184,6 +189,50 @@ impl Buffers {
             self.take(from, to, Value::Address(parts));
             i = to;
         }
+    }
+
+    /// Past what goes on without a mark behind an address: a building, a floor.
+    fn tail(&self, i: usize) -> usize {
+        let goes_on = |i: &usize| {
+            let c = self.at(*i);
+            *i < self.places.len()
+                && (is_han(c) && !NO_PLACE.contains(c) || c.is_ascii_alphanumeric())
+        };
+        i + (i..i + LONGEST_MORE).take_while(goes_on).count()
+    }
+
+    /// The six digits of a Chinese postcode behind an address, which a pattern may have
+    /// taken for a number of the shop's: from where to where.
+    fn code_behind(&mut self, i: usize) -> Option<(usize, usize)> {
+        let at = |i: usize| self.places.get(i).map_or(' ', |place| place.c);
+        let gap = (i..i + 3)
+            .take_while(|i| matches!(at(*i), ' ' | ','))
+            .count();
+        let from = i + gap;
+        let digits = (from..from + 7).map_while(|i| at(i).to_digit(10));
+        let (count, code) = digits.fold((0, 0), |(n, sum), digit| (n + 1, sum * 10 + digit));
+        let to = from + 6;
+        let valid = gap > 0 && count == 6 && (10_000..860_000).contains(&code);
+        if !valid || at(to).is_ascii_alphanumeric() {
+            return None;
+        }
+        let (start, end) = (
+            self.places[from].start as usize,
+            self.places[to - 1].end as usize,
+        );
+        let of_shop = self.found.iter().position(|it| {
+            matches!(it.value, Value::Order(..) | Value::Sku(..))
+                && (it.start, it.end) == (start, end)
+        });
+        if let Some(of_shop) = of_shop {
+            self.found.remove(of_shop);
+            self.places[from..to]
+                .iter_mut()
+                .for_each(|it| it.taken = false);
+        }
+        (from..to)
+            .all(|i| !self.places[i].taken)
+            .then_some((from, to))
     }
 
     /// The ASCII word at a place, with apostrophes: where it ends. None for none.
@@ -564,5 +613,156 @@ impl Buffers {
         let to = letter.or_else(|| self.whole(i).filter(|it| it.1 < 10_000).map(|it| it.0))?;
         let (end, kind) = self.one_of(to, ROOMS)?;
         Some((kind, i, end))
+    }
+}
+
+/// The parts of an address by itself.
+fn parts(address: &str) -> Vec<AddressPart> {
+    let mut buffers = Buffers::default();
+    let found = recognise(address, &Context::default(), &mut buffers);
+    let parts = found.iter().filter_map(|it| match &it.value {
+        Value::Address(parts) => Some(parts.as_slice()),
+        _ => None,
+    });
+    parts.flatten().copied().collect()
+}
+
+const fn is_place(kind: PartKind) -> bool {
+    matches!(
+        kind,
+        PartKind::City | PartKind::District | PartKind::Region | PartKind::Postcode
+    )
+}
+
+/// Whether an address says in which place it is; true of what no recogniser reads.
+pub(crate) fn names_a_place(address: &str) -> bool {
+    let parts = parts(address);
+    parts.is_empty() || parts.iter().any(|it| is_place(it.kind))
+}
+
+/// An address that corrects another or completes it: of a house in the same street, the rest
+/// is as before; a place without a house belongs to the house before.
+pub(crate) fn join_addresses(old: &str, new: &str) -> String {
+    let (before, after) = (parts(old), parts(new));
+    let text = |of: &str, it: &AddressPart| of[it.start..it.end].to_lowercase();
+    let street = |of: &str, parts: &[AddressPart]| {
+        let mut parts = parts.iter();
+        parts
+            .find(|it| it.kind == PartKind::Street)
+            .map(|it| text(of, it))
+    };
+    let has_place = after.iter().any(|it| is_place(it.kind));
+    let is_house = |it: &&AddressPart| matches!(it.kind, PartKind::Street | PartKind::Number);
+    let house = |parts: &[AddressPart]| {
+        let from = parts.iter().filter(is_house).map(|it| it.start).min()?;
+        let to = parts.iter().filter(is_house).map(|it| it.end).max()?;
+        Some((from, to))
+    };
+    if !has_place
+        && street(old, &before).is_some()
+        && street(old, &before) == street(new, &after)
+        && let (Some((from, to)), Some((new_from, new_to))) = (house(&before), house(&after))
+    {
+        return [&old[..from], &new[new_from..new_to], &old[to..]].concat();
+    }
+    if after.is_empty() || !after.iter().all(|it| is_place(it.kind)) {
+        return new.to_owned();
+    }
+    let mut joined = old.to_owned();
+    let mut more: Vec<&str> = Vec::new();
+    for part in &after {
+        let written = &new[part.start..part.end];
+        match before.iter().find(|it| it.kind == part.kind) {
+            // What it had of that kind is another now.
+            Some(was) => joined = joined.replacen(&old[was.start..was.end], written, 1),
+            None => more.push(written),
+        }
+    }
+    if more.is_empty() {
+        return joined;
+    }
+    match joined.chars().any(is_han) && more.iter().any(|it| it.chars().any(is_han)) {
+        true => [&more.concat(), &*joined].concat(),
+        false => format!("{joined}, {}", more.join(" ")),
+    }
+}
+
+/// Letters of what a recogniser leaves out of an address, at most.
+const LONGEST_MORE: usize = 60;
+/// Whom it is for, before an address.
+const FOR_WHOM: [&str; 5] = ["c/o ", "care of ", "attn ", "attn: ", "fao "];
+/// What ends a Chinese text behind an address.
+const ENDS: [&str; 12] = [
+    "谢谢",
+    "可以吗",
+    "行吗",
+    "好吗",
+    "吧",
+    "呢",
+    "哦",
+    "啊",
+    "了",
+    "那里",
+    "就行",
+    "就可以",
+];
+
+/// An address with what its text has around it that no recogniser knows: whom it is for, the
+/// name of a building, a floor.
+pub(crate) fn whole_address(text: &str, start: usize, end: usize) -> &str {
+    let before = &text[..start];
+    let lower = before.to_ascii_lowercase();
+    let whom = FOR_WHOM.iter().filter_map(|word| lower.rfind(word)).max();
+    let begins = |at: usize| {
+        before[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric())
+    };
+    let whom = whom.filter(|at| {
+        let name = &before[*at..];
+        let goes_on = name.trim_end().ends_with(',') && !name.contains(['.', ';', '?', '!', '\n']);
+        begins(*at) && goes_on && name.len() <= LONGEST_MORE
+    });
+    let rest = &text[end..];
+    let more = match text[start..end].chars().any(is_han) {
+        true => {
+            let stop = |c: char| {
+                !(is_han(c)
+                    || c.is_ascii_alphanumeric()
+                    || matches!(c, '-' | '#' | '(' | ')' | '（' | '）'))
+            };
+            let mut more = &rest[..rest.find(stop).unwrap_or(rest.len())];
+            while let Some(shorter) = ENDS.iter().find_map(|it| more.strip_suffix(it)) {
+                more = shorter;
+            }
+            let first = more.chars().next();
+            match first.is_some_and(|c| NO_PLACE.contains(c)) {
+                true => "",
+                false => more,
+            }
+        }
+        // `, The Old Mill`: parts behind commas that begin with capitals or figures.
+        false => {
+            let mut to = 0;
+            while let Some(part) = rest[to..].strip_prefix(", ") {
+                let long = part
+                    .find([',', '.', ';', '?', '!', '\n'])
+                    .unwrap_or(part.len());
+                let part = part[..long].trim_end();
+                let named = part.split(' ').all(|word| {
+                    word.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
+                });
+                if part.is_empty() || !named {
+                    break;
+                }
+                to += 2 + part.len();
+            }
+            &rest[..to]
+        }
+    };
+    match more.chars().count() <= LONGEST_MORE {
+        true => &text[whom.unwrap_or(start)..end + more.len()],
+        false => &text[whom.unwrap_or(start)..end],
     }
 }

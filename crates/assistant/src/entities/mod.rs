@@ -17,6 +17,7 @@ mod time;
 mod when;
 
 pub use address::{AddressPart, PartKind};
+pub(crate) use address::{join_addresses, names_a_place, whole_address};
 pub use pattern::{MOST_PLACES, Pattern, PatternError};
 pub use when::{Clock, Date, Time, When};
 
@@ -131,8 +132,8 @@ pub fn recognise<'a>(text: &str, context: &Context<'_>, buffers: &'a mut Buffers
     }
     buffers.read(&text[..end]);
     buffers.emails();
-    buffers.numbered(context.orders, Value::Order);
-    buffers.numbered(context.skus, Value::Sku);
+    buffers.numbered(context.orders, context.country, Value::Order);
+    buffers.numbered(context.skus, context.country, Value::Sku);
     buffers.dates(context);
     buffers.digits(context.country);
     buffers.addresses();
@@ -151,7 +152,7 @@ pub fn mask(text: &str, context: &Context<'_>) -> String {
     let mut buffers = Buffers::default();
     buffers.read(text);
     buffers.emails();
-    buffers.numbered(context.orders, Value::Order);
+    buffers.numbered(context.orders, context.country, Value::Order);
     buffers.digits(context.country);
     buffers.addresses();
     buffers.long_numbers();
@@ -174,6 +175,81 @@ pub fn mask(text: &str, context: &Context<'_>) -> String {
     }
     out.push_str(&text[at..]);
     out
+}
+
+/// Pieces of a text that are read as one number.
+const MOST_SPELLED: usize = 40;
+
+/// A number of the shop's that a text writes in its own way: "100-421", "1 0 0 4 2 1",
+/// 一零零四二一. Where a number is what was asked for.
+pub(crate) fn spelled(text: &str, patterns: &[Pattern]) -> Option<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for c in text.chars().filter(|c| !is_unseen(*c)).map(fold) {
+        let digit = number::han_digit(c).and_then(|it| char::from_digit(it as u32, 10));
+        match digit.or_else(|| c.is_ascii_alphanumeric().then_some(c)) {
+            Some(c) => match pieces.last_mut().filter(|_| goes_on) {
+                Some(piece) => piece.push(c),
+                None => pieces.push(c.to_string()),
+            },
+            None if matches!(c, ' ' | '-' | '/' | '_' | '.' | '#') => {}
+            // Nothing is read across another sign.
+            None => pieces.push(String::new()),
+        }
+        goes_on = c.is_ascii_alphanumeric() || digit.is_some();
+        if pieces.len() > MOST_SPELLED {
+            return None;
+        }
+    }
+    for from in 0..pieces.len() {
+        let mut bare = String::new();
+        for piece in pieces[from..].iter().take_while(|piece| !piece.is_empty()) {
+            bare += piece;
+            if let Some(number) = patterns.iter().find_map(|pattern| pattern.complete(&bare)) {
+                let ends = !pieces
+                    .get(from.wrapping_sub(1))
+                    .is_some_and(|before| is_digits(before));
+                return ends.then_some(number);
+            }
+        }
+    }
+    None
+}
+
+fn is_digits(piece: &str) -> bool {
+    !piece.is_empty() && piece.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The first number of a text as an amount, though no currency is named; `exact` takes none
+/// but those with hundredths.
+pub(crate) fn bare_amount(text: &str, currency: Currency, exact: bool) -> Option<Money> {
+    let folded: String = text.chars().map(fold).collect();
+    let signs = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',');
+    let mut at = 0;
+    while let Some(from) = folded[at..]
+        .find(|c: char| c.is_ascii_digit())
+        .map(|i| at + i)
+    {
+        let to = folded[from..]
+            .find(|c| !signs(c))
+            .map_or(folded.len(), |i| from + i);
+        let written = folded[from..to].trim_end_matches(['.', ',']);
+        let before = folded[..from].chars().next_back();
+        let after = folded[from + written.len()..].chars().next();
+        let joined = |c: Option<char>| {
+            c.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | ':' | '%' | '.'))
+        };
+        let hundredths = written.len() > 3 && written[written.len() - 3..].starts_with(['.', ',']);
+        let dotted = after == Some('.') && !folded[to..].starts_with(|c: char| c.is_ascii_digit());
+        if !joined(before) && (dotted || !joined(after)) && (hundredths || !exact) {
+            let money = decimal(written).and_then(|it| Money::parse_decimal(&it, currency).ok());
+            if money.is_some() {
+                return money;
+            }
+        }
+        at = to;
+    }
+    None
 }
 
 impl Buffers {
@@ -283,10 +359,30 @@ impl Buffers {
         }
     }
 
-    fn numbered(&mut self, patterns: &[Pattern], value: fn(String, usize) -> Value) {
+    /// Numbers of the shop's, but those inside a longer number that is valid, as a phone's.
+    fn numbered(
+        &mut self,
+        patterns: &[Pattern],
+        country: Option<Country>,
+        value: fn(String, usize) -> Value,
+    ) {
+        let longer: Vec<(usize, usize)> = match patterns.is_empty() {
+            true => Vec::new(),
+            false => (0..self.places.len())
+                .filter(|i| {
+                    self.at(*i).is_ascii_digit() && !self.before(*i).is_ascii_alphanumeric()
+                })
+                .filter_map(|i| self.longest(i, country))
+                .map(|(from, to, _)| (from, to))
+                .collect(),
+        };
         for (index, pattern) in patterns.iter().enumerate() {
             for from in 0..self.places.len() {
                 let to = from + pattern.len();
+                let mut longer = longer.iter();
+                if longer.any(|it| it.0 <= from && to <= it.1 && it.1 - it.0 > to - from) {
+                    continue;
+                }
                 let whole = !self.before(from).is_ascii_alphanumeric()
                     && !self.at(to).is_ascii_alphanumeric();
                 if whole && pattern.fits((from..to).map(|i| self.at(i))) {

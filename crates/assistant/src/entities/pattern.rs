@@ -66,6 +66,21 @@ impl Pattern {
         }
     }
 
+    /// The number that these letters and digits are, which may leave out its marks.
+    pub(super) fn complete(&self, bare: &str) -> Option<String> {
+        let is_mark = |place: char| matches!(place, '-' | '/' | '_');
+        let mut signs = bare.chars();
+        let mut number = String::with_capacity(self.0.len());
+        for place in &self.0 {
+            number.push(if is_mark(*place) {
+                *place
+            } else {
+                signs.next()?
+            });
+        }
+        (signs.next().is_none() && self.fits(number.chars())).then(|| number.to_ascii_uppercase())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -138,7 +138,7 @@ tables! {
     Replies = 4,
     // name
     Facts = 1,
-    // name, entity, label, prompt, again or NONE, flags (1 keep, 2 opening), choices: first, how many
+    // name, entity, label, prompt, again or NONE, flags (1 keep, 2 opening, 4 account), choices: first, how many
     Slots = 8,
     // name, label, words: where in the lists, how many
     Choices = 4,
@@ -260,6 +260,9 @@ pub struct Slot<'a> {
     pub keep: bool,
     /// Whether a question that begins the flow and fills another slot is this slot's text.
     pub opening: bool,
+    /// Whether what the customer tells when the flow begins is this slot's text, if it tells
+    /// more than that it begins.
+    pub account: bool,
     pub(crate) label: u32,
     pub(crate) prompt: u32,
     pub(crate) again: Option<u32>,
@@ -517,7 +520,7 @@ impl<B: AsRef<[u8]>> Flows<B> {
         for row in 0..self.rows(Table::Slots) {
             let at = |column| self.at(Table::Slots, row, column);
             let named = text(at(0)) && text(at(1)) && reply(at(2)) && reply(at(3));
-            let rest = (at(4) == NONE || reply(at(4))) && at(5) < 4;
+            let rest = (at(4) == NONE || reply(at(4))) && at(5) < 8;
             is(
                 named && rest && range(Table::Choices, at(6), at(7)),
                 "slots",
@@ -697,6 +700,12 @@ impl<B: AsRef<[u8]>> Flows<B> {
         })
     }
 
+    /// The slots that a flow asks for or shows.
+    pub fn slots_of(&self, flow: u32) -> impl Iterator<Item = Slot<'_>> {
+        let slots: Vec<u32> = self.flow(flow).slots.iter().collect();
+        slots.into_iter().map(|slot| self.slot(slot))
+    }
+
     /// A flow's title in English and in Chinese.
     #[must_use]
     pub fn title(&self, flow: u32) -> [String; 2] {
@@ -750,6 +759,7 @@ impl<B: AsRef<[u8]>> Flows<B> {
             again: Some(at(4)).filter(|row| *row != NONE),
             keep: at(5) & 1 == 1,
             opening: at(5) & 2 == 2,
+            account: at(5) & 4 == 4,
             choices: (at(6), at(7)),
         }
     }

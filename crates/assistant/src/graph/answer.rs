@@ -2,7 +2,7 @@
 //! given back with them.
 
 use super::{
-    Bounds, Entity, Found, Graph, Path, Query, QueryError, Relation, Triple, Value, ValueKind,
+    Bounds, Entity, Found, Graph, Hit, Path, Query, QueryError, Relation, Triple, Value, ValueKind,
 };
 
 /// Values in one sentence, at most.
@@ -78,6 +78,21 @@ impl<B: AsRef<[u8]>> Graph<B> {
 }
 
 impl<B: AsRef<[u8]>> Graph<B> {
+    /// One that was found, by its name and the literals that make it one.
+    pub fn told(&self, hit: &Hit<'_>, language: Language) -> String {
+        let name = self.name(hit.entity);
+        // What was asked for exactly need not be told.
+        let told = (hit.facts.iter())
+            .filter(|it| it.subject == hit.entity && it.object.kind() != ValueKind::Entity)
+            .map(|it| self.show(&it.object, language));
+        let told: Vec<String> = told.collect();
+        match (told.is_empty(), language) {
+            (true, _) => name,
+            (false, Language::En) => format!("{name} ({})", told.join(", ")),
+            (false, Language::Zh) => format!("{name}（{}）", told.join("，")),
+        }
+    }
+
     /// A value for a customer: an entity by its name.
     pub fn show(&self, value: &Value<'_>, language: Language) -> String {
         match value {
@@ -178,19 +193,8 @@ impl<'a, B: AsRef<[u8]>> Teller<'a, B> {
 
     fn which(&self, found: Found<'a>) -> Answer<'a> {
         let more = found.all - found.hits.len();
-        let hits = found.hits.iter().map(|hit| {
-            let name = self.graph.name(hit.entity);
-            // What was asked for exactly need not be told.
-            let told = (hit.facts.iter())
-                .filter(|it| it.subject == hit.entity && it.object.kind() != ValueKind::Entity)
-                .map(|it| self.value(&it.object));
-            let told: Vec<String> = told.collect();
-            match (told.is_empty(), self.language) {
-                (true, _) => name,
-                (false, Language::En) => format!("{name} ({})", told.join(", ")),
-                (false, Language::Zh) => format!("{name}（{}）", told.join("，")),
-            }
-        });
+        let hits = found.hits.iter();
+        let hits = hits.map(|hit| self.graph.told(hit, self.language));
         let list = self.list(hits, more);
         let text = match (found.hits.is_empty(), self.language) {
             (true, Language::En) => "I know of nothing like that.".to_owned(),

@@ -30,6 +30,7 @@ pub use open::OpenError;
 pub use path::{Bounds, MOST_HOPS, Path, Reached, Step};
 pub use query::{Constraint, Found, Hit, MOST_CONSTRAINTS, MOST_HITS, Query, QueryError};
 pub use read::Reading;
+pub(crate) use read::without_prices;
 pub use value::{
     Availability, Entity, MOST_TEXT_BYTES, Number, Relation, Triple, Type, Value, ValueKind, Values,
 };

@@ -10,6 +10,8 @@ use super::{Entity, Graph, Relation, Step, Triple, Type, Value, ValueKind};
 
 /// Most constraints of a query.
 pub const MOST_CONSTRAINTS: usize = 32;
+/// Most words of names.
+const MOST_NAMED: usize = 64;
 /// Most hits that are given back.
 pub const MOST_HITS: usize = 1000;
 
@@ -28,6 +30,10 @@ pub enum Constraint<'a> {
 }
 
 impl Constraint<'_> {
+    const fn is_literal(&self) -> bool {
+        matches!(self, Self::Within(..) | Self::AnyOf(..))
+    }
+
     const fn relation(&self) -> Relation {
         match self {
             Self::To(relation, _)
@@ -43,6 +49,9 @@ impl Constraint<'_> {
 pub struct Query<'a> {
     /// Entities of this type alone.
     pub kind: Option<Type>,
+    /// Products with all of these words in their names, each as [`Graph::word_of_names`]
+    /// gives it.
+    pub named: Vec<String>,
     /// All of these must hold.
     pub constraints: Vec<Constraint<'a>>,
     /// Ordered by the first value of this relation, or the one for which a constraint on
@@ -57,6 +66,7 @@ impl Default for Query<'_> {
     fn default() -> Self {
         Self {
             kind: None,
+            named: Vec::new(),
             constraints: Vec::new(),
             order: None,
             limit: 10,
@@ -150,7 +160,18 @@ impl<B: AsRef<[u8]>> Graph<B> {
     /// A query that can't be answered, see [`QueryError`].
     pub fn find<'a>(&'a self, query: &Query<'_>) -> Result<Found<'a>, QueryError> {
         self.check(query)?;
-        let candidates = self.candidates(query);
+        let named = self.products_named(&query.named);
+        let mut candidates = match named.iter().min_by_key(|products| products.len()) {
+            Some(fewest) if query.constraints.iter().all(Constraint::is_literal) => {
+                let of_type = query
+                    .kind
+                    .map_or(0..self.entities(), |kind| self.of_type(kind));
+                let fewest = fewest.iter().filter(|it| of_type.contains(it));
+                fewest.copied().map(Entity).collect()
+            }
+            _ => self.candidates(query),
+        };
+        candidates.retain(|it| named.iter().all(|of| of.binary_search(&it.0).is_ok()));
         let bounded = query.order.and_then(|(relation, _)| {
             let mut constraints = query.constraints.iter();
             constraints.find(|it| it.relation() == relation)
@@ -208,10 +229,10 @@ impl<B: AsRef<[u8]>> Graph<B> {
     }
 
     fn check(&self, query: &Query<'_>) -> Result<(), QueryError> {
-        if query.kind.is_none() && query.constraints.is_empty() {
+        if query.kind.is_none() && query.constraints.is_empty() && query.named.is_empty() {
             return Err(QueryError::Empty);
         }
-        if query.constraints.len() > MOST_CONSTRAINTS {
+        if query.constraints.len() + query.named.len() > MOST_CONSTRAINTS + MOST_NAMED {
             return Err(QueryError::TooMany);
         }
         for (at, constraint) in query.constraints.iter().enumerate() {

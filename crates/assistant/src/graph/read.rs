@@ -44,6 +44,34 @@ const AT_LEAST: &[&str] = &["at least", "starting at", "min", "至少", "不低�
 /// Behind the number.
 const OR_BELOW: &[&str] = &["or less", "以下", "以内", "之内"];
 const OR_ABOVE: &[&str] = &["or more", "以上", "起"];
+/// What looks for something.
+const SEEKS: &[&str] = &[
+    "do you have",
+    "do you sell",
+    "do you stock",
+    "have you got",
+    "you got any",
+    "got any",
+    "are there any",
+    "show me",
+    "looking for",
+    "look for",
+    "search for",
+    "find me",
+    "i need a",
+    "i need some",
+    "want to buy",
+    "recommend",
+    "有没有",
+    "有卖",
+    "卖不卖",
+    "想买",
+    "找一个",
+    "找一下",
+    "推荐",
+];
+/// Products that a search gives.
+const MOST_SOUGHT: usize = 5;
 /// Between a number and what says how it bounds.
 const UNITS: &[&str] = &[
     "pounds", "pound", "dollars", "dollar", "euros", "euro", "yuan", "gbp", "usd", "eur", "cny",
@@ -180,11 +208,7 @@ impl<B: AsRef<[u8]>> Graph<B> {
                 if let (Some(relation), Some((low, high))) = (price, range) {
                     constraints.push(Constraint::Within(relation, low, high));
                 }
-                if let Some(relation) = stock.filter(|_| asks_stock) {
-                    let can = Availability::ALL.iter().filter(|it| it.can_be_ordered());
-                    let can = can.map(|it| Value::Availability(*it)).collect();
-                    constraints.push(Constraint::AnyOf(relation, can));
-                }
+                constraints.extend(stock.filter(|_| asks_stock).map(can_be_ordered));
                 Question::Which(Query {
                     kind: Some(product),
                     constraints,
@@ -196,6 +220,63 @@ impl<B: AsRef<[u8]>> Graph<B> {
         let understood = words.into_iter().filter(|it| it.used).map(|it| it.span);
         Some(Reading {
             question,
+            understood: understood.collect(),
+        })
+    }
+
+    /// Reads a text that looks for products by words of their names, as "do you have blue
+    /// mugs under 10 pounds" and "cheapest cake stand" do, where [`Self::read`] reads no
+    /// name. The products that have all of the words, or else the last of them; the least
+    /// price first. `None` where it looks for nothing, or no name has its words.
+    #[must_use]
+    pub fn seek(&self, text: &str, currency: Currency) -> Option<Reading> {
+        let mut words = words(text);
+        let range = bounds(&mut words, currency);
+        let falling = match (has(&mut words, CHEAPEST), has(&mut words, DEAREST)) {
+            (false, false) => None,
+            (_, falling) => Some(falling),
+        };
+        let seeks = has(&mut words, SEEKS);
+        if range.is_none() && falling.is_none() && !seeks {
+            return None;
+        }
+        let asks_stock = has(&mut words, STOCK);
+        let mut named: Vec<String> = Vec::new();
+        for word in &mut words {
+            let is_name = word.kind == Kind::Word || word.kind == Kind::Code;
+            if word.used || !is_name || names_nothing(&word.normal) {
+                continue;
+            }
+            if let Some(found) = self.word_of_names(&word.normal) {
+                word.used = true;
+                named.push(found);
+            }
+        }
+        let last = named.last()?.clone();
+        let product = self.type_named(PRODUCT)?;
+        let price = self.relation_of("price", ValueKind::Money);
+        let mut constraints = Vec::new();
+        if let (Some(relation), Some((low, high))) = (price, range) {
+            constraints.push(Constraint::Within(relation, low, high));
+        }
+        if let Some(relation) = self
+            .relation_of("availability", ValueKind::Availability)
+            .filter(|_| asks_stock)
+        {
+            constraints.push(can_be_ordered(relation));
+        }
+        let query = |named: Vec<String>| Query {
+            kind: Some(product),
+            named,
+            constraints: constraints.clone(),
+            order: price.map(|it| (it, falling.unwrap_or(false))),
+            limit: MOST_SOUGHT,
+        };
+        let whole = query(named);
+        let any = self.find(&whole).is_ok_and(|found| found.all > 0);
+        let understood = words.into_iter().filter(|it| it.used).map(|it| it.span);
+        Some(Reading {
+            question: Question::Which(if any { whole } else { query(vec![last]) }),
             understood: understood.collect(),
         })
     }
@@ -317,6 +398,23 @@ impl<B: AsRef<[u8]>> Graph<B> {
             .find(|(label, _)| has(words, &[label]))
             .map(|it| it.1)
     }
+}
+
+fn can_be_ordered(stock: Relation) -> Constraint<'static> {
+    let can = Availability::ALL.iter().filter(|it| it.can_be_ordered());
+    Constraint::AnyOf(stock, can.map(|it| Value::Availability(*it)).collect())
+}
+
+/// A text with blanks in place of what bounds a price, as long as it was: the number there is
+/// of no product's name.
+pub(crate) fn without_prices(text: &str, currency: Currency) -> String {
+    let mut words = words(text);
+    let _ = bounds(&mut words, currency);
+    let mut without = text.to_owned();
+    for word in words.iter().filter(|it| it.used) {
+        without.replace_range(word.span.clone(), &" ".repeat(word.span.len()));
+    }
+    without
 }
 
 fn words(text: &str) -> Vec<Word> {

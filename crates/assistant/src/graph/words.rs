@@ -160,6 +160,14 @@ impl<'a> Words<'a> {
     }
 }
 
+/// An English word without the `s` of the plural.
+fn singular(word: &str) -> &str {
+    match word.strip_suffix('s') {
+        Some(one) if one.len() >= 3 && one.ends_with(|c: char| c.is_ascii_alphabetic()) => one,
+        _ => word,
+    }
+}
+
 /// How much a word tells, of which so many of the products have it.
 fn weight(all: u32, with: u32) -> f32 {
     // A logarithm in whole steps is the same on every machine.
@@ -173,6 +181,38 @@ impl<B: AsRef<[u8]>> Graph<B> {
 
     pub(super) fn words_are_sound(&self) -> bool {
         self.words().is_sound(self.head.entities)
+    }
+
+    /// The word of products' names that a word of a text is, in the singular; `None` where no
+    /// name has it.
+    #[must_use]
+    pub fn word_of_names(&self, word: &str) -> Option<String> {
+        let wanted = singular(word);
+        let mut found = false;
+        let _ = self
+            .words()
+            .each(|known, _| found |= singular(known) == wanted);
+        found.then(|| wanted.to_owned())
+    }
+
+    /// For each of these words the products that have it in their names in any number, rising.
+    pub(super) fn products_named(&self, named: &[String]) -> Vec<Vec<u32>> {
+        let mut products = vec![Vec::new(); named.len()];
+        if named.is_empty() {
+            return products;
+        }
+        let _ = self.words().each(|known, list| {
+            for (products, word) in products.iter_mut().zip(named) {
+                if singular(known) == singular(word) {
+                    products.extend(Rising::new(list, 0));
+                }
+            }
+        });
+        for products in &mut products {
+            products.sort_unstable();
+            products.dedup();
+        }
+        products
     }
 
     /// Products whose names a text may mean, though it writes them wrongly or in part: the

@@ -11,6 +11,7 @@ use shelfedge_assistant::graph::Graph;
 use shelfedge_assistant::graph::compile::{Draft, catalogue, triples};
 use shelfedge_commerce::Faults;
 
+use crate::bundle;
 use crate::error::{Error, Result};
 use crate::export::internal;
 use crate::watch::Watch;
@@ -92,7 +93,34 @@ fn text(path: &Path) -> Result<String> {
             "split it",
         ));
     }
-    fs::read_to_string(path).map_err(|e| Error::io("read", path, e))
+    let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let whole = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = 1 + whole.iter().filter(|byte| **byte == b'\n').count();
+        Error::fault(
+            "not_utf8",
+            format!("{} line {line}", path.display()),
+            "it is not UTF-8",
+            "save the file as UTF-8 (in Excel: \"CSV UTF-8\")",
+        )
+    })
+}
+
+/// Refuses to write over something that is no compiled graph.
+fn check_out(out: &Path) -> Result<()> {
+    bundle::check_writable(out)?;
+    let Ok(old) = fs::read(out) else {
+        return Ok(());
+    };
+    if old.is_empty() || Graph::open(&old[..]).is_ok() {
+        return Ok(());
+    }
+    Err(Error::fault(
+        "out_is_no_graph",
+        out.display().to_string(),
+        "the file that is there is no compiled graph, and would be lost",
+        "name another file, or move that one away",
+    ))
 }
 
 /// The files themselves, and those of folders that end with `.tsv`, by name.
@@ -135,6 +163,7 @@ pub fn run(
     out: &Path,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
+    check_out(out)?;
     let mut draft = Draft::default();
     let files = files(paths)?;
     let total = (catalogues.len() + files.len()) as u64;

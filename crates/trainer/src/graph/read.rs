@@ -6,6 +6,7 @@ use serde_json::Value;
 use shelfedge_assistant::graph::compile::catalogue::{Item, RELATED};
 
 use crate::error::{Error, Result};
+use crate::import::{ends_quoted, quote_open};
 
 /// Names of columns and fields for an id, the first that is there; then for a name.
 const IDS: [&str; 7] = [
@@ -104,9 +105,28 @@ fn table(path: &Path, text: &str, items: &mut Vec<Item>) -> Result<()> {
         availability,
     ];
     let mut faults = Vec::new();
+    for (place, name) in header.iter().enumerate() {
+        let mut before = header.iter().take(place);
+        if before.any(|it| it.trim().eq_ignore_ascii_case(name.trim())) {
+            faults.push(crate::error::fault(
+                "column_twice",
+                at(1),
+                format!("two columns are called {:?}", name.trim()),
+                "leave one of them out, or call it something else",
+            ));
+        }
+    }
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|e| broken(&e))? {
         let line = record.position().map_or(1, csv::Position::line);
+        if reader.is_done() {
+            let start = record.position().map_or(0, |it| it.byte() as usize);
+            let last = text.as_bytes().get(start..).unwrap_or_default();
+            if ends_quoted(last, b',') {
+                let lines = last.iter().filter(|byte| **byte == b'\n').count();
+                return Err(quote_open(at(line), lines.max(1) as u64));
+            }
+        }
         if record.len() != header.len() {
             faults.push(crate::error::fault(
                 "csv_fields",

@@ -1,6 +1,7 @@
 //! Comma-separated values, read record by record.
 
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::row::Cell;
@@ -10,6 +11,8 @@ use crate::watch::Watch;
 
 /// Lines of a record, at most: one that is longer has swallowed its neighbours.
 const LONGEST: u64 = 100;
+/// Bytes of the last record that are looked at for a quote that is never closed.
+const LONGEST_RECORD: u64 = 1 << 20;
 
 fn open(path: &Path, delimiter: u8) -> Result<(csv::Reader<File>, Vec<String>)> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
@@ -29,6 +32,41 @@ fn open(path: &Path, delimiter: u8) -> Result<(csv::Reader<File>, Vec<String>)> 
 
 fn unreadable(path: &Path, e: &csv::Error) -> Error {
     super::table::unreadable(path, e, "export the table again as CSV in UTF-8")
+}
+
+/// Whether a record ends within quotes that were never closed.
+pub(crate) fn ends_quoted(record: &[u8], delimiter: u8) -> bool {
+    let (mut begins, mut quoted) = (true, false);
+    let mut at = 0;
+    while let Some(&byte) = record.get(at) {
+        at += 1;
+        match byte {
+            b'"' if quoted && record.get(at) == Some(&b'"') => at += 1,
+            b'"' if quoted => quoted = false,
+            b'"' if begins => quoted = true,
+            _ => {}
+        }
+        begins = !quoted && (byte == delimiter || byte == b'\n' || byte == b'\r');
+    }
+    quoted
+}
+
+pub(crate) fn quote_open(place: String, lines: u64) -> Error {
+    Error::fault(
+        "csv_quote_open",
+        place,
+        format!("one record goes on for {lines} lines: a quote in it is never closed"),
+        "write a quote inside a field twice, or export the table again",
+    )
+}
+
+/// The bytes of a file from one on.
+fn rest(path: &Path, from: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST_RECORD).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The columns that the header names; every cell is text.
@@ -65,16 +103,18 @@ pub(super) fn read<const N: usize>(
             watch.step("reading", reader.position().byte(), total, "");
         }
         count += 1;
-        let line = reader.position().line();
+        let (line, start) = (reader.position().line(), reader.position().byte());
         let found = reader.read_byte_record(&mut record);
         let lines = reader.position().line() - line;
+        let place = || format!("{} line {}", path.display(), line + behind);
         if lines > LONGEST {
-            return Err(Error::fault(
-                "csv_quote_open",
-                format!("{} line {line}", path.display()),
-                format!("one record goes on for {lines} lines: a quote in it is never closed"),
-                "write a quote inside a field twice, or export the table again",
-            ));
+            return Err(quote_open(place(), lines));
+        }
+        if reader.is_done() && matches!(found, Ok(true)) {
+            let last = rest(path, start).map_err(|e| Error::io("read", path, e))?;
+            if ends_quoted(&last, delimiter) {
+                return Err(quote_open(place(), lines.max(1)));
+            }
         }
         rows.at(line + behind);
         match found {

@@ -6,6 +6,7 @@
 
 mod check;
 mod csv;
+pub(crate) use csv::{ends_quoted, quote_open};
 mod events;
 pub mod feedback;
 mod impressions;

@@ -157,6 +157,14 @@ impl<'a> Table<'a> {
         let mut faults = Vec::new();
         for name in wanted.iter().flatten() {
             let place = format!("{}: {name}", path.display());
+            if columns.iter().filter(|c| c.name == *name).count() > 1 {
+                faults.push(fault(
+                    "column_twice",
+                    place.clone(),
+                    "two columns have this name",
+                    "leave one of them out, or call it something else",
+                ));
+            }
             match columns.iter().find(|c| c.name == *name) {
                 None => {
                     let there: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
@@ -167,7 +175,7 @@ impl<'a> Table<'a> {
                             "there is no such column; the columns are {}",
                             there.join(", ")
                         ),
-                        "correct the name in the mapping file",
+                        "name the column that has it, in the mapping file or by the command's option; a table in CSV begins with the names, divided by commas, in UTF-8",
                     ));
                 }
                 Some(Column {

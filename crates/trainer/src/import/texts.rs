@@ -27,11 +27,37 @@ pub struct Texts {
 }
 
 struct Intake<'a> {
+    name: String,
     into: &'a mut Texts,
+    place: u64,
+    is_line: bool,
+    faults: &'a mut Vec<shelfedge_commerce::Fault>,
+}
+
+impl Intake<'_> {
+    fn refuse(&mut self, why: String, action: &str) {
+        if self.faults.len() < TOLD {
+            let unit = if self.is_line { "line" } else { "row" };
+            let place = format!("{} {unit} {}", self.name, self.place);
+            self.faults
+                .push(fault("row_unreadable", place, why, action));
+        }
+    }
 }
 
 impl Rows<2> for Intake<'_> {
+    fn at(&mut self, line: u64) {
+        (self.place, self.is_line) = (line.saturating_sub(1), true);
+    }
+
     fn row(&mut self, [text, label]: [Cell<'_>; 2]) {
+        self.place += 1;
+        if [&text, &label].iter().any(|it| matches!(it, Cell::Odd(_))) {
+            return self.refuse(
+                "it is not UTF-8".to_owned(),
+                "save the table as UTF-8 (in Excel: \"CSV UTF-8\")",
+            );
+        }
         match (&text, label.id()) {
             (Cell::Missing, _) | (_, None) => self.into.left_out += 1,
             (_, Some(label)) => {
@@ -41,25 +67,51 @@ impl Rows<2> for Intake<'_> {
         }
     }
 
-    fn broken(&mut self, _: String) {
-        self.into.left_out += 1;
+    fn broken(&mut self, why: String) {
+        self.place += 1;
+        self.refuse(
+            why,
+            "give every row the header's fields; put text with a comma in quotes",
+        );
     }
 }
 
-/// Reads the columns `text` and `label` of tables, one after the other.
+/// Reads the columns `text` and `label` of tables, one after the other. What is wrong with
+/// any of them is told at once.
 pub fn import(
     files: &[impl AsRef<Path>],
     columns: [&str; 2],
     watch: &mut dyn Watch,
 ) -> Result<Texts> {
-    let mut texts = Texts::default();
+    let (mut texts, mut faults) = (Texts::default(), Vec::new());
     for file in files {
-        let input = Input::of(file.as_ref(), b',')?;
-        let wanted = columns.map(Some);
-        let table = Table::open(&input, "", &wanted)?;
-        table.read(wanted, &mut Intake { into: &mut texts }, watch)?;
+        let (mut of_file, mut of_rows) = (Texts::default(), Vec::new());
+        let mut read = || -> Result<()> {
+            let input = Input::of(file.as_ref(), b',')?;
+            let wanted = columns.map(Some);
+            let table = Table::open(&input, "", &wanted)?;
+            let mut rows = Intake {
+                name: file.as_ref().display().to_string(),
+                into: &mut of_file,
+                place: 0,
+                is_line: false,
+                faults: &mut of_rows,
+            };
+            table.read(wanted, &mut rows, watch)
+        };
+        match read() {
+            Err(Error::Invalid(of_table)) => faults.extend(of_table),
+            read => read?,
+        }
+        faults.append(&mut of_rows);
+        texts.texts.append(&mut of_file.texts);
+        texts.labels.append(&mut of_file.labels);
+        texts.left_out += of_file.left_out;
     }
-    Ok(texts)
+    match faults.is_empty() {
+        true => Ok(texts),
+        false => Err(Error::Invalid(faults)),
+    }
 }
 
 struct Asked<'a> {

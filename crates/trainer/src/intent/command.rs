@@ -207,7 +207,7 @@ impl Bundle {
         }
         let _ = writeln!(
             out,
-            "On texts that were held back (a tenth; of fewer than 2,000 texts each fifth in turn), before the model was learnt again \
+            "On texts that were held back (a tenth; of fewer than 5,000 texts each fifth in turn), before the model was learnt again \
              from all of them; the smallest of what is nearly best was chosen:\n\n\
              | what | cost of a mistake | accuracy | mean -ln p | calibration error | |\n|---|---|---|---|---|---|"
         );
@@ -332,6 +332,18 @@ pub fn run(
     let bundle = build(&texts, corrections, teacher, settings, watch)?;
     if watch.cancelled() {
         return Err(Error::Cancelled);
+    }
+    let bytes = bundle.shelf.len();
+    if bytes > settings.max_bytes {
+        return Err(Error::fault(
+            "model_too_large",
+            "--max-bytes",
+            format!(
+                "the smallest model of these labels has {bytes} bytes, more than {}",
+                settings.max_bytes
+            ),
+            "allow more bytes, or give fewer labels",
+        ));
     }
     bundle.write(&texts, feedback.as_ref(), out)?;
     Ok(Outcome {

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -298,6 +299,18 @@ impl Listed {
 /// What can't be read or written, with every fault; a number of texts out of range.
 pub fn label_next(asking: Asking<'_>, out: &Path, watch: &mut dyn Watch) -> Result<Listed> {
     bundle::check_writable(out)?;
+    let same = |file: &PathBuf| match (fs::canonicalize(file), fs::canonicalize(out)) {
+        (Ok(file), Ok(out)) => file == out,
+        _ => false,
+    };
+    if asking.unlabelled.iter().chain(asking.labelled).any(same) {
+        return Err(Error::fault(
+            "out_is_an_input",
+            out.display().to_string(),
+            "the texts are read from that file, and would be lost",
+            "name another file to write",
+        ));
+    }
     if !(1..=MOST_WANTED).contains(&asking.count) {
         return Err(Error::fault(
             "count_out_of_range",

@@ -12,7 +12,7 @@ use crate::import::texts::Texts;
 const HELD_BACK: u64 = 10;
 const FOLDS_OF_FEW: u64 = 5;
 /// As many texts aren't few.
-const MANY: usize = 2_000;
+const MANY: usize = 5_000;
 const FOLD_SEED: u32 = 0x666f_6c64;
 
 /// What teaches: the data's texts, then the corrections.

@@ -208,10 +208,11 @@ fn assist_responses() -> [Value; 3] {
         )})),
     );
     let answer = object(
-        &["version", "model", "answer", "facts"],
+        &["version", "model", "answer", "facts", "products"],
         with(json!({
             "answer": {"type": ["string", "null"], "description": "Null where what the shop knows says nothing."},
             "facts": list(named(&["subject", "relation", "object"]), "What the answer says."),
+            "products": list(named(&["item_id", "name", "label"]), "Products that were looked for, with what makes each of them one."),
         })),
     );
     [turn, packet, answer]

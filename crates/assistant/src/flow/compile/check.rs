@@ -69,9 +69,11 @@ impl<'s> Checker<'s, '_> {
                 let cause = format!("{} is none of `{known}`", quote(&slot.entity.text));
                 self.add(fault::UNKNOWN_ENTITY, slot.entity.at, cause);
             }
-            if slot.opening && slot.entity.text != "text" {
-                let cause = "only a slot whose entity is \"text\" may be `opening`";
-                self.add(fault::UNKNOWN_ENTITY, slot.entity.at, cause);
+            for (is, what) in [(slot.opening, "opening"), (slot.account, "account")] {
+                if is && slot.entity.text != "text" {
+                    let cause = format!("only a slot whose entity is \"text\" may be `{what}`");
+                    self.add(fault::UNKNOWN_ENTITY, slot.entity.at, cause);
+                }
             }
             if (slot.entity.text == "choice") == slot.choices.is_empty() {
                 let cause = "a slot has `choices` when, and only when, its entity is \"choice\"";
@@ -151,7 +153,7 @@ impl<'s> Checker<'s, '_> {
                 self.add(fault::UNKNOWN_INTENT, intent.at, cause);
             }
         }
-        if self.source.flows.is_empty() {
+        if self.source.flows.is_empty() && !self.source.lacks_flows {
             self.add(fault::MISSING, 0, "there is no flow that could be read");
         }
     }
@@ -183,7 +185,7 @@ impl<'s> Checker<'s, '_> {
 
     fn fact(&mut self, name: &Name) -> Option<usize> {
         let found = self.facts.iter().position(|fact| *fact == name.text);
-        if found.is_none() {
+        if found.is_none() && self.source.broken.is_empty() {
             let cause = format!("no action returns a fact {}", quote(&name.text));
             self.add(fault::UNKNOWN_FACT, name.at, cause);
         }
@@ -480,7 +482,8 @@ impl<'s> Checker<'s, '_> {
 
     fn unused(&mut self) {
         let source = self.source;
-        if source.flows.iter().any(|flow| !flow.broken.is_empty()) {
+        let is_broken = source.flows.iter().any(|flow| !flow.broken.is_empty());
+        if is_broken || source.lacks_flows || !source.broken.is_empty() {
             return;
         }
         let steps = || source.flows.iter().flat_map(|f| &f.states).map(|s| &s.step);

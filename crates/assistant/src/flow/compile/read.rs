@@ -236,6 +236,8 @@ impl Reader<'_> {
         if fields.entries.len() > most {
             let cause = format!("there are {}, at most {most} fit", fields.entries.len());
             self.faults.add(fault::TOO_LARGE, fields.at, cause);
+            let names = fields.entries.iter();
+            broken.extend(names.map(|(key, ..)| (*key).to_owned()));
             return Vec::new();
         }
         let mut all = Vec::new();
@@ -266,20 +268,23 @@ impl Reader<'_> {
         let again = self.optional(fields.take("again"), Self::phrase);
         let keep = self.flag(fields.take("keep"));
         let opening = self.flag(fields.take("opening"));
+        let account = self.flag(fields.take("account"));
         let choices = self.optional(fields.take("choices"), |reader, value| {
             let list = reader.list(value)?;
             let all: Vec<_> = list.iter().filter_map(|v| reader.choice(v)).collect();
             (all.len() == list.len()).then_some(all)
         });
         fields.done(self.faults);
+        // What is wrong with it is told; the rest of it is checked all the same.
         Some(Slot {
             name,
             entity: entity?,
-            label: label?,
-            prompt: prompt?,
-            again: again?,
-            keep: keep?,
-            opening: opening?,
+            label: label.unwrap_or_default(),
+            prompt: prompt.unwrap_or_default(),
+            again: again.unwrap_or_default(),
+            keep: keep.unwrap_or_default(),
+            opening: opening.unwrap_or_default(),
+            account: account.unwrap_or_default(),
             choices: choices?.unwrap_or_default(),
         })
     }
@@ -342,11 +347,20 @@ impl Reader<'_> {
         let states = fields.need("states", self.faults);
         let states = self.each(states, MOST_STATES, &mut broken, Self::state);
         fields.done(self.faults);
+        let start = match (start, states.first()) {
+            (Some(start), _) => start,
+            // Where it begins is told to be missing, or wrong; what is reached isn't known.
+            (None, first) => {
+                let first = first.map(|state| state.name.clone());
+                broken.push(String::new());
+                first?
+            }
+        };
         Some(Flow {
             name,
-            title: title?,
-            intents: intents?,
-            start: start?,
+            title: title.unwrap_or_default(),
+            intents: intents.unwrap_or_default(),
+            start,
             states,
             broken,
         })
@@ -589,7 +603,8 @@ pub(super) fn read(source: &str, faults: &mut Faults) -> Option<Source> {
     let slots = reader.each(fields.take("slots"), MOST, &mut broken, Reader::slot);
     let actions = reader.each(fields.take("actions"), MOST, &mut broken, Reader::action);
     let flows = fields.need("flows", reader.faults);
-    let flows = reader.each(flows, MOST, &mut Vec::new(), Reader::flow);
+    let mut lacking = Vec::new();
+    let flows = reader.each(flows, MOST, &mut lacking, Reader::flow);
     fields.done(reader.faults);
     Some(Source {
         settings,
@@ -599,5 +614,6 @@ pub(super) fn read(source: &str, faults: &mut Faults) -> Option<Source> {
         actions,
         flows,
         broken,
+        lacks_flows: !lacking.is_empty(),
     })
 }

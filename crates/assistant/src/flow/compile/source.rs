@@ -16,7 +16,7 @@ pub(super) enum Piece {
 }
 
 /// What is said, in both languages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Phrase {
     pub(super) at: usize,
     pub(super) en: Vec<Piece>,
@@ -51,6 +51,7 @@ pub(super) struct Slot {
     pub(super) again: Option<Phrase>,
     pub(super) keep: bool,
     pub(super) opening: bool,
+    pub(super) account: bool,
     pub(super) choices: Vec<Choice>,
 }
 
@@ -143,6 +144,8 @@ pub(super) struct Source {
     pub(super) flows: Vec<Flow>,
     /// Slots and actions whose own faults keep them out of the lists.
     pub(super) broken: Vec<String>,
+    /// Whether a flow's own faults keep it out of the list.
+    pub(super) lacks_flows: bool,
 }
 
 impl Source {

@@ -234,7 +234,11 @@ pub(super) fn write(source: &Source) -> Vec<u8> {
             .again
             .as_ref()
             .map_or(NONE, |again| writer.reply(again));
-        let flags = u32::from(slot.keep) | u32::from(slot.opening) << 1;
+        let flags = [slot.keep, slot.opening, slot.account];
+        let flags = flags
+            .iter()
+            .rev()
+            .fold(0, |bits, is| bits << 1 | u32::from(*is));
         let count = slot.choices.len() as u32;
         let row = [name, entity, label, prompt, again, flags, first, count];
         writer.row(Table::Slots, &row);
