@@ -119,7 +119,7 @@ fn table(path: &Path, text: &str, items: &mut Vec<Item>) -> Result<()> {
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|e| broken(&e))? {
         let line = record.position().map_or(1, csv::Position::line);
-        if reader.is_done() {
+        if reader.position().byte() as usize >= text.len() {
             let start = record.position().map_or(0, |it| it.byte() as usize);
             let last = text.as_bytes().get(start..).unwrap_or_default();
             if ends_quoted(last, b',') {

@@ -110,7 +110,7 @@ pub(super) fn read<const N: usize>(
         if lines > LONGEST {
             return Err(quote_open(place(), lines));
         }
-        if reader.is_done() && matches!(found, Ok(true)) {
+        if reader.position().byte() >= total && matches!(found, Ok(true)) {
             let last = rest(path, start).map_err(|e| Error::io("read", path, e))?;
             if ends_quoted(&last, delimiter) {
                 return Err(quote_open(place(), lines.max(1)));

@@ -739,3 +739,114 @@ fn what_cannot_be_listed_is_refused() {
     assert!(output.status.success());
     assert!(listed(folder.path(), "empty.csv").is_empty());
 }
+
+fn told(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_shelfedge-train"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), told)
+}
+
+#[test]
+fn tables_that_would_teach_something_else_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "hello there,greet\ngood morning,greet\nhi you,greet\nevening all,greet\n\
+        hey everyone,greet\nwhere is it,status\nis it here yet,status\nwhen will it come,status\n\
+        has it left,status\nstill waiting for it,status\n";
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let table = |rest: &[u8]| [b"text,label\n", rows.as_bytes(), rest].concat();
+    // 你好 in GBK.
+    write("gbk.csv", &table(b"\xc4\xe3\xba\xc3,greet\n"));
+    write("fields.csv", &table(b"well, hello,greet\n"));
+    write("quote.csv", &table(b"\"who is,greet\nwhere,status\n"));
+    write("twice.csv", b"text,label,text\na,b,c\n");
+    write("empty.csv", b"");
+    write(
+        "good.csv",
+        &table(b"\"a, \"\"b\"\"\",greet\n5\" pipe,status"),
+    );
+    for (names, wanted) in [
+        (&["gbk.csv"][..], &["row_unreadable at gbk.csv line 12"][..]),
+        (&["fields.csv"], &["row_unreadable at fields.csv line 12"]),
+        (&["quote.csv"], &["csv_quote_open at quote.csv line 12"]),
+        (&["twice.csv"], &["column_twice"]),
+        (&["empty.csv"], &["column_missing"]),
+        (
+            &["twice.csv", "gbk.csv", "fields.csv"],
+            &["column_twice", "gbk.csv line 12", "fields.csv line 12"],
+        ),
+    ] {
+        let mut arguments = vec!["intent", "--out", "model"];
+        arguments.extend(names.iter().flat_map(|name| ["--data", name]));
+        let (done, said) = told(folder.path(), &arguments);
+        assert!(!done, "{names:?}");
+        for wanted in wanted {
+            assert!(said.contains(wanted), "{names:?}: {said}");
+        }
+        assert!(!folder.path().join("model").exists());
+    }
+    let (done, said) = told(
+        folder.path(),
+        &[
+            "intent",
+            "--data",
+            "good.csv",
+            "--out",
+            "model",
+            "--max-bytes",
+            "10",
+        ],
+    );
+    assert!(!done && said.contains("model_too_large"), "{said}");
+    let (done, said) = told(
+        folder.path(),
+        &["intent", "--data", "good.csv", "--out", "model"],
+    );
+    assert!(done, "{said}");
+    // What is read isn't written over.
+    write("said.csv", b"text\nhello you\n");
+    for input in ["--unlabelled", "--labelled"] {
+        let mut arguments = vec!["label-next", "--model", "model", "--out", "said.csv"];
+        arguments.extend(["--unlabelled", "good.csv", input, "said.csv"]);
+        let (done, said) = told(folder.path(), &arguments);
+        assert!(!done && said.contains("out_is_an_input"), "{said}");
+    }
+    assert_eq!(
+        std::fs::read(folder.path().join("said.csv")).unwrap(),
+        b"text\nhello you\n"
+    );
+}
+
+#[test]
+fn catalogues_that_would_lose_products_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("quote.csv", b"sku,name\n1,\"A\n2,B\n3,C");
+    write("gbk.csv", b"sku,name\n1,\xc4\xe3\xba\xc3\n");
+    write("twice.csv", b"sku,sku,name\n1,2,A\n");
+    write("good.csv", b"sku,name\n1,A\n2,\"B, \"\"C\"\"\"");
+    for (name, wanted) in [
+        ("quote.csv", "csv_quote_open at quote.csv line 2"),
+        ("gbk.csv", "not_utf8 at gbk.csv line 2"),
+        ("twice.csv", "column_twice"),
+    ] {
+        let (done, said) = told(
+            folder.path(),
+            &["graph", "--catalogue", name, "--out", "g.shelf"],
+        );
+        assert!(!done && said.contains(wanted), "{name}: {said}");
+    }
+    let graph = |out: &str| {
+        told(
+            folder.path(),
+            &["graph", "--catalogue", "good.csv", "--out", out],
+        )
+    };
+    let (done, said) = graph("twice.csv");
+    assert!(!done && said.contains("out_is_no_graph"), "{said}");
+    // A graph is replaced by a newer one.
+    assert!(graph("g.shelf").0 && graph("g.shelf").0);
+}
