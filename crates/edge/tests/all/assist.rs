@@ -239,6 +239,16 @@ fn what_is_refused() {
     let response = short.post("/v1/assist", r#"{"text":"hi"}"#);
     assert_eq!((response.status, &*code(&response)), (500, "misconfigured"));
     assert!(!String::from_utf8_lossy(&response.body).contains("short-secret"));
+    // Whoever looks after the shop hears of every bad setting before a customer does.
+    let mut bad = short
+        .set("handover_url", "ftp://x/y")
+        .set("refuse_replays", "maybe");
+    let response = bad.send("GET", "/healthz", &[], b"");
+    let said = String::from_utf8_lossy(&response.body).into_owned();
+    assert_eq!((response.status, &*code(&response)), (500, "misconfigured"));
+    for name in ["state_key must have 32", "handover_url", "refuse_replays"] {
+        assert!(said.contains(name), "{name}: {said}");
+    }
     let mut broken = Shop::new().set("state_key", KEY);
     broken.store.broken = true;
     let response = broken.post("/v1/assist", r#"{"text":"hi"}"#);
