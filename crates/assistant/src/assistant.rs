@@ -465,7 +465,9 @@ impl<B: AsRef<[u8]>> Assistant<B> {
             && !named.iter().any(|it| it.kind == kind)
             && (1..=LONGEST_WHOLE).contains(&whole.len())
             && whole.chars().any(char::is_alphanumeric)
-            && intents.first().is_none_or(|(name, _)| *name == INFORM)
+            && intents.first().is_none_or(|(name, _)| {
+                *name == INFORM || kind == "product" && Some(*name) == of_products
+            })
         {
             named.push(entity_of(kind, whole, WHOLE, &whole_text));
         }

@@ -389,6 +389,26 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         }
     }
 
+    /// Whether a text names something that the flow under way still needs and that the other
+    /// has no use for: a price, in the middle of matching one.
+    pub(super) fn fills_rather(&self, heard: &Heard<'_>, other: u32) -> bool {
+        let Some(frame) = self.state.frames.last() else {
+            return false;
+        };
+        let of = |flow: u32, kind: &str| -> Vec<u32> {
+            let slots = self.flows.flow(flow).slots;
+            let slots = slots.iter();
+            slots
+                .filter(|slot| self.flows.slot(*slot).entity == kind)
+                .collect()
+        };
+        let mut named = heard.entities.iter().filter(|it| it.confidence > 0.5);
+        named.any(|it| {
+            let mut here = of(frame.flow, it.kind).into_iter();
+            here.any(|slot| self.is_empty(slot)) && of(other, it.kind).is_empty()
+        })
+    }
+
     /// Whether the text names one of the choices that are asked for.
     pub(super) fn names_a_choice(&self) -> bool {
         let asked = self.asked();

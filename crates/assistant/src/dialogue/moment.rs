@@ -34,15 +34,20 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
         chance: f32,
         asked_which: bool,
     ) -> Moment {
-        let others = self.other_flows(heard);
         let clarifies = !asked_which && self.two_meant(heard).is_some();
         let under_way = self.state.frames.last().map(|frame| frame.flow);
         let chooses = self.names_a_choice();
+        let others = self.other_flows(heard);
+        let fills = chance < SURE_SWITCH
+            && others
+                .first()
+                .is_some_and(|(flow, _)| self.fills_rather(heard, *flow));
+        let stays = chooses || fills;
         let least = match self.is_open_question() {
             true if self.text.tokens().len() > LONG_ANSWER => 2.0,
             true => SURE_SWITCH,
             // One of the answers that are offered is an answer.
-            false if chooses => 2.0,
+            false if stays => 2.0,
             false if self.answers(heard) => SURE_SWITCH,
             false => self.flows.share(Setting::Switch),
         };
@@ -89,8 +94,8 @@ impl<B: AsRef<[u8]>> Turn<'_, B> {
             features,
             allowed: [
                 !clear,
-                !others.is_empty() && !chooses,
-                !clear && !chooses && others.len() > 1,
+                !others.is_empty() && !stays,
+                !clear && !stays && others.len() > 1,
                 !clear && clarifies,
             ],
             rule,
