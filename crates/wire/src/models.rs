@@ -20,6 +20,7 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// A ranking model that is open, by its digest.
+    #[inline(never)]
     pub fn ranking<B: AsRef<[u8]>>(ranker: &Ranker<B>, digest: &'a str) -> Self {
         let info = ranker.info();
         Self {
@@ -47,6 +48,7 @@ pub struct Orders {
 }
 
 /// The body of `GET /v1/models`.
+#[inline(never)]
 pub fn write(models: &[Model<'_>]) -> Vec<u8> {
     let mut json = Writer::with_capacity(256 * (1 + models.len()));
     json.open(b'{');

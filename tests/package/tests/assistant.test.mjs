@@ -184,6 +184,6 @@ test("no text leaves the page", () =>
 test("the engine and its model stay small", () => {
   const size = (path) => readFileSync(path).length;
   const engine = size(join(project.installed, "dist/shelfedge_assistant_bg.wasm")) + size(join(project.installed, "dist/assistant.js"));
-  assert.ok(engine < 600_000, `${engine} bytes`);
+  assert.ok(engine < 660_000, `${engine} bytes`);
   assert.ok(size(join(intent, "model.shelf")) < 1_000_000);
 });
