@@ -9,6 +9,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import binaryen from "binaryen";
 import { build as bundle } from "esbuild";
 import { brotliCompressSync, constants } from "node:zlib";
 
@@ -92,6 +93,12 @@ const NEEDLESS = [
   /^if \(Symbol\.dispose\).*$/m,
 ];
 
+// What is done to an engine after the compiler: dead code, and spellings that compress
+// well. Binaryen's levels (-O2, -Os, -Oz) take a tenth off the module and yet make what
+// is downloaded larger: code that was alike no longer is. Default engine, brotli: 92.6 KB as
+// compiled, 90.5 with these, 92.9 with -Os, 93.8 with -O2.
+const PASSES = ["dce", "remove-unused-names", "remove-unused-brs", "vacuum", "merge-blocks", "reorder-locals", "remove-unused-module-elements"];
+
 // Declarations that no user sees.
 const INTERNAL = ["arguments", "core", "disk", "storage", "worker", "shelfedge", ASSISTANT];
 
@@ -110,7 +117,7 @@ async function build() {
   // Nothing of an earlier build may reach the tarball.
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
-  for (const [name, content] of generated) writeFileSync(join(dist, name), content);
+  for (const [name, content] of generated) writeFileSync(join(dist, name), name.endsWith(".wasm") ? smaller(content) : content);
   // One script serves all engines.
   const [bindings, ...others] = ENGINES.map((engine) => readFileSync(join(dist, `${engine}.js`), "utf8"));
   if (others.some((other) => other !== bindings)) fail("wasm-bindgen's scripts differ from engine to engine", "Build an entry `core` for each.");
@@ -140,6 +147,17 @@ async function build() {
 
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) {
     if (existsSync(join(root, licence))) cpSync(join(root, licence), join(here, licence));
+  }
+}
+
+// The same engine in fewer bytes.
+function smaller(wasm) {
+  const module = binaryen.readBinary(wasm);
+  try {
+    module.runPasses(PASSES);
+    return module.emitBinary();
+  } finally {
+    module.dispose();
   }
 }
 
