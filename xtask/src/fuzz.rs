@@ -182,7 +182,10 @@ fn one(context: &Context, fuzz: &FuzzCrate, target: &str, seconds: u32) -> Resul
                 .with_context(|| format!("copying {}", from.display()))?;
         }
         _ => {
-            command.arg(fuzz.folder.join("seeds"));
+            let seeds = fuzz.folder.join("seeds");
+            if seeds.is_dir() {
+                command.arg(seeds);
+            }
         }
     }
     command.args([

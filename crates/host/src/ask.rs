@@ -79,7 +79,8 @@ pub fn answer(graph: &Graph<&[u8]>, question: &str, currency: Currency) -> anyho
         Some(dialogue::Language::Chinese) => Language::Zh,
         _ => Language::En,
     };
-    let Some(reading) = graph.read(question, currency) else {
+    let sought = || graph.seek(question, currency);
+    let Some(reading) = graph.read(question, currency).or_else(sought) else {
         let like = graph.like(question, MOST_LIKE).into_iter();
         let like: Vec<_> = like.filter(|it| it.score >= LIKE).collect();
         let mut text = "It names nothing that the graph knows.".to_owned();

@@ -37,6 +37,20 @@ fn prices_are_told_with_their_facts_in_both_languages() {
 }
 
 #[test]
+fn products_are_found_by_words_of_their_names() {
+    let json: Value =
+        serde_json::from_str(&told(&["blue mugs under 10 pounds", "--json"])).unwrap();
+    let facts = json["facts"].as_array().unwrap();
+    let mut names = facts.iter().filter(|fact| fact[1] == "name");
+    let is_blue_mug = |name: &str| name.contains("mug") && name.to_lowercase().contains("blue");
+    assert!(facts.len() > 4);
+    assert!(
+        names.all(|fact| fact[2].as_str().is_some_and(is_blue_mug)),
+        "{json}"
+    );
+}
+
+#[test]
 fn names_that_are_written_wrongly_are_offered() {
     let json: Value = serde_json::from_str(&told(&["grovy cactus inflatble", "--json"])).unwrap();
     assert_eq!(json["answer"], Value::Null);
